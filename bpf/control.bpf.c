@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+/* What user space asks of the kernel side. The program is never attached: user space runs it with
+ * BPF_PROG_TEST_RUN (raw tracepoints: since 5.10), because writing a map value from user space would replace the
+ * whole value and lose what hooks added meanwhile. */
+#include "lib/settings.bpf.h"
+
+#include "lib/conn.bpf.h"
+#include "lib/listener.bpf.h"
+#include "lib/process.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+static __always_inline int set_conn_mode(const struct sock *sk, __u64 conn_id, __u64 mode)
+{
+	struct conn_state *conn = conn_find(sk);
+
+	if (!conn || conn->conn_id != conn_id)
+		return -1; /* closed, and its address used again */
+	conn->mode = (__u8)mode;
+	return 0;
+}
+
+static __always_inline int set_process_flags(__u32 tgid, __u64 flags)
+{
+	struct process_state *process = process_get(tgid);
+
+	if (!process)
+		return -1;
+	process->flags = (__u32)flags;
+	return 0;
+}
+
+static __always_inline int read_listener(const struct sock *sk)
+{
+	struct listener_state *listener = listener_find(sk);
+
+	if (!listener)
+		return -1;
+	listener_read(listener, sk);
+	return 0;
+}
+
+/* Returns 0, or -1 when the key is not there. */
+SEC("raw_tp/control")
+int BPF_PROG(control, __u64 op, __u64 key, __u64 id, __u64 value)
+{
+	switch (op) {
+	case CONTROL_CONN_MODE:
+		return set_conn_mode((const struct sock *)key, id, value);
+	case CONTROL_PROCESS_FLAGS:
+		return set_process_flags((__u32)key, value);
+	case CONTROL_LISTENER_READ:
+		return read_listener((const struct sock *)key);
+	}
+	return -1;
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/* The read and write family of system calls, seen at their return: which descriptor, which way, how many bytes,
+ * and where in the caller's memory they are. */
+#ifndef SONDE_CALL_BPF_H
+#define SONDE_CALL_BPF_H
+
+#include "lib/settings.bpf.h"
+
+/* A call's kind: a shape, and bits. */
+enum call_shape {
+	SHAPE_BUFFER = 1,   /* (fd, buffer, …) */
+	SHAPE_VECTOR = 2,   /* (fd, iovec *, count) */
+	SHAPE_MESSAGE = 3,  /* (fd, msghdr *, flags) */
+	SHAPE_MESSAGES = 4, /* (fd, mmsghdr *, count, flags); returns how many messages */
+	SHAPE_NO_BUFFER = 5, /* (fd, …): bytes that never are in user memory */
+	SHAPE_SPLICE = 6,   /* (fd_in, offset, fd_out, …) */
+	SHAPE_ACCEPT = 7,   /* returns a descriptor */
+	SHAPE_MASK = 0x0f,
+	CALL_IS_WRITE = 0x10,
+	CALL_FLAGS_IN_ARG2 = 0x20,
+	CALL_FLAGS_IN_ARG3 = 0x40,
+};
+
+struct call {
+	__u64 bytes; /* what it returned */
+	__u64 args[4];
+	__u8 kind;
+};
+
+/* Vectors longer than this are looked at only so far; the rest counts as not captured. */
+#define IOV_LOOK_MAX 8
+/* Messages of one recvmmsg or sendmmsg whose lengths are added up; TCP servers use neither. */
+#define MESSAGES_LOOK_MAX 16
+
+/* Room to gather a call's first bytes. Twice the most we take: the verifier adds the bounds of position and length
+ * without knowing that they are related. */
+struct call_scratch {
+	__u8 bytes[2 * PREFIX_MAX];
+	struct user_iovec iov[IOV_LOOK_MAX];
+	struct user_msghdr message;
+	struct call call;
+	__u64 tail; /* of the direction after this call, see struct turn_summary */
+};
+
+static __always_inline struct call_scratch *call_scratch_get(void); /* lib/turn.bpf.h owns the map */
+
+static __always_inline bool call_is_peek(const struct call *call)
+{
+	__u64 flags = 0;
+
+	if (call->kind & CALL_FLAGS_IN_ARG2)
+		flags = call->args[2];
+	else if (call->kind & CALL_FLAGS_IN_ARG3)
+		flags = call->args[3];
+	return flags & MSG_PEEK;
+}
+
+/* The kernel wrote each message's length beside it. */
+static __always_inline __u64 call_sum_messages(const struct call *call)
+{
+	const struct user_mmsghdr *messages = (const void *)call->args[1];
+	__u64 sum = 0;
+	__u32 length;
+
+	for (__u32 i = 0; i < MESSAGES_LOOK_MAX; i++) {
+		if (i >= call->bytes)
+			break;
+		if (!bpf_probe_read_user(&length, sizeof(length), &messages[i].length))
+			sum += length;
+	}
+	return sum;
+}
+
+/* The verifier checks functions of global linkage once, by themselves, instead of once for each path that leads to
+ * them: without that the loops below multiply beyond a million instructions. Such functions take only numbers on 5.10, so
+ * the call waits in the scratch. */
+
+/* Load the call's vector into the scratch. Returns its length, at most IOV_LOOK_MAX, 0 when it cannot be read. */
+__noinline int call_load_vector(void)
+{
+	struct call_scratch *scratch = call_scratch_get();
+	__u64 iov, count;
+
+	if (!scratch)
+		return 0;
+	iov = scratch->call.args[1];
+	count = scratch->call.args[2];
+	if ((scratch->call.kind & SHAPE_MASK) != SHAPE_VECTOR) {
+		if (bpf_probe_read_user(&scratch->message, sizeof(scratch->message), (const void *)iov))
+			return 0;
+		iov = scratch->message.iov;
+		count = scratch->message.iov_length;
+	}
+	if (count > IOV_LOOK_MAX)
+		count = IOV_LOOK_MAX;
+	barrier_var(count); /* keeps clang from comparing another copy than it passes on */
+	count &= 2 * IOV_LOOK_MAX - 1;
+	if (count > IOV_LOOK_MAX ||
+	    bpf_probe_read_user(scratch->iov, (__u32)count * sizeof(struct user_iovec), (const void *)iov))
+		return 0;
+	return (int)count;
+}
+
+static __always_inline __u32 call_copy(struct call_scratch *scratch, __u32 at, __u32 length, __u64 from)
+{
+	barrier_var(at);
+	barrier_var(length);
+	at &= PREFIX_MAX - 1;
+	if (length > PREFIX_MAX)
+		length = PREFIX_MAX;
+	if (bpf_probe_read_user(scratch->bytes + at, length, (const void *)from))
+		return 0;
+	return length;
+}
+
+/* Copy the first `want` bytes of a loaded vector of `count`. Returns how many were copied. */
+__noinline int call_capture_vector(__u32 count, __u32 want)
+{
+	struct call_scratch *scratch = call_scratch_get();
+	__u32 got = 0;
+
+	if (!scratch)
+		return 0;
+	for (__u32 i = 0; i < IOV_LOOK_MAX; i++) {
+		__u64 length;
+
+		if (i >= count || got >= want)
+			break;
+		length = scratch->iov[i].length;
+		if (length > want - got)
+			length = want - got;
+		if (length && !call_copy(scratch, got, (__u32)length, scratch->iov[i].base))
+			break;
+		got += (__u32)length;
+	}
+	return (int)got;
+}
+
+/* Shift the last up to 8 bytes at [end - length, end) into `tail`. */
+static __always_inline __u64 tail_push(__u64 tail, __u64 end, __u64 length)
+{
+	__u64 word = 0;
+
+	if (length >= 8) {
+		bpf_probe_read_user(&word, 8, (const void *)(end - 8));
+		return word;
+	}
+	if (!length)
+		return tail;
+	barrier_var(length);
+	if (bpf_probe_read_user(&word, length & 7, (const void *)(end - length)))
+		return 0;
+	return tail >> (length * 8) | word << (64 - length * 8);
+}
+
+/* What the last 8 bytes of the direction are after a call with a vector; `tail` is what they were before. */
+__noinline __u64 call_tail_vector(__u32 count, __u64 tail)
+{
+	struct call_scratch *scratch = call_scratch_get();
+	__u64 left;
+
+	if (!scratch)
+		return 0;
+	left = scratch->call.bytes;
+	for (__u32 i = 0; i < IOV_LOOK_MAX; i++) {
+		__u64 length;
+
+		if (i >= count || !left)
+			break;
+		length = scratch->iov[i].length;
+		if (length > left)
+			length = left;
+		tail = tail_push(tail, scratch->iov[i].base + length, length);
+		left -= length;
+	}
+	return left ? 0 : tail; /* a longer vector: not seen */
+}
+
+/* Copy the first `want` bytes that the call in the scratch moved, and set its `tail`.
+ * Returns how many bytes were copied. */
+__noinline int call_capture(__u32 want, __u64 tail)
+{
+	struct call_scratch *scratch = call_scratch_get();
+	__u32 shape, count;
+	int captured = 0;
+
+	if (!scratch)
+		return 0;
+	shape = scratch->call.kind & SHAPE_MASK;
+	scratch->tail = 0;
+	if (shape == SHAPE_BUFFER) {
+		scratch->tail = tail_push(tail, scratch->call.args[1] + scratch->call.bytes, scratch->call.bytes);
+		return want ? (int)call_copy(scratch, 0, want, scratch->call.args[1]) : 0;
+	}
+	if (shape >= SHAPE_NO_BUFFER)
+		return 0;
+	count = (__u32)call_load_vector();
+	if (want)
+		captured = call_capture_vector(count, want);
+	scratch->tail = call_tail_vector(count, tail);
+	return captured;
+}
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/* One small function per difference between kernels. */
+#ifndef SONDE_COMPAT_BPF_H
+#define SONDE_COMPAT_BPF_H
+
+#include "lib/settings.bpf.h"
+
+/* bpf_get_current_task_btf: 3ca1032ab7ab ("bpf: Add bpf_get_current_task_btf()"), 5.11. It allows plain loads
+ * where older kernels need a helper call for each pointer. */
+static __always_inline bool compat_has_task_btf(void)
+{
+	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf);
+}
+
+/* The current task's descriptor table. */
+static __always_inline void compat_fd_table(const struct file ***ret_slots, __u32 *ret_max_fds)
+{
+	const struct fdtable *fdt;
+
+	if (compat_has_task_btf()) {
+		fdt = bpf_get_current_task_btf()->files->fdt;
+		*ret_max_fds = fdt->max_fds;
+		*ret_slots = (const struct file **)fdt->fd;
+	} else {
+		const struct task_struct *task = (const void *)bpf_get_current_task();
+
+		fdt = BPF_CORE_READ(task, files, fdt);
+		*ret_max_fds = BPF_CORE_READ(fdt, max_fds);
+		*ret_slots = (const struct file **)BPF_CORE_READ(fdt, fd);
+	}
+}
+
+/* Whether the running system call came in through the 32-bit entry. */
+static __always_inline bool compat_is_32bit_call(void)
+{
+	unsigned long word;
+
+	if (compat_has_task_btf()) {
+		word = bpf_get_current_task_btf()->thread_info.THREAD_INFO_COMPAT_FIELD;
+	} else {
+		const struct task_struct *task = (const void *)bpf_get_current_task();
+
+		word = BPF_CORE_READ(task, thread_info.THREAD_INFO_COMPAT_FIELD);
+	}
+	return TASK_IS_COMPAT(word);
+}
+
+#endif

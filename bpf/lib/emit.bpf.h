@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/* The only place that reserves ring space, submits, and counts what was delivered or lost. */
+#ifndef SONDE_EMIT_BPF_H
+#define SONDE_EMIT_BPF_H
+
+#include "lib/settings.bpf.h"
+
+struct ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+};
+
+/* Key: RING_PROCESS or a connection shard + 1. Value: ring buffer, made by user space before anything is
+ * attached. A hole counts as LOSS_NO_RING. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, RING_MAX);
+	__type(key, __u32);
+	__array(values, struct ring);
+} rings SEC(".maps");
+
+/* Key: enum event_kind. Only grows; user space adds up the CPUs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, EVENT_KIND_COUNT);
+	__type(key, __u32);
+	__type(value, struct event_count);
+} event_counts SEC(".maps");
+
+/* Key: enum kernel_counter. Only grows. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, KERNEL_COUNTER_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} kernel_counts SEC(".maps");
+
+/* Per-CPU values, but softirq programs interrupt process-context ones on the same CPU: hence atomic adds. */
+
+static __always_inline void kernel_count(__u32 counter)
+{
+	__u64 *count = bpf_map_lookup_elem(&kernel_counts, &counter);
+
+	if (count)
+		__sync_fetch_and_add(count, 1);
+}
+
+static __always_inline void emit_count_lost(__u32 kind, __u32 reason)
+{
+	struct event_count *count = bpf_map_lookup_elem(&event_counts, &kind);
+
+	if (count && reason < LOSS_REASON_COUNT)
+		__sync_fetch_and_add(&count->lost[reason], 1);
+}
+
+static __always_inline void emit_count_delivered(__u32 kind)
+{
+	struct event_count *count = bpf_map_lookup_elem(&event_counts, &kind);
+
+	if (count)
+		__sync_fetch_and_add(&count->delivered, 1);
+}
+
+/* Nobody is woken for an event: the reader has a timer. The exception is a ring that is filling up, and then
+ * only around the mark, so that a reader already at work is not interrupted for each event. */
+static __always_inline __u64 emit_wake_flags(void *ring, __u32 size)
+{
+	__u64 filled = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
+
+	if (filled + size >= settings.wake_bytes && filled < settings.wake_bytes + 4096ul)
+		return BPF_RB_FORCE_WAKEUP;
+	return BPF_RB_NO_WAKEUP;
+}
+
+/* Copy a finished event of any length into a ring. */
+static __always_inline void emit_copy(__u32 ring_index, struct event_header *header, __u32 size)
+{
+	__u32 kind = header->kind;
+	void *ring = bpf_map_lookup_elem(&rings, &ring_index);
+
+	if (!ring) {
+		emit_count_lost(kind, LOSS_NO_RING);
+		return;
+	}
+	if (bpf_ringbuf_output(ring, header, size, emit_wake_flags(ring, size)))
+		emit_count_lost(kind, LOSS_RING_FULL);
+	else
+		emit_count_delivered(kind);
+}
+
+static __always_inline void emit_fill_header(struct event_header *header, __u32 tgid, __u16 kind, __u16 size)
+{
+	header->ktime_ns = bpf_ktime_get_ns();
+	header->tgid = tgid;
+	header->kind = kind;
+	header->size = size;
+}
+
+#endif

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/* Calls on a connection become turns: one event when the direction changes, with the first bytes; further calls only
+ * move the figures in the connection's entry. */
+#ifndef SONDE_TURN_BPF_H
+#define SONDE_TURN_BPF_H
+
+#include "lib/call.bpf.h"
+#include "lib/conn.bpf.h"
+#include "lib/fd.bpf.h"
+
+struct turn_scratch {
+	struct event_turn event;
+	struct call_scratch call; /* directly behind the event: the payload starts here */
+};
+
+/* Room to build a turn event. Only sys_exit uses it, and sys_exit cannot interrupt itself on a CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct turn_scratch);
+} turn_scratch SEC(".maps");
+
+static __always_inline struct turn_scratch *turn_scratch_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&turn_scratch, &zero);
+}
+
+static __always_inline struct call_scratch *call_scratch_get(void)
+{
+	struct turn_scratch *scratch = turn_scratch_get();
+
+	return scratch ? &scratch->call : NULL;
+}
+
+#define CRLFCRLF 0x0a0d0a0du
+
+/* Seen from a write that has moved its bytes into the socket but not returned: the other side may answer, and another
+ * thread read that answer, before we see the write. write_seq knows. */
+static __always_inline __u32 turn_pending_write(const struct conn_state *conn, const struct sock *sk)
+{
+	__u32 pending = sock_write_seq(sk) - conn->write_seq;
+
+	return pending < (1u << 30) ? pending : 0; /* beyond: bytes we count but write_seq had already */
+}
+
+static __always_inline void turn_count_exchange(const struct conn_state *conn, __u8 dir, __u32 tgid)
+{
+	__u32 role = conn->role;
+
+	if (role == ROLE_CLIENT ? dir != DIR_READ : role == ROLE_SERVER ? dir != DIR_WRITE : conn->turn_no & 1)
+		return;
+	barrier_var(role);
+	if (role < ROLE_COUNT)
+		process_add(tgid, exchanges[role], 1);
+}
+
+/* Begin the turn that this call opens. */
+static __always_inline void turn_begin(struct conn_state *conn, __u8 dir, __u64 now)
+{
+	conn->turn.start_ns = now;
+	conn->turn.tail = 0;
+	conn->turn.calls = 0;
+	conn->turn.dir = dir;
+	conn->turn.last_ns = now;
+	conn->turn.bytes = 0;
+	conn->captured = 0;
+}
+
+/* How many bytes of this call to copy: what is missing of the turn's prefix. */
+static __always_inline __u32 turn_want(const struct conn_state *conn, const struct call *call)
+{
+	__u32 room;
+
+	if (conn->mode != MODE_MESSAGES || conn->captured >= settings.prefix_bytes)
+		return 0;
+	room = settings.prefix_bytes - conn->captured;
+	return call->bytes < room ? (__u32)call->bytes : room;
+}
+
+static __always_inline void turn_emit(struct turn_scratch *scratch, const struct conn_state *conn,
+				      const struct sock *sk, __u32 turn_no, __u32 captured)
+{
+	struct event_turn *event = &scratch->event;
+	__u64 id = bpf_get_current_pid_tgid();
+	__u32 size;
+
+	conn_fill_ref(&event->conn, conn, sk);
+	event->conn.turn_no = turn_no;
+	event->tid = (__u32)id;
+	event->captured = (__u16)captured;
+	event->_pad = 0;
+	size = sizeof(*event) + captured;
+	event->header.tgid = (__u32)(id >> 32);
+	event->header.kind = EVENT_TURN;
+	event->header.size = (__u16)size;
+	barrier_var(size);
+	if (size > sizeof(*event) + PREFIX_MAX)
+		return;
+	emit_copy(conn->ring, &event->header, size);
+}
+
+/* A write that returned after the read that followed it. */
+static __always_inline void turn_late(struct turn_scratch *scratch, struct conn_state *conn, const struct sock *sk,
+				      const struct call *call, __u64 now)
+{
+	struct event_turn *event = &scratch->event;
+	__u32 captured, bytes = (__u32)call->bytes;
+
+	conn->late_bytes -= bytes < conn->late_bytes ? bytes : conn->late_bytes;
+	if (conn->mode != MODE_MESSAGES)
+		return;
+	scratch->call.call = *call;
+	captured = (__u32)call_capture(bytes < settings.prefix_bytes ? bytes : settings.prefix_bytes, 0);
+	event->header.ktime_ns = now;
+	__builtin_memset(&event->prev, 0, sizeof(event->prev));
+	event->turn = (struct turn_summary){ .bytes = call->bytes, .start_ns = now, .last_ns = now, .calls = 1,
+					     .dir = DIR_WRITE };
+	event->call_bytes = call->bytes;
+	event->offset = 0;
+	event->turn_flags = (__u16)(TURN_LATE | (captured ? 0 : TURN_NO_BYTES));
+	turn_emit(scratch, conn, sk, conn->late_turn_no, captured);
+}
+
+/* A header that ends with this call is all that parsing needs of the turn. */
+static __always_inline bool turn_header_ends(const struct turn_scratch *scratch, __u32 captured)
+{
+	__u32 at = captured - 4, word;
+
+	if (captured < 4)
+		return false;
+	barrier_var(at);
+	at &= PREFIX_MAX - 1;
+	__builtin_memcpy(&word, &scratch->call.bytes[at], sizeof(word));
+	return word == CRLFCRLF;
+}
+
+static __always_inline void turn_move(struct conn_state *conn, struct sock *sk, const struct call *call, __u8 dir,
+				      __u32 tgid)
+{
+	__u32 want, captured = 0, flags = 0, offset, pending = 0;
+	struct turn_scratch *scratch = turn_scratch_get();
+	bool is_new = !conn->turn_no || conn->turn.dir != dir;
+	__u64 now = bpf_ktime_get_ns();
+
+	if (!scratch)
+		return;
+	if (dir == DIR_WRITE) {
+		if (conn->late_bytes && conn->turn.dir == DIR_READ) {
+			turn_late(scratch, conn, sk, call, now);
+			return;
+		}
+		conn->write_seq += (__u32)call->bytes;
+	} else {
+		pending = turn_pending_write(conn, sk);
+	}
+	if (pending) {
+		conn->write_seq += pending;
+		conn->late_bytes = pending;
+		conn->late_turn_no = conn->turn_no;
+		if (!is_new || !conn->turn_no) { /* the whole write turn is still to come */
+			conn->late_turn_no = ++conn->turn_no;
+			is_new = true;
+			flags |= TURN_AWAITS_WRITE;
+		}
+	}
+	if (is_new) {
+		scratch->event.prev = conn->turn;
+		if (flags & TURN_AWAITS_WRITE)
+			__builtin_memset(&scratch->event.prev, 0, sizeof(scratch->event.prev));
+		conn->turn_no++;
+		if (conn->turn_no > 1)
+			turn_count_exchange(conn, flags & TURN_AWAITS_WRITE && conn->role == ROLE_SERVER ?
+							  DIR_WRITE : dir, tgid);
+		turn_begin(conn, dir, now);
+	} else {
+		__builtin_memset(&scratch->event.prev, 0, sizeof(scratch->event.prev));
+		flags |= TURN_CONTINUED;
+	}
+	want = turn_want(conn, call);
+	if (conn->mode == MODE_MESSAGES) {
+		scratch->call.call = *call;
+		captured = (__u32)call_capture(want, conn->turn.tail);
+		conn->turn.tail = scratch->call.tail;
+		if (want && !captured && (call->kind & SHAPE_MASK) < SHAPE_NO_BUFFER)
+			kernel_count(COUNTER_PAYLOAD_FAULT);
+	}
+	offset = (__u32)conn->turn.bytes;
+	conn->turn.calls++;
+	conn->turn.last_ns = now;
+	barrier();
+	conn->turn.bytes += call->bytes;
+	conn->captured += captured;
+	/* Bytes after a hole are of no use, and neither are bytes after the header. */
+	if (captured < call->bytes || turn_header_ends(scratch, captured))
+		conn->captured = settings.prefix_bytes;
+	if (!want || (!captured && !is_new))
+		return;
+	if (!captured)
+		flags |= TURN_NO_BYTES;
+	scratch->event.header.ktime_ns = now;
+	scratch->event.turn = conn->turn;
+	scratch->event.call_bytes = call->bytes;
+	scratch->event.offset = offset;
+	scratch->event.turn_flags = (__u16)flags;
+	turn_emit(scratch, conn, sk, conn->turn_no, captured);
+}
+
+static __always_inline void conn_sample(struct conn_state *conn, const struct sock *sk, __u32 tgid)
+{
+	struct event_tcp_sample event = {};
+	__u64 now = conn->turn.last_ns;
+
+	if (now - conn->sampled_ns < settings.sample_interval_ns)
+		return;
+	conn->sampled_ns = now;
+	conn_read_stats(&event.stats, sk);
+	conn_account(conn, &event.stats);
+	emit_fill_header(&event.header, tgid, EVENT_TCP_SAMPLE, sizeof(event));
+	conn_fill_ref(&event.conn, conn, sk);
+	emit_copy(conn->ring, &event.header, sizeof(event));
+}
+
+/* The entry of a socket; made now when the connection is older than sonde. NULL: not TCP, or the table is full. */
+static __always_inline struct conn_state *conn_find_or_adopt(const struct sock *sk, __u32 tgid, __u8 dir, __u64 bytes)
+{
+	struct conn_state *conn = conn_find(sk);
+
+	if (conn || !sock_is_tcp(sk) ||
+	    conn_open(sk, tgid, ROLE_UNKNOWN, CONN_PREEXISTING, BPF_CORE_READ(sk, __sk_common.skc_state)))
+		return conn;
+	conn = conn_find(sk);
+	if (conn && dir == DIR_WRITE)
+		conn->write_seq -= (__u32)bytes; /* this call's bytes are in it already */
+	return conn;
+}
+
+static __always_inline int on_transfer(struct call *call, __u32 tgid)
+{
+	__u8 dir = call->kind & CALL_IS_WRITE ? DIR_WRITE : DIR_READ;
+	struct sock *sk = fd_sock((__u32)call->args[0]);
+	struct conn_state *conn;
+
+	if (!sk && (call->kind & SHAPE_MASK) == SHAPE_SPLICE) {
+		sk = fd_sock((__u32)call->args[2]);
+		dir = DIR_WRITE;
+	}
+	if (!sk || call_is_peek(call))
+		return 0;
+	if ((call->kind & SHAPE_MASK) == SHAPE_MESSAGES)
+		call->bytes = call_sum_messages(call);
+	conn = conn_find_or_adopt(sk, tgid, dir, call->bytes);
+	if (!conn || !call->bytes)
+		return 0;
+	conn->tgid = tgid;
+	turn_move(conn, sk, call, dir, tgid);
+	conn_sample(conn, sk, tgid);
+	return 0;
+}
+
+#endif

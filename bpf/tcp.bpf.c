@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+/* Life of TCP sockets: connect latency and outcome, connections out of listeners, close, retransmits, resets,
+ * listening sockets. */
+#include "lib/settings.bpf.h"
+
+#include "lib/conn.bpf.h"
+#include "lib/listener.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+static __always_inline __u32 current_tgid(void)
+{
+	return (__u32)(bpf_get_current_pid_tgid() >> 32);
+}
+
+static __always_inline __u32 connect_outcome_of(int error, bool was_retried)
+{
+	switch (error) {
+	case 111: /* ECONNREFUSED */
+		return CONNECT_REFUSED;
+	case 110: /* ETIMEDOUT */
+		return CONNECT_TIMEOUT;
+	case 101: /* ENETUNREACH */
+	case 113: /* EHOSTUNREACH */
+		return CONNECT_UNREACHABLE;
+	case 104: /* ECONNRESET */
+		return CONNECT_RESET;
+	case 0: /* the process closed the socket */
+		return was_retried ? CONNECT_TIMEOUT : CONNECT_OTHER;
+	}
+	return CONNECT_OTHER;
+}
+
+static __always_inline void on_connect_end(struct conn_state *conn, const struct sock *sk, __u32 outcome, int error)
+{
+	struct event_tcp_connect event = {};
+
+	process_add(conn->tgid, connects[outcome], 1);
+	if (process_is_ignored(conn->tgid))
+		return;
+	emit_fill_header(&event.header, conn->tgid, EVENT_TCP_CONNECT, sizeof(event));
+	conn_fill_tuple(&conn->tuple, sk); /* the local port was chosen after SYN_SENT */
+	conn_fill_ref(&event.conn, conn, sk);
+	event.start_ns = conn->opened_ns;
+	event.error = error;
+	event.outcome = outcome;
+	emit_copy(conn->ring, &event.header, sizeof(event));
+}
+
+static __always_inline void on_connected(struct conn_state *conn, const struct sock *sk)
+{
+	on_connect_end(conn, sk, CONNECT_ESTABLISHED, 0);
+	conn->opened_ns = bpf_ktime_get_ns();
+	conn->write_seq = sock_write_seq(sk);
+}
+
+static __always_inline void on_connect_failed(struct conn_state *conn, const struct sock *sk)
+{
+	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
+	/* A bit-field's neighbour on no supported kernel: a plain byte since 2.6. */
+	bool was_retried = BPF_CORE_READ(icsk, icsk_retransmits) > 0;
+	int error = BPF_CORE_READ(sk, sk_err);
+
+	on_connect_end(conn, sk, connect_outcome_of(error, was_retried), error);
+	conn->flags |= CONN_CLOSED;
+}
+
+/* The conversation is over: say so once. Not inlined: three callers in one program. */
+static __noinline int conn_close(struct sock *sk)
+{
+	struct conn_state *conn = conn_find(sk);
+	struct event_tcp_close event = {};
+	__u32 role;
+
+	if (!conn)
+		return 0;
+	role = conn->role;
+	conn_read_stats(&event.stats, sk);
+	conn_account(conn, &event.stats);
+	if (conn->flags & CONN_CLOSED)
+		return 0;
+	conn->flags |= CONN_CLOSED;
+	barrier_var(role); /* else clang reads the byte again after the check */
+	if (role < ROLE_COUNT)
+		process_add(conn->tgid, closes[role], 1);
+	if (process_is_ignored(conn->tgid))
+		return 0;
+	emit_fill_header(&event.header, conn->tgid, EVENT_TCP_CLOSE, sizeof(event));
+	conn_fill_ref(&event.conn, conn, sk);
+	event.turn = conn->turn;
+	event.opened_ns = conn->opened_ns;
+	emit_copy(conn->ring, &event.header, sizeof(event));
+	return 0;
+}
+
+/* shutdown(SHUT_WR): the process will write no more but may read on. */
+static __always_inline void on_half_close(struct conn_state *conn, const struct sock *sk)
+{
+	struct event_turn_progress event = {};
+
+	conn->write_seq++; /* the FIN takes a number, right after this hook */
+	if (!conn->turn_no || conn->mode != MODE_MESSAGES || process_is_ignored(conn->tgid))
+		return;
+	emit_fill_header(&event.header, conn->tgid, EVENT_TURN_PROGRESS, sizeof(event));
+	conn_fill_ref(&event.conn, conn, sk);
+	event.turn = conn->turn;
+	emit_copy(conn->ring, &event.header, sizeof(event));
+}
+
+static __always_inline int on_state_change(struct sock *sk, int from, int to)
+{
+	struct conn_state *conn;
+
+	if (!sock_is_tcp(sk))
+		return 0;
+	if (to == TCP_SYN_SENT)
+		return conn_open(sk, current_tgid(), ROLE_CLIENT, 0, TCP_SYN_SENT);
+	if (to == TCP_ESTABLISHED && from == TCP_SYN_RECV)
+		return conn_open(sk, 0, ROLE_SERVER, 0, TCP_ESTABLISHED);
+	if (to == TCP_LISTEN) {
+		listener_insert(sk, current_tgid());
+		return 0;
+	}
+	if (from == TCP_LISTEN) {
+		__u64 key = (__u64)sk;
+
+		bpf_map_delete_elem(&listener_by_sock, &key);
+		return 0;
+	}
+	conn = conn_find(sk);
+	if (!conn)
+		return 0;
+	conn->tcp_state = (__u8)to;
+	if (from == TCP_SYN_SENT) {
+		if (to == TCP_ESTABLISHED)
+			on_connected(conn, sk);
+		else if (to == TCP_CLOSE)
+			on_connect_failed(conn, sk);
+		return 0;
+	}
+	if (to == TCP_CLOSE)
+		return conn_close(sk);
+	if (to == TCP_FIN_WAIT1 || to == TCP_LAST_ACK) {
+		if (BPF_CORE_READ(sk, sk_shutdown) == SHUTDOWN_MASK)
+			return conn_close(sk);
+		on_half_close(conn, sk);
+	}
+	return 0;
+}
+
+/* The entry outlives TCP_CLOSE: the process may still hold the descriptor, and connect may still return. */
+static __always_inline int on_destroy(struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+
+	if (!conn_find(sk))
+		return 0;
+	conn_close(sk);
+	bpf_map_delete_elem(&conn_by_sock, &key);
+	return 0;
+}
+
+static __always_inline __u32 owner_of(const struct sock *sk)
+{
+	struct listener_state *listener;
+	struct conn_state *conn;
+
+	if (!sk)
+		return 0;
+	conn = conn_find(sk);
+	if (conn)
+		return conn->tgid;
+	listener = listener_find(sk);
+	return listener ? listener->tgid : 0;
+}
+
+static __always_inline int on_retransmit(const struct sock *sk)
+{
+	process_add(owner_of(sk), retransmits, 1);
+	return 0;
+}
+
+static __always_inline int on_reset_sent(const struct sock *sk)
+{
+	struct conn_state *conn = sk ? conn_find(sk) : NULL;
+
+	if (conn)
+		conn->flags |= CONN_RESET_SENT;
+	process_add(owner_of(sk), resets_sent, 1);
+	return 0;
+}
+
+static __always_inline int on_reset_received(const struct sock *sk)
+{
+	struct conn_state *conn = conn_find(sk);
+
+	if (conn)
+		conn->flags |= CONN_RESET_RECEIVED;
+	process_add(owner_of(sk), resets_received, 1);
+	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(state__tp_btf, struct sock *sk, int from, int to)
+{
+	return on_state_change(sk, from, to);
+}
+
+SEC("raw_tp/inet_sock_set_state")
+int BPF_PROG(state__raw_tp, struct sock *sk, int from, int to)
+{
+	return on_state_change(sk, from, to);
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(destroy__tp_btf, struct sock *sk)
+{
+	return on_destroy(sk);
+}
+
+SEC("raw_tp/tcp_destroy_sock")
+int BPF_PROG(destroy__raw_tp, struct sock *sk)
+{
+	return on_destroy(sk);
+}
+
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(retrans__tp_btf, const struct sock *sk)
+{
+	return on_retransmit(sk);
+}
+
+SEC("raw_tp/tcp_retransmit_skb")
+int BPF_PROG(retrans__raw_tp, const struct sock *sk)
+{
+	return on_retransmit(sk);
+}
+
+SEC("tp_btf/tcp_send_reset")
+int BPF_PROG(rst_tx__tp_btf, const struct sock *sk)
+{
+	return on_reset_sent(sk);
+}
+
+SEC("raw_tp/tcp_send_reset")
+int BPF_PROG(rst_tx__raw_tp, const struct sock *sk)
+{
+	return on_reset_sent(sk);
+}
+
+SEC("tp_btf/tcp_receive_reset")
+int BPF_PROG(rst_rx__tp_btf, struct sock *sk)
+{
+	return on_reset_received(sk);
+}
+
+SEC("raw_tp/tcp_receive_reset")
+int BPF_PROG(rst_rx__raw_tp, struct sock *sk)
+{
+	return on_reset_received(sk);
+}

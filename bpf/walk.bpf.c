@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+/* A walk over the open sockets of every process, in every network namespace, once at start: listeners, and
+ * connections that are older than sonde. Two passes, because a connection's role follows from the listeners. */
+#include "lib/settings.bpf.h"
+
+#include "lib/conn.bpf.h"
+#include "lib/fd.bpf.h"
+#include "lib/listener.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Key: where somebody listens; value unused. Inserted by the first pass, gone with this object. Full: roles of
+ * further connections are unknown. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct listen_port_key);
+	__type(value, __u8);
+} listen_port_seen SEC(".maps");
+
+static __always_inline struct listen_port_key port_key(const struct sock *sk)
+{
+	struct listen_port_key key = {};
+
+	key.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	key.port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	return key;
+}
+
+/* The TCP socket this step of the walk is at, or NULL. */
+static __always_inline struct sock *walk_sock(struct bpf_iter__task_file *ctx, __u32 *ret_tgid)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct sock *sk;
+
+	if (!task || !file)
+		return NULL;
+	*ret_tgid = (__u32)BPF_CORE_READ(task, tgid);
+	sk = file_sock(file);
+	if (!sk || !sock_is_tcp(sk))
+		return NULL;
+	return sk;
+}
+
+SEC("iter/task_file")
+int walk_listeners(struct bpf_iter__task_file *ctx)
+{
+	struct listen_port_key key;
+	__u8 one = 1;
+	__u32 tgid;
+	struct sock *sk = walk_sock(ctx, &tgid);
+
+	if (!sk || BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_LISTEN)
+		return 0;
+	key = port_key(sk);
+	bpf_map_update_elem(&listen_port_seen, &key, &one, BPF_ANY);
+	if (!listener_find(sk))
+		listener_insert(sk, tgid);
+	return 0;
+}
+
+SEC("iter/task_file")
+int walk_connections(struct bpf_iter__task_file *ctx)
+{
+	struct listen_port_key key;
+	struct conn_state *conn;
+	__u32 tgid;
+	struct sock *sk = walk_sock(ctx, &tgid);
+	__u8 state, role;
+
+	if (!sk)
+		return 0;
+	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT && state != TCP_FIN_WAIT1 && state != TCP_FIN_WAIT2)
+		return 0;
+	conn = conn_find(sk);
+	if (conn)
+		return 0;
+	key = port_key(sk);
+	role = bpf_map_lookup_elem(&listen_port_seen, &key) ? ROLE_SERVER : ROLE_CLIENT;
+	conn_open(sk, tgid, role, CONN_PREEXISTING, state);
+	return 0;
+}

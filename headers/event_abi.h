@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/* The events that kernel and user space exchange through the ring buffers, and that `sonde record`
+ * writes to a file: types and numbers only.
+ *
+ * Times are CLOCK_MONOTONIC nanoseconds, read in the hook. Addresses are in network byte order, ports
+ * in host byte order. Fields without an owner named are filled by the kernel side.
+ *
+ * Versions: 1 first. */
+#ifndef SONDE_EVENT_ABI_H
+#define SONDE_EVENT_ABI_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#define EVENT_ABI_VERSION 1
+
+/* X(number, KIND, struct and label name). Append only: recorded rings stay readable. */
+#define EVENT_KINDS(X)                      \
+	X(1, PROCESS_EXEC, process_exec)    \
+	X(2, PROCESS_FORK, process_fork)    \
+	X(3, PROCESS_EXIT, process_exit)    \
+	X(4, TCP_CONNECT, tcp_connect)      \
+	X(5, TCP_ACCEPT, tcp_accept)        \
+	X(6, TCP_CLOSE, tcp_close)          \
+	X(7, TCP_SAMPLE, tcp_sample)        \
+	X(8, TURN, turn)                    \
+	X(9, TURN_PROGRESS, turn_progress)  \
+	X(10, SYSCALL_ERROR, syscall_error)
+
+enum event_kind {
+#define X(number, KIND, name) EVENT_##KIND = number,
+	EVENT_KINDS(X)
+#undef X
+	EVENT_KIND_COUNT = 11, /* one more than the highest number */
+};
+
+struct event_header {
+	__u64 ktime_ns;
+	__u32 tgid; /* the process, as user space names it; 0: none is known */
+	__u16 kind; /* enum event_kind */
+	__u16 size; /* header and body, bytes; what follows a struct is its payload */
+};
+_Static_assert(sizeof(struct event_header) == 16, "event_header is ABI");
+
+/* Both ends of a connection as this machine's socket sees them. */
+struct conn_tuple {
+	__u8 local_addr[16];  /* network byte order; IPv4 uses the first 4 bytes */
+	__u8 remote_addr[16]; /* the same */
+	__u16 local_port;
+	__u16 remote_port;
+	__u16 family; /* AF_INET or AF_INET6 */
+	__u16 _pad;
+};
+_Static_assert(sizeof(struct conn_tuple) == 40, "conn_tuple is ABI");
+
+/* Which side of the connection this socket is. */
+enum conn_role {
+	ROLE_UNKNOWN = 0, /* open before sonde started and not known from a listener */
+	ROLE_CLIENT = 1,  /* it called connect */
+	ROLE_SERVER = 2,  /* it came out of a listening socket */
+	ROLE_COUNT = 3,
+};
+
+enum turn_dir {
+	DIR_READ = 0,  /* the process took bytes from the socket */
+	DIR_WRITE = 1, /* the process gave bytes to the socket */
+	DIR_COUNT = 2,
+};
+
+/* Bits of `conn_flags`, kept per connection and copied into its events. */
+enum conn_flags {
+	CONN_PREEXISTING = 1 << 0, /* open before sonde started: what was said before is unknown */
+	CONN_CLOSED = 1 << 1,	   /* TCP_CLOSE has been produced */
+	CONN_RESET_SENT = 1 << 2,
+	CONN_RESET_RECEIVED = 1 << 3,
+};
+
+/* What an event says of its connection: enough to start from any of them after a loss. */
+struct conn_ref {
+	__u64 conn_id; /* unique while the machine is up */
+	__u64 sock;    /* key of conn_by_sock, for asking the kernel back; 0 in recordings */
+	struct conn_tuple tuple;
+	__u8 role;  /* enum conn_role */
+	__u8 flags; /* enum conn_flags */
+	__u16 _pad;
+	__u32 turn_no; /* of the newest turn, from 1; 0: no byte was moved yet */
+};
+_Static_assert(sizeof(struct conn_ref) == 64, "conn_ref is ABI");
+
+/* A turn: the calls that move bytes in one direction, until the first one in the other. */
+struct turn_summary {
+	__u64 bytes;	/* moved so far in this turn */
+	__u64 start_ns; /* return of its first call */
+	__u64 last_ns;	/* return of its newest call */
+	__u64 tail;	/* the last up to 8 bytes moved, newest in the most significant byte; 0: not seen */
+	__u32 calls;
+	__u8 dir; /* enum turn_dir */
+	__u8 _pad[3];
+};
+_Static_assert(sizeof(struct turn_summary) == 40, "turn_summary is ABI");
+
+/* Bits of event_turn.turn_flags. */
+enum turn_flags {
+	TURN_CONTINUED = 1 << 0, /* not the turn's first call: more of the same prefix */
+	TURN_NO_BYTES = 1 << 1,	 /* nothing could be copied: sendfile, splice, or memory not present */
+	TURN_LATE = 1 << 2,	 /* a write that returned after the read that follows it; conn.turn_no is its own, the
+				    turn under way is a later one */
+	TURN_AWAITS_WRITE = 1 << 3, /* a read with a write before it that has not returned: that one comes
+				       as TURN_LATE and with this event's turn_no - 1 */
+};
+
+/* A call that began a turn, or brought more of a turn's first bytes. `turn` is the summary after this
+ * call; `prev` is the finished summary of the turn before, zero when there was none or when this is a
+ * continuation. Payload: the first `captured` bytes that this call moved. */
+struct event_turn {
+	struct event_header header;
+	struct conn_ref conn;
+	struct turn_summary turn;
+	struct turn_summary prev;
+	__u64 call_bytes; /* moved by this call */
+	__u32 offset;	  /* of the payload from the start of the turn */
+	__u32 tid;
+	__u16 captured; /* payload bytes */
+	__u16 turn_flags; /* enum turn_flags */
+	__u32 _pad;
+};
+_Static_assert(sizeof(struct event_turn) == 184, "event_turn is ABI");
+
+/* The state of the newest turn, when nothing else would tell: half-close, or user space asked (it then
+ * reads the map and writes this event itself, so that a recording holds what it saw). */
+struct event_turn_progress {
+	struct event_header header;
+	struct conn_ref conn;
+	struct turn_summary turn;
+};
+_Static_assert(sizeof(struct event_turn_progress) == 120, "event_turn_progress is ABI");
+
+enum connect_outcome {
+	CONNECT_ESTABLISHED = 0,
+	CONNECT_REFUSED = 1,
+	CONNECT_TIMEOUT = 2, /* no answer until the kernel gave up, or until the process did after at
+				least one SYN was sent again */
+	CONNECT_UNREACHABLE = 3,
+	CONNECT_RESET = 4,
+	CONNECT_OTHER = 5,
+	CONNECT_OUTCOME_COUNT = 6,
+};
+
+/* A connect that ended. ktime_ns is the end. */
+struct event_tcp_connect {
+	struct event_header header;
+	struct conn_ref conn;
+	__u64 start_ns; /* the SYN was sent; 0: it failed before one could be */
+	__s32 error;	/* errno, 0 when established */
+	__u32 outcome;	/* enum connect_outcome */
+};
+_Static_assert(sizeof(struct event_tcp_connect) == 96, "event_tcp_connect is ABI");
+
+/* accept returned a connection. */
+struct event_tcp_accept {
+	struct event_header header;
+	struct conn_ref conn;
+	__u64 established_ns; /* handshake done; 0: not seen */
+};
+_Static_assert(sizeof(struct event_tcp_accept) == 88, "event_tcp_accept is ABI");
+
+struct tcp_stats {
+	__u64 bytes_sent;     /* payload, retransmissions left out */
+	__u64 bytes_received; /* in order, from the peer */
+	__u32 srtt_us;	      /* smoothed; 0: never measured */
+	__u32 min_rtt_us;     /* 0: never measured */
+	__u32 retransmits;    /* segments, SYN included */
+	__u32 _pad;
+};
+_Static_assert(sizeof(struct tcp_stats) == 32, "tcp_stats is ABI");
+
+/* The process closed the connection, the peer reset it, or the socket died. Once for each. */
+struct event_tcp_close {
+	struct event_header header;
+	struct conn_ref conn;
+	struct turn_summary turn;
+	struct tcp_stats stats;
+	__u64 opened_ns; /* established; 0: before sonde started */
+};
+_Static_assert(sizeof(struct event_tcp_close) == 160, "event_tcp_close is ABI");
+
+/* The same figures from the middle of a long connection. */
+struct event_tcp_sample {
+	struct event_header header;
+	struct conn_ref conn;
+	struct tcp_stats stats;
+};
+_Static_assert(sizeof(struct event_tcp_sample) == 112, "event_tcp_sample is ABI");
+
+/* A system call that failed; rate-limited per process, the exact counts are in syscall_errors. */
+struct event_syscall_error {
+	struct event_header header;
+	__u64 arg0; /* usually the descriptor */
+	__u32 tid;
+	__u16 nr;    /* architecture's number; SYSCALL_COMPAT_BIT set for 32-bit callers */
+	__u16 error; /* positive errno */
+};
+_Static_assert(sizeof(struct event_syscall_error) == 32, "event_syscall_error is ABI");
+
+#define SYSCALL_COMPAT_BIT 0x8000
+
+/* Sizes of the strings in a process_exec payload, terminating NUL not counted or sent. */
+#define PROCESS_PATH_MAX 256
+#define PROCESS_ARGS_MAX 512
+#define PROCESS_ENV_MAX 256
+#define PROCESS_CGROUP_MAX 256
+
+/* Bits of event_process_exec.exec_flags. */
+enum process_exec_flags {
+	PROCESS_FOUND = 1 << 0,	   /* not an exec: user space found it running and wrote this event */
+	PROCESS_ENV_PART = 1 << 1, /* the environment was longer than what was looked through */
+};
+
+/* A process began to run a program. Payload: path, arguments (separated by NUL), value of
+ * OTEL_SERVICE_NAME, value of OTEL_RESOURCE_ATTRIBUTES, control group, in this order, by length. */
+struct event_process_exec {
+	struct event_header header;
+	__u64 start_ns; /* start of the process, CLOCK_BOOTTIME: with tgid it names the process for good */
+	__u32 parent_tgid;
+	__u32 exec_flags; /* enum process_exec_flags */
+	__u16 path_bytes;
+	__u16 args_bytes;
+	__u16 service_name_bytes;
+	__u16 resource_attributes_bytes;
+	__u16 cgroup_bytes;
+	__u16 _pad[3];
+	char comm[16];
+};
+_Static_assert(sizeof(struct event_process_exec) == 64, "event_process_exec is ABI");
+
+/* A process (not a thread) was made by header.tgid. */
+struct event_process_fork {
+	struct event_header header;
+	__u64 start_ns; /* of the child, CLOCK_BOOTTIME */
+	__u32 child_tgid;
+	__u32 _pad;
+};
+_Static_assert(sizeof(struct event_process_fork) == 32, "event_process_fork is ABI");
+
+/* The last thread of a process ended. */
+struct event_process_exit {
+	struct event_header header;
+	__u64 start_ns; /* CLOCK_BOOTTIME */
+};
+_Static_assert(sizeof(struct event_process_exit) == 24, "event_process_exit is ABI");
+
+#endif

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Observations in, samples out: metric by metric, label by label. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aggregate/labels.h"
+#include "aggregate/observe.h"
+#include "failing_alloc.h"
+#include "protocol/protocol.h"
+
+static const struct protocol http = { .name = "http" };
+static const struct protocol other_protocol = { .name = "gopher" };
+
+static const struct process process = {
+	.tgid = 4711,
+	.executable = "nginx",
+	.service = "front",
+};
+
+struct fixture {
+	struct series_store *store;
+	struct observer *observer;
+	const struct observation_sink *sink;
+	struct snapshot *snapshot;
+};
+
+static int set_up(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+	fixture->store = series_store_new(100);
+	fixture->observer = observer_new(fixture->store);
+	fixture->sink = observer_sink(fixture->observer);
+	*state = fixture;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+
+	snapshot_unref(&fixture->snapshot);
+	observer_free(&fixture->observer);
+	series_store_free(&fixture->store);
+	free(fixture);
+	return 0;
+}
+
+/* The only sample of a metric, its labels as "name=value …". */
+static const struct sample *only(struct fixture *fixture, enum metric metric, const char *labels)
+{
+	const char *const *names = metric_table[metric].labels;
+	const struct sample *samples;
+	char text[512] = "";
+	const char *value;
+	size_t count;
+
+	snapshot_unref(&fixture->snapshot);
+	fixture->snapshot = series_snapshot(fixture->store);
+	samples = snapshot_samples(fixture->snapshot, metric, &count);
+	assert_int_equal(count, 1);
+	value = samples[0].values;
+	for (size_t i = 0; names[i]; i++, value = labels_next(value)) {
+		if (!*value)
+			continue;
+		if (*text)
+			strcat(text, " ");
+		strcat(strcat(strcat(text, names[i]), "="), value);
+	}
+	assert_string_equal(text, labels);
+	return samples;
+}
+
+static size_t count_of(struct fixture *fixture, enum metric metric)
+{
+	struct series_family_view view;
+
+	series_family_read(fixture->store, metric, &view);
+	return view.count;
+}
+
+static struct conn_tuple tuple_v4(void)
+{
+	struct conn_tuple tuple = { .family = AF_INET, .local_port = 80, .remote_port = 54321 };
+
+	inet_pton(AF_INET, "10.0.0.1", tuple.local_addr);
+	inet_pton(AF_INET, "192.168.255.34", tuple.remote_addr);
+	return tuple;
+}
+
+static struct request request_make(const struct conn_tuple *tuple, enum conn_role role)
+{
+	return (struct request){
+		.start_ns = 1000000,
+		.end_ns = 3500000,
+		.protocol = &http,
+		.process = &process,
+		.tuple = tuple,
+		.request_body_bytes = 10,
+		.response_body_bytes = 2000,
+		.attributes = {
+			[ATTRIBUTE_HTTP_REQUEST_METHOD] = "GET",
+			[ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE] = "200",
+			[ATTRIBUTE_HTTP_ROUTE] = "/item/{id}",
+			[ATTRIBUTE_URL_PATH] = "/item/17",
+		},
+		.role = role,
+	};
+}
+
+static void served_requests(void **state)
+{
+	struct fixture *fixture = *state;
+	struct conn_tuple tuple = tuple_v4();
+	struct request request = request_make(&tuple, ROLE_SERVER);
+	const struct sample *sample;
+
+	fixture->sink->request(fixture->sink->context, &request);
+	sample = only(fixture, METRIC_HTTP_SERVER_REQUEST_DURATION,
+		      "service_name=front http_request_method=GET http_response_status_code=200 "
+		      "http_route=/item/{id} server_address=10.0.0.1 server_port=80");
+	assert_int_equal(sample->histogram->sum, 2500000);
+	sample = only(fixture, METRIC_HTTP_SERVER_REQUEST_BODY_SIZE,
+		      "service_name=front http_request_method=GET http_response_status_code=200 "
+		      "http_route=/item/{id}");
+	assert_int_equal(sample->histogram->sum, 10);
+	sample = only(fixture, METRIC_HTTP_SERVER_RESPONSE_BODY_SIZE,
+		      "service_name=front http_request_method=GET http_response_status_code=200 "
+		      "http_route=/item/{id}");
+	assert_int_equal(sample->histogram->sum, 2000);
+	sample = only(fixture, METRIC_PROCESS_REQUEST_DURATION,
+		      "service_name=front kind=server protocol=http process_pid=4711 "
+		      "process_executable_name=nginx");
+	assert_int_equal(sample->histogram->sum, 2500000);
+	assert_int_equal(count_of(fixture, METRIC_HTTP_CLIENT_REQUEST_DURATION), 0);
+}
+
+static void requests_made(void **state)
+{
+	struct fixture *fixture = *state;
+	struct conn_tuple tuple = tuple_v4();
+	struct request request = request_make(&tuple, ROLE_CLIENT);
+
+	request.attributes[ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE] = "503";
+	request.attributes[ATTRIBUTE_ERROR_TYPE] = "503";
+	fixture->sink->request(fixture->sink->context, &request);
+	only(fixture, METRIC_HTTP_CLIENT_REQUEST_DURATION,
+	     "service_name=front http_request_method=GET http_response_status_code=503 "
+	     "server_address=192.168.255.34 server_port=54321 error_type=503");
+	only(fixture, METRIC_HTTP_CLIENT_REQUEST_BODY_SIZE,
+	     "service_name=front http_request_method=GET http_response_status_code=503");
+	only(fixture, METRIC_HTTP_CLIENT_RESPONSE_BODY_SIZE,
+	     "service_name=front http_request_method=GET http_response_status_code=503");
+	only(fixture, METRIC_PROCESS_REQUEST_DURATION,
+	     "service_name=front kind=client protocol=http process_pid=4711 "
+	     "process_executable_name=nginx");
+	assert_int_equal(count_of(fixture, METRIC_HTTP_SERVER_REQUEST_DURATION), 0);
+}
+
+static void address_is(struct fixture *fixture, const char *address, const char *expected)
+{
+	struct conn_tuple tuple = { .family = AF_INET6, .local_port = 443 };
+	struct request request = request_make(&tuple, ROLE_SERVER);
+	const struct sample *samples;
+	const char *value;
+	size_t count;
+
+	assert_int_equal(inet_pton(AF_INET6, address, tuple.local_addr), 1);
+	series_store_free(&fixture->store);
+	observer_free(&fixture->observer);
+	fixture->store = series_store_new(100);
+	fixture->observer = observer_new(fixture->store);
+	fixture->sink = observer_sink(fixture->observer);
+	fixture->sink->request(fixture->sink->context, &request);
+	snapshot_unref(&fixture->snapshot);
+	fixture->snapshot = series_snapshot(fixture->store);
+	samples = snapshot_samples(fixture->snapshot, METRIC_HTTP_SERVER_REQUEST_DURATION, &count);
+	value = samples[0].values;
+	for (int i = 0; i < 4; i++)
+		value = labels_next(value);
+	assert_string_equal(value, expected);
+}
+
+static void addresses_of_ipv6(void **state)
+{
+	address_is(*state, "2001:db8::5", "2001:db8::5");
+	address_is(*state, "::1", "::1");
+	address_is(*state, "::ffff:127.0.0.1", "127.0.0.1");
+	address_is(*state, "2001:db8:1111:2222:3333:4444:5555:6666",
+		   "2001:db8:1111:2222:3333:4444:5555:6666");
+}
+
+static void partial_requests_are_only_counted(void **state)
+{
+	struct fixture *fixture = *state;
+	struct conn_tuple tuple = tuple_v4();
+	struct request request = request_make(&tuple, ROLE_SERVER);
+
+	request.is_partial = true;
+	fixture->sink->request(fixture->sink->context, &request);
+	fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(only(fixture, METRIC_REQUESTS_PARTIAL,
+			      "service_name=front kind=server protocol=http")
+				 ->total,
+			 2);
+	assert_int_equal(count_of(fixture, METRIC_HTTP_SERVER_REQUEST_DURATION), 0);
+	assert_int_equal(count_of(fixture, METRIC_PROCESS_REQUEST_DURATION), 0);
+}
+
+static void a_protocol_without_a_row_has_the_process_metric(void **state)
+{
+	struct fixture *fixture = *state;
+	struct conn_tuple tuple = tuple_v4();
+	struct request request = request_make(&tuple, ROLE_SERVER);
+
+	request.protocol = &other_protocol;
+	request.end_ns = request.start_ns - 1; /* clocks of two CPUs */
+	fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(only(fixture, METRIC_PROCESS_REQUEST_DURATION,
+			      "service_name=front kind=server protocol=gopher process_pid=4711 "
+			      "process_executable_name=nginx")
+				 ->histogram->zero_count,
+			 1);
+	assert_int_equal(count_of(fixture, METRIC_HTTP_SERVER_REQUEST_DURATION), 0);
+}
+
+static void parse_outcomes(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->sink->parse_outcome(fixture->sink->context, "http", PARSE_HEADER_TRUNCATED);
+	assert_int_equal(only(fixture, METRIC_PARSE_OUTCOMES,
+			      "protocol=http outcome=header_truncated")
+				 ->total,
+			 1);
+}
+
+static void connections(void **state)
+{
+	struct fixture *fixture = *state;
+	struct event_tcp_connect connect = {
+		.header = { .ktime_ns = 5000000 },
+		.start_ns = 3000000,
+		.outcome = CONNECT_REFUSED,
+	};
+	struct event_tcp_accept accept = {
+		.header = { .ktime_ns = 9000 },
+		.established_ns = 2000,
+	};
+	void *context = fixture->sink->context;
+
+	fixture->sink->tcp_connect(context, &connect, &process);
+	connect.start_ns = 0;
+	fixture->sink->tcp_connect(context, &connect, &process);
+	assert_int_equal(only(fixture, METRIC_TCP_CONNECT_DURATION,
+			      "service_name=front outcome=refused")
+				 ->histogram->sum,
+			 2000000);
+	assert_int_equal(fixture->snapshot ? 1 : 0, 1);
+	fixture->sink->tcp_accept(context, &accept, &process);
+	accept.established_ns = 0;
+	fixture->sink->tcp_accept(context, &accept, &process);
+	accept.established_ns = 10000;
+	fixture->sink->tcp_accept(context, &accept, &process);
+	assert_int_equal(
+		only(fixture, METRIC_TCP_ACCEPT_QUEUE, "service_name=front")->histogram->count, 2);
+	assert_int_equal(
+		only(fixture, METRIC_TCP_ACCEPT_QUEUE, "service_name=front")->histogram->sum, 7000);
+}
+
+static void round_trips(void **state)
+{
+	struct fixture *fixture = *state;
+	struct conn_ref conn = { .role = ROLE_CLIENT };
+	struct tcp_stats stats = { .srtt_us = 250, .min_rtt_us = 0 };
+	void *context = fixture->sink->context;
+
+	fixture->sink->tcp_stats(context, &conn, &stats, &process);
+	assert_int_equal(count_of(fixture, METRIC_TCP_MIN_RTT), 0);
+	stats = (struct tcp_stats){ .min_rtt_us = UINT32_MAX };
+	fixture->sink->tcp_stats(context, &conn, &stats, &process);
+	assert_int_equal(
+		only(fixture, METRIC_TCP_RTT, "service_name=front role=client")->histogram->sum,
+		250000);
+	assert_int_equal(
+		only(fixture, METRIC_TCP_MIN_RTT, "service_name=front role=client")->histogram->sum,
+		UINT32_MAX * 1000ull);
+}
+
+static void names_of_numbers(void **state)
+{
+	(void)state;
+	assert_string_equal(observe_role_name(ROLE_CLIENT), "client");
+	assert_string_equal(observe_role_name(200), "unknown");
+	assert_string_equal(observe_outcome_name(CONNECT_UNREACHABLE), "unreachable");
+	assert_string_equal(observe_outcome_name(200), "other");
+	assert_string_equal(observe_parse_outcome_name(PARSE_OK), "ok");
+	assert_string_equal(observe_parse_outcome_name(200), "unknown");
+	for (unsigned i = 0; i < PARSE_OUTCOME_COUNT; i++)
+		assert_non_null(observe_parse_outcome_name(i));
+}
+
+static void without_memory(void **state)
+{
+	struct conn_tuple tuple = tuple_v4();
+	struct request request = request_make(&tuple, ROLE_SERVER);
+
+	(void)state;
+	FOR_EACH_FAILING_ALLOC(nth)
+	{
+		struct series_store *store = series_store_new(10);
+		struct observer *observer = store ? observer_new(store) : NULL;
+		const struct observation_sink *sink;
+
+		if (observer) {
+			sink = observer_sink(observer);
+			sink->request(sink->context, &request);
+			sink->parse_outcome(sink->context, "http", PARSE_OK);
+		}
+		observer_free(&observer);
+		series_store_free(&store);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(served_requests),
+		TEST(requests_made),
+		TEST(addresses_of_ipv6),
+		TEST(partial_requests_are_only_counted),
+		TEST(a_protocol_without_a_row_has_the_process_metric),
+		TEST(parse_outcomes),
+		TEST(connections),
+		TEST(round_trips),
+		cmocka_unit_test(names_of_numbers),
+		cmocka_unit_test(without_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Wiring and the main loop. One thread owns everything from the rings to the series; scrapes are answered by others, from
+ * snapshots. */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/state.h"
+#include "base/log.h"
+
+#define NS_PER_MS 1000000u
+#define NS_PER_SECOND 1000000000u
+/* Nothing wakes us for an event. Batches pay: 10 ms while there is traffic; an idle machine is left in peace, as nothing
+ * that is reported may be delayed by more than the answer to "is it over?" anyway. */
+#define DRAIN_BUSY_MS 10
+#define DRAIN_IDLE_MS 100
+#define IDLE_AFTER_NS (500u * NS_PER_MS)
+#define HOUSEKEEPING_NS NS_PER_SECOND
+/* Dead processes keep their name this long: their last connections may be reported late. */
+#define PROCESS_KEEP_NS (60ull * NS_PER_SECOND)
+
+uint64_t now_monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t now_realtime_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
+}
+
+/* The series of a process that is gone may go too. */
+static bool owner_is_gone(void *context, uint32_t tgid)
+{
+	struct agent *agent = context;
+
+	return !process_is_alive(agent->processes, tgid);
+}
+
+struct service_search {
+	const char *service;
+	bool is_found;
+};
+
+static int find_service(void *context, struct process *process)
+{
+	struct service_search *search = context;
+
+	search->is_found = !process->exited_ns && strcmp(process->service, search->service) == 0;
+	return search->is_found;
+}
+
+static bool service_is_gone(void *context, const char *service_name)
+{
+	struct agent *agent = context;
+	struct service_search search = { .service = service_name };
+
+	process_table_each(agent->processes, find_service, &search);
+	return !search.is_found;
+}
+
+static void expire(struct agent *agent, uint64_t now_ns)
+{
+	const struct series_liveness liveness = { agent, owner_is_gone, service_is_gone };
+
+	series_store_expire(agent->store, now_ns, (uint64_t)agent->options->series_ttl_seconds * NS_PER_SECOND,
+			    &liveness);
+	process_table_expire(agent->processes, now_ns, PROCESS_KEEP_NS);
+}
+
+static void drain(struct agent *agent)
+{
+	int records = ring_consumer_drain(agent->consumer);
+	uint64_t now_ns = now_monotonic_ns();
+
+	if (records > 0)
+		agent->newest_event_ns = now_ns;
+	series_store_set_now(agent->store, now_ns);
+	engine_tick(agent->engine, now_ns);
+}
+
+static void refresh(struct agent *agent)
+{
+	series_begin_round(agent->store);
+	if (totals_refresh(agent->totals, now_monotonic_ns()))
+		log_debug("kernel tables could not be read whole, the next round will");
+	figures_write(agent);
+}
+
+static void housekeep(struct agent *agent, uint64_t now_ns)
+{
+	figures_window(agent, now_ns);
+	if (now_ns - agent->housekept_ns < HOUSEKEEPING_NS)
+		return;
+	agent->housekept_ns = now_ns;
+	refresh(agent);
+	expire(agent, now_ns);
+}
+
+static void answer_scrape(struct agent *agent)
+{
+	drain(agent);
+	refresh(agent);
+	exchange_publish(agent->exchange, series_snapshot(agent->store));
+}
+
+static int add_to_loop(struct agent *agent, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+
+	return epoll_ctl(agent->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+static int open_loop(struct agent *agent)
+{
+	sigset_t signals;
+	int error;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	agent->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	agent->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (agent->signal_fd < 0 || agent->epoll_fd < 0)
+		return -errno;
+	error = add_to_loop(agent, agent->signal_fd);
+	return error;
+}
+
+/* Returns false when it is time to end. */
+static bool run_once(struct agent *agent)
+{
+	struct epoll_event events[8];
+	uint64_t now_ns = now_monotonic_ns();
+	bool is_idle = now_ns - agent->newest_event_ns > IDLE_AFTER_NS;
+	int count = epoll_wait(agent->epoll_fd, events, 8, is_idle ? DRAIN_IDLE_MS : DRAIN_BUSY_MS);
+
+	drain(agent);
+	for (int i = 0; i < count; i++) {
+		if (events[i].data.fd == agent->signal_fd)
+			return false;
+		if (events[i].data.fd == exchange_fd(agent->exchange))
+			answer_scrape(agent);
+	}
+	now_ns = now_monotonic_ns();
+	(void)control_server_run(agent->control, now_ns); /* what fails with a client only ends that client */
+	housekeep(agent, now_ns);
+	return true;
+}
+
+static int start_tables(struct agent *agent)
+{
+	const struct agent_options *options = agent->options;
+	struct engine_limits limits = { .connections = options->loader.connections,
+					.routes_per_service = options->routes_per_service,
+					.services = 1024 };
+	struct engine_feedback feedback = { agent, intake_set_mode, intake_ask_progress };
+
+	agent->processes = process_table_new(options->loader.processes, intake_catch_up, agent);
+	agent->store = series_store_new(options->series_limit);
+	agent->observer = agent->store ? observer_new(agent->store) : NULL;
+	if (!agent->processes || !agent->observer)
+		return -ENOMEM;
+	agent->engine = engine_new(&limits, agent->processes, observer_sink(agent->observer), &feedback);
+	return agent->engine ? 0 : -ENOMEM;
+}
+
+static void log_report(const struct check_report *report)
+{
+	for (size_t i = 0; i < report->signal_count; i++)
+		if (!report->signals[i].hook)
+			log_warn("no hook for %s on this kernel; going without %s (`sonde check` tells why)",
+				 report->signals[i].signal, report->signals[i].loses);
+}
+
+static int start_kernel_side(struct agent *agent)
+{
+	const int *rings;
+	size_t count;
+	int error = loader_start(&agent->options->loader, &agent->loader, &agent->report);
+
+	if (error) {
+		log_error("cannot start: %s",
+			  agent->report && agent->report->fatal[0] ? agent->report->fatal : strerror(-error));
+		return error;
+	}
+	log_report(agent->report);
+	rings = loader_rings(agent->loader, &count);
+	error = ring_consumer_new(rings, count, intake_record, agent, &agent->consumer);
+	if (error)
+		log_error("cannot read the ring buffers: %s", strerror(-error));
+	return error;
+}
+
+static int start_control(struct agent *agent, struct control_table *table)
+{
+	int error = control_server_open(agent->options->socket_path, table, &agent->control);
+
+	if (error == -EADDRINUSE)
+		log_error("another agent answers on %s; give this one its own --socket and --listen",
+			  agent->options->socket_path);
+	else if (error)
+		log_error("cannot listen on %s: %s", agent->options->socket_path, strerror(-error));
+	return error ? error : add_to_loop(agent, control_server_fd(agent->control));
+}
+
+static int start_serving(struct agent *agent)
+{
+	int error;
+
+	agent->exchange = exchange_new();
+	if (!agent->exchange)
+		return -errno;
+	exchange_set_ready(agent->exchange, false, "starting");
+	error = http_server_start(agent->options->listen, agent->exchange, &agent->http);
+	if (error) {
+		log_error("cannot serve on %s: %s", agent->options->listen, strerror(-error));
+		return error;
+	}
+	return add_to_loop(agent, exchange_fd(agent->exchange));
+}
+
+static int record_started(void *context, struct control_stream *stream)
+{
+	struct agent *agent = context;
+
+	return recording_feed_started(&agent->feed, stream);
+}
+
+static void record_finishing(void *context, struct control_stream *stream)
+{
+	struct agent *agent = context;
+
+	drain(agent);
+	recording_feed_finishing(&agent->feed, stream);
+}
+
+static void record_ended(void *context, struct control_stream *stream)
+{
+	struct agent *agent = context;
+
+	recording_feed_ended(&agent->feed, stream);
+}
+
+static int start(struct agent *agent, struct control_table *table)
+{
+	int error = open_loop(agent);
+
+	/* The doors first: a second agent must find out before it attaches anything. */
+	if (!error)
+		error = start_control(agent, table);
+	if (!error)
+		error = start_serving(agent);
+	if (!error)
+		error = start_tables(agent);
+	if (!error)
+		error = start_kernel_side(agent);
+	if (error)
+		return error;
+	agent->totals = totals_new(agent->loader, agent->store, agent->processes);
+	if (!agent->totals)
+		return -ENOMEM;
+	error = add_to_loop(agent, ring_consumer_fd(agent->consumer));
+	if (error)
+		return error;
+	intake_running_processes(agent);
+	drain(agent);
+	exchange_set_ready(agent->exchange, true, NULL);
+	return 0;
+}
+
+/* Scrapers first, then the kernel side, then what they fed. */
+static void stop(struct agent *agent)
+{
+	if (agent->http)
+		http_server_stop(&agent->http);
+	if (agent->control)
+		control_server_close(&agent->control);
+	if (agent->stats_fd >= 0)
+		close(agent->stats_fd);
+	totals_free(&agent->totals);
+	ring_consumer_free(&agent->consumer);
+	loader_stop(&agent->loader);
+	engine_free(&agent->engine);
+	observer_free(&agent->observer);
+	series_store_free(&agent->store);
+	process_table_free(&agent->processes);
+	exchange_free(&agent->exchange);
+	free(agent->report);
+	if (agent->epoll_fd >= 0)
+		close(agent->epoll_fd);
+	if (agent->signal_fd >= 0)
+		close(agent->signal_fd);
+}
+
+int agent_run(const struct agent_options *options)
+{
+	static const struct control_stream_kind streams[] = {
+		{ RECORDING_STREAM, record_started, record_finishing, record_ended },
+	};
+	struct agent agent = { .options = options, .epoll_fd = -1, .signal_fd = -1, .stats_fd = -1 };
+	struct control_table table = { &agent, agent_topics, agent_topic_count, streams, 1 };
+	int error;
+
+	agent.started_realtime_ns = now_realtime_ns();
+	agent.stats_opened_ns = now_monotonic_ns();
+	recording_feed_init(&agent.feed, &options->loader.settings);
+	error = start(&agent, &table);
+	if (!error) {
+		log_info("metrics on http://%s/metrics, control socket %s", http_server_address(agent.http),
+			 options->socket_path);
+		while (run_once(&agent))
+			;
+		drain(&agent);
+		log_info("stopping");
+	}
+	stop(&agent);
+	return error;
+}

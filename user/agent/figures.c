@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the agent says of itself: events and their balance, hooks, fills, cost. */
+#include <dirent.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "agent/state.h"
+#include "base/cleanup.h"
+#include "load/figures.h"
+#include "load/kernel_table.h"
+
+#ifndef SONDE_VERSION
+#define SONDE_VERSION "unknown"
+#endif
+#define NS_PER_SECOND 1000000000u
+/* The kernel reads the clock twice for each run of a program while it measures: hence a fiftieth of the time. */
+#define STATS_WINDOW_NS (NS_PER_SECOND / 5)
+#define STATS_INTERVAL_NS (10ull * NS_PER_SECOND)
+
+static const char *const loss_labels[LOSS_REASON_COUNT] = {
+#define X(number, NAME, label, text) [number] = label,
+	LOSS_REASONS(X)
+#undef X
+};
+
+/* Updates that find no room are counted in the store itself. */
+static void set_total(struct agent *agent, enum metric metric, const char *first, const char *second, uint64_t total)
+{
+	label_values labels = { first, second };
+
+	(void)series_set_total(agent->store, metric, labels, 0, total);
+}
+
+static void set_gauge(struct agent *agent, enum metric metric, const char *label, double value)
+{
+	label_values labels = { label };
+
+	(void)series_set(agent->store, metric, labels, 0, value);
+}
+
+static void write_event_losses(struct agent *agent, unsigned kind, const struct event_count *kernel)
+{
+	const char *name = event_kind_name(kind);
+
+	for (unsigned reason = 0; reason < LOSS_REASON_COUNT; reason++) {
+		uint64_t lost = kernel->lost[reason] + agent->intake.lost[kind][reason];
+
+		if (reason == LOSS_RATE_LIMITED)
+			set_total(agent, METRIC_EVENTS_LIMITED, name, NULL, lost);
+		else if (lost || reason == LOSS_RING_FULL)
+			set_total(agent, METRIC_EVENTS_LOST, name, loss_labels[reason], lost);
+	}
+}
+
+/* Produced counts what a hook wanted to send, minus what the limiter keeps back by design. */
+static void write_events(struct agent *agent)
+{
+	struct event_count counts[EVENT_KIND_COUNT];
+
+	if (kernel_event_counts(loader_map(agent->loader, "event_counts"), counts))
+		return;
+	for (unsigned kind = 1; kind < EVENT_KIND_COUNT; kind++) {
+		uint64_t produced = counts[kind].delivered + agent->intake.made[kind];
+
+		for (unsigned reason = 0; reason < LOSS_REASON_COUNT; reason++)
+			if (reason != LOSS_RATE_LIMITED)
+				produced += counts[kind].lost[reason];
+		set_total(agent, METRIC_EVENTS_PRODUCED, event_kind_name(kind), NULL, produced);
+		set_total(agent, METRIC_EVENTS_CONSUMED, event_kind_name(kind), NULL, agent->intake.consumed[kind]);
+		write_event_losses(agent, kind, &counts[kind]);
+	}
+}
+
+static void write_kernel_counters(struct agent *agent)
+{
+	static const char *const labels[KERNEL_COUNTER_COUNT] = {
+#define X(number, NAME, label, help) [number] = label,
+		KERNEL_COUNTERS(X)
+#undef X
+	};
+	uint64_t counters[KERNEL_COUNTER_COUNT];
+
+	if (kernel_counters(loader_map(agent->loader, "kernel_counts"), counters))
+		return;
+	for (unsigned i = 0; i < KERNEL_COUNTER_COUNT; i++)
+		if (i != COUNTER_PAYLOAD_FAULT)
+			set_total(agent, METRIC_MAP_FULL, labels[i], NULL, counters[i]);
+	set_total(agent, METRIC_PAYLOAD_FAULTS, NULL, NULL, counters[COUNTER_PAYLOAD_FAULT]);
+	set_total(agent, METRIC_SYSCALL_ERRORS_UNATTRIBUTED, NULL, NULL, counters[COUNTER_ERROR_TABLE_FULL]);
+}
+
+static void write_hooks(struct agent *agent)
+{
+	for (size_t i = 0; i < agent->report->signal_count; i++) {
+		const struct signal_report *signal = &agent->report->signals[i];
+		label_values labels = { signal->signal, signal->hook };
+
+		set_gauge(agent, METRIC_SIGNAL_UP, signal->signal, signal->hook ? 1 : 0);
+		if (signal->hook)
+			(void)series_set(agent->store, METRIC_HOOK_INFO, labels, 0, 1);
+	}
+}
+
+static void write_fills(struct agent *agent)
+{
+	struct totals_fill fills[8];
+	size_t count = totals_fill_read(agent->totals, fills, sizeof(fills) / sizeof(fills[0]));
+	struct engine_stats engine;
+	size_t rings;
+
+	for (size_t i = 0; i < count; i++) {
+		set_gauge(agent, METRIC_MAP_ENTRIES, fills[i].map, (double)fills[i].entries);
+		set_gauge(agent, METRIC_MAP_MAX_ENTRIES, fills[i].map, (double)fills[i].max_entries);
+	}
+	(void)loader_rings(agent->loader, &rings);
+	for (size_t i = 0; i < rings; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), i == RING_PROCESS ? "process" : "shard_%zu", i - 1);
+		set_gauge(agent, METRIC_RING_BYTES, name, (double)ring_consumer_waiting(agent->consumer, i));
+		set_gauge(agent, METRIC_RING_SIZE, name, (double)loader_ring_bytes(agent->loader));
+	}
+	engine_stats_read(agent->engine, &engine);
+	set_gauge(agent, METRIC_TABLE_ENTRIES, "connections", (double)engine.connections);
+	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "connections", (double)agent->options->loader.connections);
+	set_total(agent, METRIC_TABLE_EVICTED, "connections", NULL, engine.connections_evicted);
+	set_gauge(agent, METRIC_TABLE_ENTRIES, "processes", (double)process_table_count(agent->processes));
+	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "processes", (double)agent->options->loader.processes);
+	set_total(agent, METRIC_TABLE_EVICTED, "processes", NULL, process_table_evicted(agent->processes));
+	set_total(agent, METRIC_TURNS_MISSED, NULL, NULL, engine.turns_missed);
+	set_total(agent, METRIC_ROUTES_REFUSED, NULL, NULL, engine.routes_refused);
+}
+
+static int write_program(void *context, const struct program_figures *figures)
+{
+	struct agent *agent = context;
+
+	set_total(agent, METRIC_BPF_RUN_TIME, figures->name, NULL, figures->run_ns);
+	set_total(agent, METRIC_BPF_RUNS, figures->name, NULL, figures->runs);
+	set_total(agent, METRIC_BPF_RECURSION_MISSES, figures->name, NULL, figures->recursion_misses);
+	return 0;
+}
+
+static double resident_bytes(void)
+{
+	_cleanup_fclose_ FILE *file = fopen("/proc/self/statm", "re");
+	unsigned long pages;
+
+	if (!file || fscanf(file, "%*u %lu", &pages) != 1)
+		return 0;
+	return (double)pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+static double open_descriptors(void)
+{
+	DIR *directory = opendir("/proc/self/fd");
+	double count = -3; /* ".", ".." and the directory's own */
+
+	if (!directory)
+		return 0;
+	while (readdir(directory))
+		count++;
+	closedir(directory);
+	return count;
+}
+
+static uint64_t timeval_ns(const struct timeval *time)
+{
+	return (uint64_t)time->tv_sec * NS_PER_SECOND + (uint64_t)time->tv_usec * 1000;
+}
+
+static void write_cost(struct agent *agent)
+{
+	uint64_t window = agent->stats_total_ns;
+	struct rusage usage;
+
+	(void)loader_each_program(agent->loader, write_program, agent);
+	if (agent->stats_fd >= 0)
+		window += now_monotonic_ns() - agent->stats_opened_ns;
+	set_total(agent, METRIC_BPF_STATS_WINDOW, NULL, NULL, window);
+	if (getrusage(RUSAGE_SELF, &usage) == 0)
+		set_total(agent, METRIC_CPU_SECONDS, NULL, NULL,
+			  timeval_ns(&usage.ru_utime) + timeval_ns(&usage.ru_stime));
+	set_gauge(agent, METRIC_RESIDENT_MEMORY, NULL, resident_bytes());
+	set_gauge(agent, METRIC_OPEN_FDS, NULL, open_descriptors());
+	set_gauge(agent, METRIC_START_TIME, NULL, (double)agent->started_realtime_ns / NS_PER_SECOND);
+}
+
+static void write_build(struct agent *agent)
+{
+	char abi[12];
+	struct utsname kernel;
+	label_values labels = { SONDE_VERSION, abi };
+
+	snprintf(abi, sizeof(abi), "%d", EVENT_ABI_VERSION);
+	if (uname(&kernel) == 0) {
+		labels[2] = kernel.machine;
+		labels[3] = kernel.release;
+	}
+	(void)series_set(agent->store, METRIC_BUILD_INFO, labels, 0, 1);
+}
+
+void figures_write(struct agent *agent)
+{
+	write_build(agent);
+	write_hooks(agent);
+	write_events(agent);
+	write_kernel_counters(agent);
+	write_fills(agent);
+	write_cost(agent);
+	http_server_report(agent->http, agent->store);
+	series_store_report(agent->store);
+}
+
+void figures_window(struct agent *agent, uint64_t now_ns)
+{
+	if (agent->stats_fd >= 0 && now_ns - agent->stats_opened_ns >= STATS_WINDOW_NS) {
+		close(agent->stats_fd);
+		agent->stats_fd = -1;
+		agent->stats_total_ns += now_monotonic_ns() - agent->stats_opened_ns;
+	} else if (agent->stats_fd < 0 && now_ns - agent->stats_opened_ns >= STATS_INTERVAL_NS) {
+		agent->stats_fd = stats_window_open();
+		agent->stats_opened_ns = now_monotonic_ns();
+		if (agent->stats_fd < 0)
+			agent->stats_fd = -1; /* not permitted: the metrics stay at 0 */
+	}
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Records in: counted, decoded, handed to the engine and to those who record. */
+#include <errno.h>
+#include <fnmatch.h>
+#include <string.h>
+
+#include "agent/state.h"
+#include "load/kernel_table.h"
+
+static bool matches_any(const char *const *globs, size_t count, const char *path)
+{
+	for (size_t i = 0; i < count; i++)
+		if (fnmatch(globs[i], path, 0) == 0)
+			return true;
+	return false;
+}
+
+static bool is_unselected(const struct agent_options *options, const char *path)
+{
+	if (options->only_exe_count && !matches_any(options->only_exe, options->only_exe_count, path))
+		return true;
+	return matches_any(options->skip_exe, options->skip_exe_count, path);
+}
+
+/* A process began to run a program: decide whether to look at it, and tell the kernel side, which then drops its calls
+ * with one lookup. */
+static void select_process(struct agent *agent, uint32_t tgid)
+{
+	struct process *process;
+	bool is_ignored;
+
+	if (!agent->options->loader.settings.has_selection)
+		return;
+	process = process_lookup(agent->processes, tgid);
+	if (!process)
+		return;
+	is_ignored = is_unselected(agent->options, process->path);
+	if (is_ignored || process->is_ignored)
+		(void)loader_control(agent->loader, CONTROL_PROCESS_FLAGS, tgid, 0, /* gone already: nothing to do */
+				     is_ignored ? PROCESS_IGNORED : 0);
+	process->is_ignored = is_ignored;
+}
+
+static void count_lost(struct agent *agent, const void *bytes, size_t length, enum loss_reason reason)
+{
+	const struct event_header *header = bytes;
+	unsigned kind = length >= sizeof(*header) && header->kind < EVENT_KIND_COUNT ? header->kind : 0;
+
+	agent->intake.lost[kind][reason]++;
+}
+
+void intake_record(void *context, const void *bytes, size_t length)
+{
+	struct agent *agent = context;
+	struct event event;
+	int error = event_decode(bytes, length, &event);
+
+	if (error) {
+		count_lost(agent, bytes, length, error == -ENOTSUP ? LOSS_UNKNOWN_KIND : LOSS_MALFORMED);
+		return;
+	}
+	error = engine_feed(agent->engine, &event);
+	if (error)
+		count_lost(agent, bytes, length, LOSS_NO_MEMORY);
+	else
+		agent->intake.consumed[event.header->kind]++;
+	/* After the engine: whoever it had to catch up with is in the recording before this event. */
+	recording_feed_append(&agent->feed, bytes, length);
+	if (event.header->kind == EVENT_PROCESS_EXEC)
+		select_process(agent, event.header->tgid);
+}
+
+void intake_made(struct agent *agent, const void *bytes, size_t length)
+{
+	const struct event_header *header = bytes;
+
+	agent->intake.made[header->kind]++;
+	intake_record(agent, bytes, length);
+}
+
+static int take_in_running(void *context, uint32_t tgid)
+{
+	_Alignas(8) char buffer[PROCFS_EVENT_MAX];
+	int length = procfs_read_process(tgid, buffer, sizeof(buffer));
+
+	if (length > 0)
+		intake_made(context, buffer, (size_t)length);
+	return 0;
+}
+
+void intake_catch_up(void *context, uint32_t tgid)
+{
+	struct agent *agent = context;
+
+	if (agent->consumer)
+		(void)ring_consumer_drain_processes(agent->consumer); /* if that fails, the main loop meets it too */
+	if (!process_is_known(agent->processes, tgid))
+		(void)take_in_running(agent, tgid);
+}
+
+void intake_running_processes(struct agent *agent)
+{
+	(void)procfs_each_process(take_in_running, agent); /* without /proc, events alone name processes */
+}
+
+void intake_set_mode(void *context, uint64_t sock, uint64_t conn_id, enum conn_mode mode)
+{
+	struct agent *agent = context;
+
+	(void)loader_control(agent->loader, CONTROL_CONN_MODE, sock, conn_id, mode); /* closed already: no matter */
+}
+
+/* Written as an event, so that a recording holds what was seen. */
+void intake_ask_progress(void *context, uint64_t sock, uint64_t conn_id)
+{
+	struct agent *agent = context;
+	struct event_turn_progress event = { 0 };
+	struct conn_state conn;
+
+	if (kernel_table_find(loader_map(agent->loader, "conn_by_sock"), &sock, &conn) || conn.conn_id != conn_id)
+		return;
+	event.header = (struct event_header){ .ktime_ns = now_monotonic_ns(),
+					      .tgid = conn.tgid,
+					      .kind = EVENT_TURN_PROGRESS,
+					      .size = sizeof(event) };
+	event.conn = (struct conn_ref){ .conn_id = conn_id,
+					.sock = sock,
+					.tuple = conn.tuple,
+					.role = conn.role,
+					.flags = conn.flags,
+					.turn_no = conn.turn_no };
+	event.turn = conn.turn;
+	memset(event.turn._pad, 0, sizeof(event.turn._pad));
+	intake_made(agent, &event, sizeof(event));
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of a running agent, shared by the files of this room only. */
+#ifndef SONDE_AGENT_STATE_H
+#define SONDE_AGENT_STATE_H
+
+#include "agent/agent.h"
+#include "agent/totals.h"
+#include "aggregate/observe.h"
+#include "aggregate/series.h"
+#include "cli/recording_feed.h"
+#include "correlate/engine.h"
+#include "ring/consumer.h"
+#include "serve/control.h"
+#include "serve/http_server.h"
+#include "serve/snapshot_exchange.h"
+
+/* What became of the records that reached user space. */
+struct intake {
+	uint64_t consumed[EVENT_KIND_COUNT];
+	uint64_t made[EVENT_KIND_COUNT]; /* written by user space itself; part of consumed */
+	uint64_t lost[EVENT_KIND_COUNT][LOSS_REASON_COUNT];
+};
+
+struct agent {
+	const struct agent_options *options; /* borrowed */
+	struct loader *loader;		     /* owned, like all that follow */
+	struct check_report *report;
+	struct ring_consumer *consumer;
+	struct process_table *processes;
+	struct series_store *store;
+	struct observer *observer;
+	struct engine *engine;
+	struct totals *totals;
+	struct exchange *exchange;
+	struct http_server *http;
+	struct control_server *control;
+	struct recording_feed feed;
+	struct intake intake;
+	int epoll_fd;
+	int signal_fd;
+	int stats_fd; /* -1: no window is open */
+	uint64_t stats_opened_ns;
+	uint64_t stats_total_ns; /* of the windows that are over */
+	uint64_t started_realtime_ns;
+	uint64_t housekept_ns;
+	uint64_t newest_event_ns; /* when a drain last brought something */
+};
+
+uint64_t now_monotonic_ns(void);
+
+/* intake.c: one record from a ring, or made by user space. */
+void intake_record(void *context, const void *bytes, size_t length);
+void intake_made(struct agent *agent, const void *bytes, size_t length);
+/* Take in a process that an event named but no process event did: process ring first, then /proc. */
+void intake_catch_up(void *context, uint32_t tgid);
+/* Take in every process that runs now. */
+void intake_running_processes(struct agent *agent);
+/* For struct engine_feedback. */
+void intake_set_mode(void *context, uint64_t sock, uint64_t conn_id, enum conn_mode mode);
+void intake_ask_progress(void *context, uint64_t sock, uint64_t conn_id);
+
+/* figures.c: the agent's own metrics, before a snapshot. */
+void figures_write(struct agent *agent);
+void figures_window(struct agent *agent, uint64_t now_ns); /* open and close the windows of BPF statistics */
+
+/* topics.c: what `sonde dump` can ask for. */
+extern const struct control_topic agent_topics[];
+extern const size_t agent_topic_count;
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bucketing: no allocation once the window covers the values that come. */
+#include "aggregate/histogram.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define WINDOW_START 16
+#define SUBDIVISIONS (1 << HISTOGRAM_SCALE_MAX)
+#define MANTISSA_BITS 52
+#define MANTISSA_MASK ((1ull << MANTISSA_BITS) - 1)
+#define EXPONENT_BIAS 1023
+
+/* Mantissa bits of 2^(j/16), j = 1 … 15, as IEEE 754 doubles. */
+static const uint64_t mantissa_bounds[SUBDIVISIONS - 1] = {
+	0x0b5586cf9890fu, 0x172b83c7d517bu, 0x2387a6e756238u, 0x306fe0a31b715u, 0x3dea64c123422u,
+	0x4bfdad5362a27u, 0x5ab07dd485429u, 0x6a09e667f3bcdu, 0x7a11473eb0187u, 0x8ace5422aa0dbu,
+	0x9c49182a3f090u, 0xae89f995ad3adu, 0xc199bdd85529cu, 0xd5818dcfba487u, 0xea4afa2a490dau,
+};
+
+static size_t histogram_bytes(const struct bucket_layout *layout)
+{
+	return sizeof(struct histogram) + (layout->bound_count + 1) * sizeof(uint64_t);
+}
+
+struct histogram *histogram_new(const struct bucket_layout *layout)
+{
+	struct histogram *histogram = calloc(1, histogram_bytes(layout));
+
+	if (!histogram)
+		return NULL;
+	histogram->layout = layout;
+	histogram->scale = HISTOGRAM_SCALE_MAX;
+	histogram->capacity = WINDOW_START;
+	histogram->window = calloc(WINDOW_START, sizeof(uint64_t));
+	if (!histogram->window)
+		histogram_free(&histogram);
+	return histogram;
+}
+
+void histogram_free(struct histogram **histogram)
+{
+	if (*histogram)
+		free((*histogram)->window);
+	free(*histogram);
+	*histogram = NULL;
+}
+
+/* The first bound that is not below the value. */
+static size_t classic_index(const struct bucket_layout *layout, uint64_t value)
+{
+	size_t low = 0, count = layout->bound_count;
+
+	while (count) {
+		size_t half = count / 2;
+
+		if (layout->bounds[low + half] < value) {
+			low += half + 1;
+			count -= half + 1;
+		} else {
+			count = half;
+		}
+	}
+	return low;
+}
+
+/* Index of the bucket of a value above zero, at the finest scale. Division by the unit gives the double that
+ * the exported value is, so that bounds which are powers of two seconds are met exactly. */
+static int32_t finest_index(double value)
+{
+	uint64_t bits, mantissa;
+	int32_t exponent;
+	int32_t step = 0;
+
+	memcpy(&bits, &value, sizeof(bits));
+	exponent = (int32_t)(bits >> MANTISSA_BITS) - EXPONENT_BIAS;
+	mantissa = bits & MANTISSA_MASK;
+	if (!mantissa) /* upper bounds are inclusive */
+		return exponent * SUBDIVISIONS - 1;
+	for (int32_t half = SUBDIVISIONS / 2; half; half /= 2)
+		if (mantissa_bounds[step + half - 1] < mantissa)
+			step += half;
+	return exponent * SUBDIVISIONS + step;
+}
+
+/* Merge neighbours: half the resolution, half the buckets. */
+static void window_merge(struct histogram *histogram)
+{
+	int32_t first = histogram->first >> 1;
+	int32_t last = (histogram->first + histogram->length - 1) >> 1;
+
+	for (int32_t i = 0; i < histogram->length; i++) {
+		uint64_t count = histogram->window[i];
+
+		histogram->window[i] = 0;
+		histogram->window[((histogram->first + i) >> 1) - first] += count;
+	}
+	if (histogram->length)
+		histogram->length = (uint16_t)(last - first + 1);
+	histogram->first = first;
+	histogram->scale--;
+}
+
+static bool window_reserve(struct histogram *histogram, int32_t length)
+{
+	size_t capacity = histogram->capacity;
+	uint64_t *window;
+
+	if (length > HISTOGRAM_WINDOW_MAX)
+		return false;
+	while (capacity < (size_t)length)
+		capacity = capacity < 64 ? capacity * 2 : capacity + 32;
+	if (capacity == histogram->capacity)
+		return true;
+	window = realloc(histogram->window, capacity * sizeof(*window));
+	if (!window)
+		return false;
+	histogram->window = window;
+	histogram->capacity = (uint16_t)capacity;
+	return true;
+}
+
+/* Make the window cover a bucket, which is renumbered when neighbours must be merged for it. */
+static int32_t window_cover(struct histogram *histogram, int32_t index)
+{
+	uint64_t *window;
+	int32_t first, last, length;
+
+	for (;; index >>= 1) {
+		first = index < histogram->first ? index : histogram->first;
+		last = histogram->first + histogram->length - 1;
+		if (index > last)
+			last = index;
+		length = last - first + 1;
+		if (window_reserve(histogram, length))
+			break;
+		window_merge(histogram);
+	}
+	window = histogram->window;
+	memmove(window + (histogram->first - first), window, histogram->length * sizeof(*window));
+	memset(window, 0, (size_t)(histogram->first - first) * sizeof(*window));
+	memset(window + (histogram->first - first) + histogram->length, 0,
+	       (size_t)(length - (histogram->first - first) - histogram->length) * sizeof(*window));
+	histogram->first = first;
+	histogram->length = (uint16_t)length;
+	return index;
+}
+
+void histogram_observe(struct histogram *histogram, uint64_t value)
+{
+	const struct bucket_layout *layout = histogram->layout;
+	int32_t index;
+
+	histogram->count++;
+	histogram->sum += value;
+	histogram->classic[classic_index(layout, value)]++;
+	if (!value) {
+		histogram->zero_count++;
+		return;
+	}
+	index = finest_index((double)value / layout->divisor) >>
+		(HISTOGRAM_SCALE_MAX - histogram->scale);
+	if (!histogram->length)
+		histogram->first = index;
+	if (index < histogram->first || index >= histogram->first + histogram->length)
+		index = window_cover(histogram, index);
+	histogram->window[index - histogram->first]++;
+}
+
+size_t histogram_copy_bytes(const struct histogram *histogram)
+{
+	return histogram_bytes(histogram->layout) + histogram->length * sizeof(uint64_t);
+}
+
+struct histogram *histogram_copy_to(const struct histogram *histogram, void *memory)
+{
+	size_t fixed = histogram_bytes(histogram->layout);
+	struct histogram *copy = memory;
+
+	memcpy(copy, histogram, fixed);
+	copy->window = (uint64_t *)(void *)((char *)memory + fixed);
+	copy->capacity = copy->length;
+	memcpy(copy->window, histogram->window, copy->length * sizeof(uint64_t));
+	return copy;
+}

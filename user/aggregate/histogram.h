@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Two views of the same observations: classic buckets with exact counts, and base-2 exponential buckets
+ * (OpenTelemetry's exponential histogram, Prometheus' native histogram) that keep a relative error. */
+#ifndef SONDE_AGGREGATE_HISTOGRAM_H
+#define SONDE_AGGREGATE_HISTOGRAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "aggregate/metric_table.h"
+
+/* 2^(1/16) between bounds at the finest: a relative error of 2.2 %. Within Prometheus' -4 to 8. */
+#define HISTOGRAM_SCALE_MAX 4
+/* OpenTelemetry's default MaxSize: ten octaves at the finest scale, then neighbours are merged. */
+#define HISTOGRAM_WINDOW_MAX 160
+
+/* Exponential bucket i holds values in (base^i, base^(i+1)] of the exported unit,
+ * base = 2^(2^-scale). */
+struct histogram {
+	const struct bucket_layout *layout; /* static */
+	uint64_t count;
+	uint64_t sum;	     /* nanoseconds or bytes */
+	uint64_t zero_count; /* values of 0 are in no exponential bucket */
+	uint64_t *window;    /* owned; counts of buckets first … first + length - 1 */
+	int32_t first;
+	uint16_t length;
+	uint16_t capacity;
+	int8_t scale;
+	uint64_t classic[]; /* bound_count + 1 of them, not cumulative */
+};
+
+/* Returns the histogram or NULL (out of memory). */
+struct histogram *histogram_new(const struct bucket_layout *layout);
+void histogram_free(struct histogram **histogram);
+
+/* Add one observation. Never fails: when the window cannot grow, neighbours are merged instead.
+ *
+ * value   nanoseconds or bytes, as the layout's bounds; 0 is valid
+ * Source  Prometheus text format 0.0.4: `le` bounds are inclusive; OpenTelemetry metrics data model,
+ *         ExponentialHistogram: upper bounds are inclusive */
+void histogram_observe(struct histogram *histogram, uint64_t value);
+
+/* Bytes that a copy in one piece takes, 8-byte aligned, and the copy: its window lies behind it in the same memory. */
+size_t histogram_copy_bytes(const struct histogram *histogram);
+struct histogram *histogram_copy_to(const struct histogram *histogram, void *memory);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Observations to series: the sink of the correlation engine. */
+#ifndef SONDE_AGGREGATE_OBSERVE_H
+#define SONDE_AGGREGATE_OBSERVE_H
+
+#include "aggregate/series.h"
+#include "correlate/observation.h"
+
+struct observer;
+
+/* An observer that writes into the store, which must outlive it. NULL when out of memory. */
+struct observer *observer_new(struct series_store *store);
+void observer_free(struct observer **observer);
+
+/* What to give to the engine; lives as long as the observer. What finds no room is counted in the store. */
+const struct observation_sink *observer_sink(const struct observer *observer);
+
+/* "client", "server" or "unknown": values of the labels `role` and `kind`. */
+const char *observe_role_name(unsigned role);
+
+/* "established", "refused" …: values of the label `outcome`. */
+const char *observe_outcome_name(unsigned outcome);
+
+/* "ok", "header_truncated" …: values of the label `outcome` of sonde_parse_outcomes_total. */
+const char *observe_parse_outcome_name(unsigned outcome);
+
+#endif

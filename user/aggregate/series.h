@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Metrics in memory: one family per row of metric_table.inc, one series per set of label values. Bounded: a
+ * family has at most its limit of series, further label sets add up in one overflow series (labels all "other",
+ * sonde_overflow="true") and are counted. Owner thread only; a scrape works on a snapshot. */
+#ifndef SONDE_AGGREGATE_SERIES_H
+#define SONDE_AGGREGATE_SERIES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "aggregate/metric_table.h"
+#include "aggregate/snapshot.h"
+
+/* The most series of a metric about the agent itself, whatever limit services have: their labels
+ * come from sonde's own tables. */
+#define SERIES_LIMIT_AGENT 512
+
+struct series_store;
+
+/* Label values in the order of the metric's row; NULL or "" leaves a label out. Borrowed. */
+typedef const char *label_values[METRIC_LABELS_MAX];
+
+/* series_limit: label sets per metric that names a service. NULL when out of memory. */
+struct series_store *series_store_new(size_t series_limit);
+void series_store_free(struct series_store **store);
+
+/* All of these: the metric is of the right type (assert).
+ * owner    a tgid the series belongs to, 0 for none: such series expire after it is gone
+ * Returns  0; -ENOSPC when it went to the overflow series; -ENOMEM when it was dropped (both counted) */
+
+/* Histogram. value: nanoseconds or bytes, as the row says. */
+int series_observe(struct series_store *store, enum metric metric, const label_values values,
+		   uint32_t owner, uint64_t value);
+/* Counter. delta: nanoseconds where the row says seconds. */
+int series_add(struct series_store *store, enum metric metric, const label_values values,
+	       uint32_t owner, uint64_t delta);
+/* A counter whose total is kept elsewhere (a kernel map). It may not be mixed with series_add. */
+int series_set_total(struct series_store *store, enum metric metric, const label_values values,
+		     uint32_t owner, uint64_t total);
+/* Gauge or info, in the exported unit. */
+int series_set(struct series_store *store, enum metric metric, const label_values values,
+	       uint32_t owner, double value);
+
+/* A new round of series_set_total and series_set begins: overflow series, which are the sums over the label sets
+ * that have no room, start over (a sum of totals never falls, though). Once before each refresh. */
+void series_begin_round(struct series_store *store);
+
+/* Drop a series; nothing happens when there is none. For gauges whose object is gone. */
+void series_remove(struct series_store *store, enum metric metric, const label_values values);
+
+/* Drop series not touched since now_ns - ttl_ns whose owner is gone, or that have none and whose
+ * service_name is of a service without live processes. Series of neither kind stay. */
+struct series_liveness {
+	void *context;
+	bool (*owner_is_gone)(void *context, uint32_t tgid);
+	bool (*service_is_gone)(void *context, const char *service_name);
+};
+void series_store_expire(struct series_store *store, uint64_t now_ns, uint64_t ttl_ns,
+			 const struct series_liveness *liveness);
+/* The time that further changes count as touched at. Never goes back. */
+void series_store_set_now(struct series_store *store, uint64_t now_ns);
+
+/* Write sonde_series and its kin, about the store, into the store. */
+void series_store_report(struct series_store *store);
+
+/* For `sonde dump series`. */
+struct series_family_view {
+	size_t count;
+	size_t limit;
+	uint64_t refused_limit;
+	uint64_t refused_memory;
+	uint64_t expired;
+};
+void series_family_read(const struct series_store *store, enum metric metric,
+			struct series_family_view *ret_view);
+
+/* An immutable copy for rendering in another thread. NULL: out of memory. */
+struct snapshot *series_snapshot(const struct series_store *store);
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Chained buckets and a list in order of use. */
+#include "base/table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+static size_t bucket_count_for(size_t limit)
+{
+	size_t count = 16;
+
+	while (count < limit)
+		count *= 2;
+	return count;
+}
+
+int table_init(struct table *table, size_t limit, table_match match)
+{
+	size_t buckets = bucket_count_for(limit);
+
+	*table = (struct table){ .match = match, .mask = buckets - 1, .limit = limit };
+	table->buckets = calloc(buckets, sizeof(struct table_node *));
+	return table->buckets ? 0 : -ENOMEM;
+}
+
+void table_done(struct table *table)
+{
+	free(table->buckets);
+	*table = (struct table){ 0 };
+}
+
+static void list_remove(struct table *table, struct table_node *node)
+{
+	if (node->older)
+		node->older->newer = node->newer;
+	else
+		table->oldest = node->newer;
+	if (node->newer)
+		node->newer->older = node->older;
+	else
+		table->newest = node->older;
+}
+
+static void list_append(struct table *table, struct table_node *node)
+{
+	node->newer = NULL;
+	node->older = table->newest;
+	if (table->newest)
+		table->newest->newer = node;
+	else
+		table->oldest = node;
+	table->newest = node;
+}
+
+struct table_node *table_find(struct table *table, uint64_t hash, const void *key)
+{
+	struct table_node *node = table->buckets[hash & table->mask];
+
+	for (; node; node = node->next_in_bucket)
+		if (node->hash == hash && table->match(node, key))
+			break;
+	if (node && node != table->newest) {
+		list_remove(table, node);
+		list_append(table, node);
+	}
+	return node;
+}
+
+int table_insert(struct table *table, struct table_node *node, uint64_t hash)
+{
+	struct table_node **bucket = &table->buckets[hash & table->mask];
+
+	if (table->count >= table->limit)
+		return -ENOSPC;
+	node->hash = hash;
+	node->next_in_bucket = *bucket;
+	*bucket = node;
+	list_append(table, node);
+	table->count++;
+	return 0;
+}
+
+void table_remove(struct table *table, struct table_node *node)
+{
+	struct table_node **slot = &table->buckets[node->hash & table->mask];
+
+	while (*slot != node)
+		slot = &(*slot)->next_in_bucket;
+	*slot = node->next_in_bucket;
+	list_remove(table, node);
+	table->count--;
+}
+
+/* Without a secret seed a stranger could choose paths that all fall into one bucket. */
+static uint64_t hash_seed(void)
+{
+	static uint64_t seed;
+
+	if (!seed && getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		seed = 0x9e3779b97f4a7c15u;
+	return seed;
+}
+
+/* Mixing steps of MurmurHash3's 64-bit finaliser (Austin Appleby, public domain). */
+uint64_t hash_u64(uint64_t value)
+{
+	value ^= hash_seed();
+	value ^= value >> 33;
+	value *= 0xff51afd7ed558ccdu;
+	value ^= value >> 33;
+	value *= 0xc4ceb9fe1a85ec53u;
+	return value ^ (value >> 33);
+}
+
+uint64_t hash_bytes(const void *bytes, size_t length)
+{
+	const unsigned char *at = bytes;
+	uint64_t hash = length, word;
+
+	for (; length >= sizeof(word); at += sizeof(word), length -= sizeof(word)) {
+		memcpy(&word, at, sizeof(word));
+		hash = hash_u64(hash ^ word);
+	}
+	if (length) {
+		word = 0;
+		memcpy(&word, at, length);
+		hash = hash_u64(hash ^ word);
+	}
+	return hash;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `sonde agent`: options of the running agent. */
+#include "agent/agent.h"
+
+#include <argp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "cli/command_table.h"
+#include "cli/commands.h"
+#include "cli/control_client.h"
+
+#define LISTEN_DEFAULT "127.0.0.1:9464"
+#define FORCED_MAX 16
+
+enum long_option {
+	OPTION_RING_BYTES = 256,
+	OPTION_PREFIX_BYTES,
+	OPTION_HOOK,
+	OPTION_EXPECTED_ERRORS,
+	OPTION_SKIP_EXE,
+	OPTION_ONLY_EXE,
+	OPTION_CONNECTIONS,
+	OPTION_PROCESSES,
+	OPTION_SERIES,
+	OPTION_SERIES_TTL,
+	OPTION_ROUTES,
+	OPTION_ERROR_EVENTS,
+	OPTION_SAMPLE_SECONDS,
+	OPTION_DEBUG,
+};
+
+struct parsed {
+	struct agent_options agent;
+	struct forced_hook forced[FORCED_MAX];
+};
+
+static unsigned long number(struct argp_state *state, const char *option, const char *text, unsigned long least,
+			    unsigned long most)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (end == text || *end || *text == '-' || value < least || value > most)
+		argp_error(state, "--%s wants a number from %lu to %lu, not '%s'", option, least, most, text);
+	return value;
+}
+
+static void add_glob(struct argp_state *state, const char **globs, size_t *count, const char *glob)
+{
+	if (*count == AGENT_GLOBS_MAX)
+		argp_error(state, "at most %d globs of a kind", AGENT_GLOBS_MAX);
+	globs[(*count)++] = glob;
+}
+
+/* SIGNAL=HOOK, as `sonde check` prints them. */
+static void add_forced(struct argp_state *state, struct parsed *parsed, char *argument)
+{
+	char *hook = strchr(argument, '=');
+
+	if (!hook || parsed->agent.loader.forced_count == FORCED_MAX)
+		argp_error(state, "--hook wants SIGNAL=HOOK, at most %d times, not '%s'", FORCED_MAX, argument);
+	*hook++ = '\0';
+	parsed->forced[parsed->agent.loader.forced_count++] = (struct forced_hook){ argument, hook };
+}
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+	struct parsed *parsed = state->input;
+	struct agent_options *agent = &parsed->agent;
+	struct bpf_settings *settings = &agent->loader.settings;
+
+	switch (key) {
+	case 'l':
+		agent->listen = argument;
+		return 0;
+	case 's':
+		agent->socket_path = argument;
+		return 0;
+	case OPTION_RING_BYTES:
+		agent->loader.ring_bytes = number(state, "ring-bytes", argument, 4096, 1ul << 30);
+		return 0;
+	case OPTION_PREFIX_BYTES:
+		settings->prefix_bytes = (uint32_t)number(state, "prefix-bytes", argument, 64, PREFIX_MAX);
+		return 0;
+	case OPTION_HOOK:
+		add_forced(state, parsed, argument);
+		return 0;
+	case OPTION_EXPECTED_ERRORS:
+		settings->count_expected_errors = 1;
+		return 0;
+	case OPTION_ERROR_EVENTS:
+		settings->error_events_per_second = (uint32_t)number(state, "error-events", argument, 0, 1000000);
+		return 0;
+	case OPTION_SAMPLE_SECONDS:
+		settings->sample_interval_ns = number(state, "sample-seconds", argument, 1, 3600) * 1000000000u;
+		return 0;
+	case OPTION_SKIP_EXE:
+		add_glob(state, agent->skip_exe, &agent->skip_exe_count, argument);
+		return 0;
+	case OPTION_ONLY_EXE:
+		add_glob(state, agent->only_exe, &agent->only_exe_count, argument);
+		return 0;
+	case OPTION_CONNECTIONS:
+		agent->loader.connections = number(state, "connections", argument, 16, 1ul << 22);
+		return 0;
+	case OPTION_PROCESSES:
+		agent->loader.processes = number(state, "processes", argument, 16, 1ul << 20);
+		return 0;
+	case OPTION_SERIES:
+		agent->series_limit = number(state, "series", argument, 1, 1ul << 20);
+		return 0;
+	case OPTION_SERIES_TTL:
+		agent->series_ttl_seconds = (unsigned)number(state, "series-ttl", argument, 1, 86400);
+		return 0;
+	case OPTION_ROUTES:
+		agent->routes_per_service = number(state, "routes", argument, 1, 1ul << 16);
+		return 0;
+	case OPTION_DEBUG:
+		log_set_level(LOG_LEVEL_DEBUG);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option argp_options[] = {
+	{ "listen", 'l', "ADDR:PORT", 0, "Serve /metrics there (" LISTEN_DEFAULT ")", 0 },
+	{ "socket", 's', "PATH", 0, "Control socket for dump and record (" CONTROL_SOCKET_DEFAULT ")", 0 },
+	{ "only-exe", OPTION_ONLY_EXE, "GLOB", 0, "Look only at processes whose executable's path matches", 1 },
+	{ "skip-exe", OPTION_SKIP_EXE, "GLOB", 0, "Do not look at processes whose executable's path matches", 1 },
+	{ "expected-errors", OPTION_EXPECTED_ERRORS, NULL, 0,
+	  "Also count EAGAIN, EINPROGRESS, EINTR, ERESTART* (sonde_syscall_expected_errors_total)", 1 },
+	{ "prefix-bytes", OPTION_PREFIX_BYTES, "N", 0, "First bytes of a turn to look at (1024)", 2 },
+	{ "ring-bytes", OPTION_RING_BYTES, "N", 0, "Size of each ring buffer (1 MiB)", 2 },
+	{ "connections", OPTION_CONNECTIONS, "N", 0, "Connections tracked at once (16384)", 2 },
+	{ "processes", OPTION_PROCESSES, "N", 0, "Processes tracked at once (8192)", 2 },
+	{ "series", OPTION_SERIES, "N", 0, "Series per metric (2000)", 2 },
+	{ "series-ttl", OPTION_SERIES_TTL, "SECONDS", 0, "Keep series after their process has gone (300)", 2 },
+	{ "routes", OPTION_ROUTES, "N", 0, "Routes per service (200)", 2 },
+	{ "error-events", OPTION_ERROR_EVENTS, "N", 0,
+	  "System-call error events per process and second (100); counts are always exact", 2 },
+	{ "sample-seconds", OPTION_SAMPLE_SECONDS, "N", 0, "Between RTT samples of a connection (10)", 2 },
+	{ "hook", OPTION_HOOK, "SIGNAL=HOOK", 0, "Use this hook for a signal and no other (see sonde check)", 3 },
+	{ "debug", OPTION_DEBUG, NULL, 0, "Log more", 3 },
+	{ 0 },
+};
+
+int command_agent(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = argp_options,
+		.parser = parse_option,
+		.doc = "Observe this machine and serve what is seen on /metrics.",
+	};
+	struct parsed parsed = {
+		.agent = { .listen = LISTEN_DEFAULT,
+			   .socket_path = CONTROL_SOCKET_DEFAULT,
+			   .loader = { .settings = { .prefix_bytes = 1024,
+						     .error_events_per_second = 100,
+						     .sample_interval_ns = 10000000000u },
+				       .ring_bytes = 1u << 20,
+				       .connections = 16384,
+				       .processes = 8192 },
+			   .series_limit = 2000,
+			   .routes_per_service = 200,
+			   .series_ttl_seconds = 300 },
+	};
+
+	argp_parse(&argp, argc, argv, 0, NULL, &parsed);
+	parsed.agent.loader.forced = parsed.forced;
+	parsed.agent.loader.settings.has_selection = parsed.agent.only_exe_count || parsed.agent.skip_exe_count;
+	/* A quarter full: at a million events a second that leaves the reader milliseconds. */
+	parsed.agent.loader.settings.wake_bytes = (uint32_t)(parsed.agent.loader.ring_bytes / 4);
+	return agent_run(&parsed.agent) ? STATUS_FAILED : STATUS_OK;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One recorder a client, each into its own bounded queue. */
+#include "cli/recording_feed.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "correlate/process.h"
+#include "ring/recorder.h"
+
+void recording_feed_init(struct recording_feed *feed, const struct bpf_settings *settings)
+{
+	*feed = (struct recording_feed){ .settings = *settings };
+}
+
+static uint64_t now_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	(void)clock_gettime(clock, &now); /* cannot fail: both clocks exist everywhere */
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static int push(void *context, const void *bytes, size_t length)
+{
+	return control_stream_push(context, bytes, length);
+}
+
+static int append_process(void *context, uint32_t tgid)
+{
+	_Alignas(8) char event[PROCFS_EVENT_MAX];
+	struct recorder *recorder = context;
+	int length = procfs_read_process(tgid, event, sizeof(event));
+
+	if (length < 0)
+		return 0; /* ended meanwhile, or a kernel thread */
+	return recorder_append(recorder, event, (size_t)length);
+}
+
+int recording_feed_started(struct recording_feed *feed, struct control_stream *stream)
+{
+	const struct recorder_output output = { stream, push };
+	_cleanup_free_ struct recorder *recorder = NULL;
+	struct recorder **slot = feed->recorders;
+	struct recording_header header;
+	int error;
+
+	while (slot < feed->recorders + RECORDING_FEED_MAX && *slot)
+		slot++;
+	if (slot == feed->recorders + RECORDING_FEED_MAX)
+		return -EBUSY;
+	recorder = malloc(sizeof(*recorder));
+	if (!recorder)
+		return -ENOMEM;
+	recording_header_make(&feed->settings, now_ns(CLOCK_REALTIME), now_ns(CLOCK_MONOTONIC), &header);
+	error = recorder_start(recorder, &output, &header);
+	if (!error)
+		error = procfs_each_process(append_process, recorder);
+	if (error)
+		return error;
+	control_stream_set_data(stream, recorder);
+	*slot = TAKE_PTR(recorder);
+	return 0;
+}
+
+void recording_feed_finishing(struct recording_feed *feed, struct control_stream *stream)
+{
+	(void)feed;
+	(void)recorder_finish(control_stream_data(stream)); /* no room: the client lags too far to be told */
+}
+
+void recording_feed_ended(struct recording_feed *feed, struct control_stream *stream)
+{
+	struct recorder *recorder = control_stream_data(stream);
+
+	for (size_t i = 0; i < RECORDING_FEED_MAX; i++)
+		if (feed->recorders[i] == recorder)
+			feed->recorders[i] = NULL;
+	feed->dropped += recorder->dropped;
+	free(recorder);
+}
+
+void recording_feed_append(struct recording_feed *feed, const void *bytes, size_t length)
+{
+	for (size_t i = 0; i < RECORDING_FEED_MAX; i++)
+		if (feed->recorders[i])
+			(void)recorder_append(feed->recorders[i], bytes, length); /* a broken stream ends by itself */
+}
+
+uint64_t recording_feed_dropped(const struct recording_feed *feed)
+{
+	uint64_t dropped = feed->dropped;
+
+	for (size_t i = 0; i < RECORDING_FEED_MAX; i++)
+		if (feed->recorders[i])
+			dropped += feed->recorders[i]->dropped;
+	return dropped;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table shows what was tried; the reasons, which are long, follow in lines of their own. */
+#include "cli/signal_view.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "cli/json_table.h"
+
+static json_t *alternatives_json(const struct signal_report *signal)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < signal->alternative_count; i++) {
+		const struct alternative_report *alternative = &signal->alternatives[i];
+
+		(void)json_array_append_new(array, json_pack("{s:s,s:b,s:b,s:s%}", "hook", alternative->hook, "tried",
+							     alternative->is_tried, "ok", alternative->is_ok, "reason",
+							     alternative->reason, strlen(alternative->reason)));
+	}
+	return array;
+}
+
+json_t *signal_view_json(const struct check_report *report)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < report->signal_count; i++) {
+		const struct signal_report *signal = &report->signals[i];
+		json_t *row = json_pack("{s:s,s:s?,s:s?,s:s?,s:o}", "signal", signal->signal, "target", signal->target,
+					"hook", signal->hook, "loses", signal->hook ? NULL : signal->loses,
+					"alternatives", alternatives_json(signal));
+
+		if (!row || json_array_append_new(array, row) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+/* "tp_btf failed, raw_tp" */
+static json_t *tried_text(const json_t *alternatives)
+{
+	const json_t *alternative;
+	char text[256] = "";
+	size_t i, used = 0;
+
+	json_array_foreach(alternatives, i, alternative) {
+		const char *hook = json_string_value(json_object_get(alternative, "hook"));
+
+		if (!json_is_true(json_object_get(alternative, "tried")) || used >= sizeof(text))
+			continue;
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s%s", used ? ", " : "", hook ? hook : "?",
+					 json_is_true(json_object_get(alternative, "ok")) ? "" : " failed");
+	}
+	return json_string(text);
+}
+
+static void print_reasons(FILE *file, const json_t *signal)
+{
+	const char *name = json_string_value(json_object_get(signal, "signal"));
+	const char *loses = json_string_value(json_object_get(signal, "loses"));
+	const json_t *alternatives = json_object_get(signal, "alternatives"), *alternative;
+	size_t i;
+
+	json_array_foreach(alternatives, i, alternative) {
+		const char *hook = json_string_value(json_object_get(alternative, "hook"));
+		const char *reason = json_string_value(json_object_get(alternative, "reason"));
+
+		if (reason && *reason)
+			fprintf(file, "%s: %s: %s\n", name ? name : "?", hook ? hook : "?", reason);
+	}
+	if (loses)
+		fprintf(file, "%s: no hook works; you lose: %s\n", name ? name : "?", loses);
+}
+
+int signal_view_print(FILE *file, const json_t *signals, size_t width)
+{
+	static const struct column columns[] = {
+		{ .key = "signal" },
+		{ .key = "target", .title = "KERNEL PLACE" },
+		{ .key = "hook" },
+		{ .key = "tried" },
+	};
+	json_t *rows = json_array();
+	const json_t *signal;
+	size_t i;
+	int error;
+
+	json_array_foreach(signals, i, signal) {
+		const char *hook = json_string_value(json_object_get(signal, "hook"));
+
+		(void)json_array_append_new(rows, json_pack("{s:O?,s:O?,s:s,s:o}", "signal",
+							    json_object_get(signal, "signal"), "target",
+							    json_object_get(signal, "target"), "hook",
+							    hook ? hook : "none", "tried",
+							    tried_text(json_object_get(signal, "alternatives"))));
+	}
+	error = json_table_print(file, rows, columns, sizeof(columns) / sizeof(columns[0]), width);
+	json_decref(rows);
+	if (error)
+		return error;
+	fputc('\n', file);
+	json_array_foreach(signals, i, signal)
+		print_reasons(file, signal);
+	return 0;
+}

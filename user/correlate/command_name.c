@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A row a runner: which options take a value, which name what is run, which say that nothing is. */
+#include "correlate/command_name.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+/* A runner may start a runner: bundle → puma, python3 → gunicorn. */
+#define CHAIN_MAX 4
+
+enum runner_flags {
+	CLUSTERS = 1 << 0,     /* one-letter options may share a dash, their values may be attached */
+	TARGETS_ONLY = 1 << 1, /* arguments that are no options name nothing */
+	APPLICATIONS = 1 << 2, /* module:attribute is preferred over other arguments */
+};
+
+/* Lists are words with a space on both sides. */
+struct runner {
+	const char *names;
+	unsigned flags;
+	const char *values;   /* options that take the next argument */
+	const char *targets;  /* options whose argument is what is run */
+	const char *stops;    /* options and words after which nothing with a name is run */
+	const char *words;    /* sub-commands in front of what is run */
+	const char *attached; /* with CLUSTERS: letters that end a cluster, the rest is theirs */
+	struct text (*name_of)(struct text target);
+};
+
+struct args {
+	const char *at;
+	const char *end;
+	char separator;
+};
+
+static struct text name_of_file(struct text target);
+static struct text name_of_java(struct text target);
+static struct text name_of_application(struct text target);
+static struct text name_of_package(struct text target);
+
+/* Sources: the manual page or --help text of each program. */
+static const struct runner runners[] = {
+	{
+		.names = " java ",
+		.values = " -cp -classpath --class-path -p --module-path --upgrade-module-path"
+			  " --add-modules --limit-modules --add-exports --add-opens --add-reads"
+			  " --patch-module --source --describe-module -d ",
+		.stops = " -version --version -help --help -h -? ",
+		.name_of = name_of_java,
+	},
+	{
+		.names = " python pypy ",
+		.flags = CLUSTERS,
+		.values = " -W -X --check-hash-based-pycs ",
+		.targets = " -m ",
+		.stops = " -c -V -h --version --help ",
+		.name_of = name_of_file,
+	},
+	{
+		.names = " gunicorn uvicorn hypercorn daphne granian waitress-serve ",
+		.flags = APPLICATIONS,
+		.values = " -b --bind -w --workers -k --worker-class -c --config -t --timeout --threads"
+			  " --log-level --log-file --log-config --access-logfile --error-logfile"
+			  " --access-logformat --name -n --pid -p --port --host --chdir --user -u --group -g"
+			  " --umask --backlog --keep-alive --max-requests --max-requests-jitter"
+			  " --graceful-timeout --worker-connections --worker-tmp-dir --certfile --keyfile"
+			  " --forwarded-allow-ips --proxy-allow-from --env -e --paste --pythonpath --uds"
+			  " --fd --reload-dir --reload-include --reload-exclude --loop --http --ws"
+			  " --lifespan --interface --env-file --root-path --app-dir --header"
+			  " --limit-concurrency --limit-max-requests --timeout-keep-alive"
+			  " --timeout-graceful-shutdown --ssl-keyfile --ssl-certfile --ssl-ca-certs"
+			  " --ssl-version --ssl-ciphers --listen --unix-socket ",
+		.name_of = name_of_application,
+	},
+	{
+		.names = " uwsgi uwsgi-core ",
+		.flags = TARGETS_ONLY,
+		.targets = " --module --wsgi -w --wsgi-file --file ",
+		.name_of = name_of_application,
+	},
+	{
+		.names = " celery flask ",
+		.flags = TARGETS_ONLY,
+		.targets = " -A --app ",
+		.name_of = name_of_application,
+	},
+	{
+		.names = " streamlit fastapi ",
+		.words = " run dev ",
+		.values = " --host --port --app -e --entrypoint ",
+		.name_of = name_of_file,
+	},
+	{
+		.names = " node nodejs ",
+		.values = " -r --require --import --loader --experimental-loader -C --conditions"
+			  " --watch-path --env-file --title --input-type --openssl-config"
+			  " --diagnostic-dir --redirect-warnings --disable-warning ",
+		.stops = " -e --eval -p --print -pe -v --version -h --help --run ",
+		.words = " inspect ",
+		.name_of = name_of_file,
+	},
+	{
+		.names = " deno ",
+		.values = " -c --config --import-map --lock --cert --location -L --log-level --port"
+			  " --host --ext --env-file ",
+		.stops = " eval task repl test fmt lint -V --version -h --help ",
+		.words = " run serve ",
+		.name_of = name_of_file,
+	},
+	{
+		.names = " bun ",
+		.values = " -r --preload -c --config --cwd --port --env-file -d --define -l --loader ",
+		.stops = " -e --eval -p --print install add remove test build --version ",
+		.words = " run x exec ",
+		.name_of = name_of_package,
+	},
+	{
+		.names = " ts-node ts-node-esm ts-node-dev tsx babel-node ",
+		.values = " -P --project -r --require -O --compiler-options --tsconfig --import --cwd ",
+		.stops = " -e --eval -p --print ",
+		.words = " watch ",
+		.name_of = name_of_file,
+	},
+	{
+		.names = " npx npx-cli bunx pnpx ",
+		.values = " -p --package --registry -w --workspace ",
+		.stops = " -c --call ",
+		.name_of = name_of_package,
+	},
+	{
+		.names = " npm npm-cli ",
+		.values = " -p --package --prefix --registry -w --workspace ",
+		.stops = " run run-script start test install ci -c --call ",
+		.words = " exec x ",
+		.name_of = name_of_package,
+	},
+	{
+		.names = " ruby jruby truffleruby ",
+		.flags = CLUSTERS,
+		.values = " -I -r -C -E --encoding --external-encoding --internal-encoding ",
+		.stops = " -e --version ",
+		.attached = "xKTWF0",
+		.name_of = name_of_file,
+	},
+	{
+		.names = " bundle bundler ",
+		.values = " --gemfile ",
+		.words = " exec ",
+		.name_of = name_of_file,
+	},
+	{
+		.names = " php ",
+		.values = " -S -t -c -d -z -B -R -E -F ",
+		.targets = " -f ",
+		.stops = " -r -a -m -i -v ",
+		.name_of = name_of_file,
+	},
+	{
+		.names = " perl ",
+		.flags = CLUSTERS,
+		.values = " -I ",
+		.stops = " -e -E -v -V ",
+		.attached = "MmilxFdDC0",
+		.name_of = name_of_file,
+	},
+	{
+		.names = " sh bash dash ash zsh ksh mksh rbash ",
+		.flags = CLUSTERS,
+		.values = " -o -O --rcfile --init-file ",
+		.stops = " -c -s --version ",
+		.name_of = name_of_file,
+	},
+	{
+		.names = " dotnet ",
+		.values = " --depsfile --runtimeconfig --additionalprobingpath --additional-deps"
+			  " --fx-version --roll-forward ",
+		.stops = " run build test watch publish restore new tool msbuild --info --version ",
+		.words = " exec ",
+		.name_of = name_of_file,
+	},
+	{ .names = " mono mono-sgen ", .values = " --config --runtime ", .name_of = name_of_file },
+	{ .names = " lua luajit ", .values = " -l ", .stops = " -e ", .name_of = name_of_file },
+	{ .names = " Rscript ", .stops = " -e ", .name_of = name_of_file },
+	{
+		.names = " beam.smp beam ",
+		.flags = TARGETS_ONLY,
+		.targets = " -name -sname --name --sname ",
+		.name_of = name_of_package,
+	},
+};
+
+static bool text_is(struct text text, const char *word)
+{
+	return text.length == strlen(word) && !memcmp(text.at, word, text.length);
+}
+
+static bool text_ends(struct text text, const char *suffix)
+{
+	size_t length = strlen(suffix);
+
+	return text.length >= length && !memcmp(text.at + text.length - length, suffix, length);
+}
+
+static struct text text_before(struct text text, char separator)
+{
+	const char *cut = text.length ? memchr(text.at, separator, text.length) : NULL;
+
+	if (cut)
+		text.length = (size_t)(cut - text.at);
+	return text;
+}
+
+static struct text text_after_last(struct text text, char separator)
+{
+	for (size_t i = text.length; i > 0; i--)
+		if (text.at[i - 1] == separator)
+			return (struct text){ text.at + i, text.length - i };
+	return text;
+}
+
+struct text text_base(struct text path)
+{
+	while (path.length > 1 && path.at[path.length - 1] == '/')
+		path.length--;
+	return text_after_last(path, '/');
+}
+
+/* Whether `word` stands in a list of words with spaces around each. */
+static bool list_has(const char *list, struct text word)
+{
+	const char *at = list;
+
+	if (!list || !word.length)
+		return false;
+	while ((at = strchr(at, ' ')) && at[1]) {
+		size_t length = strcspn(++at, " ");
+
+		if (length == word.length && !memcmp(at, word.at, length))
+			return true;
+	}
+	return false;
+}
+
+/* `python3.11` is python: digits and dots at the end are its version. */
+static const struct runner *runner_find(struct text name)
+{
+	struct text stem = name;
+
+	while (stem.length && (isdigit((unsigned char)stem.at[stem.length - 1]) ||
+			       stem.at[stem.length - 1] == '.'))
+		stem.length--;
+	for (size_t i = 0; i < sizeof(runners) / sizeof(runners[0]); i++)
+		if (list_has(runners[i].names, name) || list_has(runners[i].names, stem))
+			return &runners[i];
+	return NULL;
+}
+
+static bool args_next(struct args *args, struct text *ret_arg)
+{
+	const char *end;
+
+	if (args->at >= args->end)
+		return false;
+	end = memchr(args->at, args->separator, (size_t)(args->end - args->at));
+	if (!end)
+		end = args->end;
+	*ret_arg = (struct text){ args->at, (size_t)(end - args->at) };
+	args->at = end < args->end ? end + 1 : end;
+	return true;
+}
+
+/* app-1.2.3-SNAPSHOT → app: from the first dash before a number that ends or goes on with a dot. */
+static struct text without_version(struct text name)
+{
+	for (size_t i = 1; i + 1 < name.length; i++) {
+		size_t at = i + 1 + (name.at[i + 1] == 'v');
+		size_t digits = at;
+
+		if (name.at[i] != '-')
+			continue;
+		while (digits < name.length && isdigit((unsigned char)name.at[digits]))
+			digits++;
+		if (digits > at && (digits == name.length || name.at[digits] == '.' ||
+				    name.at[digits] == '-' || name.at[digits] == '_'))
+			return (struct text){ name.at, i };
+	}
+	return name;
+}
+
+static bool strip_suffix(struct text *name, const char *const *suffixes)
+{
+	for (; *suffixes; suffixes++)
+		if (text_ends(*name, *suffixes) && name->length > strlen(*suffixes)) {
+			name->length -= strlen(*suffixes);
+			return true;
+		}
+	return false;
+}
+
+static struct text name_of_file(struct text target)
+{
+	static const char *const extensions[] = {
+		".pyz", ".pyc",	 ".pyw", ".py",	  ".mjs",  ".cjs", ".js",  ".mts", ".cts", ".tsx", ".jsx",
+		".ts",	".phar", ".php", ".psgi", ".bash", ".sh",  ".dll", ".exe", ".rb",  ".ru",  ".pl",
+		".lua", ".R",	 NULL,
+	};
+	struct text name = text_base(target);
+
+	strip_suffix(&name, extensions);
+	/* Source: docs.python.org "__main__": the package or directory is what has the name. */
+	if (text_is(name, "__main__") && name.at > target.at + 1)
+		return text_base((struct text){ target.at, (size_t)(name.at - target.at) });
+	strip_suffix(&name, (const char *const[]){ ".__main__", NULL });
+	return name;
+}
+
+static struct text name_of_java(struct text target)
+{
+	static const char *const archives[] = { ".jar", ".war", NULL };
+	static const char *const wrappings[] = { "-jar-with-dependencies", "-SNAPSHOT", NULL };
+	struct text name = text_base(target);
+
+	if (strip_suffix(&name, archives)) {
+		name = without_version(name);
+		strip_suffix(&name, wrappings);
+		return name;
+	}
+	strip_suffix(&name, (const char *const[]){ ".java", NULL });
+	return text_after_last(name, '.');
+}
+
+static struct text name_of_application(struct text target)
+{
+	return name_of_file(text_before(target, ':'));
+}
+
+/* http-server@14, @scope/tool@latest, shop@node-1 */
+static struct text name_of_package(struct text target)
+{
+	struct text name = name_of_file(target);
+
+	return name.length && name.at[0] != '@' ? text_before(name, '@') : name;
+}
+
+/* module.path:attribute, and no HOST:PORT or scheme:/path. */
+static bool is_application(struct text arg)
+{
+	struct text module = text_before(arg, ':');
+
+	if (module.length == arg.length || !module.length || module.length + 1 >= arg.length)
+		return false;
+	if (!isalpha((unsigned char)arg.at[module.length + 1]) && arg.at[module.length + 1] != '_')
+		return false;
+	for (size_t i = 0; i < module.length; i++)
+		if (!isalnum((unsigned char)module.at[i]) && !strchr("._-/", module.at[i]))
+			return false;
+	return true;
+}
+
+enum option_effect {
+	OPTION_FLAG,
+	OPTION_VALUE,
+	OPTION_TARGET, /* *ret_rest is the target, or the next argument when that is empty */
+	OPTION_STOP,
+};
+
+static enum option_effect option_in_lists(const struct runner *runner, struct text option)
+{
+	if (list_has(runner->stops, option))
+		return OPTION_STOP;
+	if (list_has(runner->targets, option))
+		return OPTION_TARGET;
+	return list_has(runner->values, option) ? OPTION_VALUE : OPTION_FLAG;
+}
+
+/* -um http.server, -mhttp.server, -ex: letter by letter. */
+static enum option_effect cluster_effect(const struct runner *runner, struct text arg, struct text *ret_rest)
+{
+	for (size_t i = 1; i < arg.length; i++) {
+		char letter[2] = { '-', arg.at[i] };
+		enum option_effect effect = option_in_lists(runner, (struct text){ letter, 2 });
+
+		*ret_rest = (struct text){ arg.at + i + 1, arg.length - i - 1 };
+		if (effect == OPTION_VALUE && ret_rest->length)
+			return OPTION_FLAG;
+		if (effect != OPTION_FLAG)
+			return effect;
+		if (runner->attached && strchr(runner->attached, arg.at[i]))
+			return OPTION_FLAG;
+	}
+	return OPTION_FLAG;
+}
+
+static enum option_effect option_effect(const struct runner *runner, struct text arg, struct text *ret_rest)
+{
+	struct text name = arg;
+	enum option_effect effect;
+
+	*ret_rest = (struct text){ arg.at, 0 };
+	if (arg.length > 2 && arg.at[1] == '-')
+		name = text_before(arg, '=');
+	effect = option_in_lists(runner, name);
+	if (name.length != arg.length) {
+		*ret_rest = (struct text){ arg.at + name.length + 1, arg.length - name.length - 1 };
+		return effect == OPTION_VALUE ? OPTION_FLAG : effect;
+	}
+	if (effect == OPTION_FLAG && runner->flags & CLUSTERS && arg.at[1] != '-')
+		return cluster_effect(runner, arg, ret_rest);
+	return effect;
+}
+
+static bool is_option(struct text arg)
+{
+	return arg.length > 1 && (arg.at[0] == '-' || arg.at[0] == '+');
+}
+
+static int first_after_options(struct args *args, struct text *ret_target)
+{
+	return args_next(args, ret_target) && ret_target->length ? 0 : -ENOENT;
+}
+
+/* A word that is no option: a sub-command, what is run, or nothing to us. */
+static bool is_target(const struct runner *runner, struct text arg)
+{
+	if (runner->flags & TARGETS_ONLY || list_has(runner->words, arg))
+		return false;
+	return arg.at[0] != '@' || runner->name_of != name_of_java; /* java @argfile */
+}
+
+/* Move `args` past what the runner runs. */
+static int target_find(const struct runner *runner, struct args *args, struct text *ret_target)
+{
+	struct text arg, rest, candidate = { 0 };
+
+	while (args_next(args, &arg)) {
+		bool is_separator = text_is(arg, "--");
+
+		if (!arg.length || (is_separator && runner->flags & TARGETS_ONLY))
+			continue; /* Erlang separates its own arguments with -- several times */
+		if (is_separator)
+			return first_after_options(args, ret_target);
+		if (is_option(arg)) {
+			enum option_effect effect = option_effect(runner, arg, &rest);
+
+			if (effect == OPTION_STOP)
+				return -ENOENT;
+			if (effect == OPTION_TARGET && rest.length) {
+				*ret_target = rest;
+				return 0;
+			}
+			if (effect == OPTION_TARGET)
+				return first_after_options(args, ret_target);
+			if (effect == OPTION_VALUE)
+				(void)args_next(args, &rest); /* its absence ends the loop */
+			continue;
+		}
+		if (text_is(arg, "-") || list_has(runner->stops, arg))
+			break;
+		if (!is_target(runner, arg))
+			continue;
+		if (!(runner->flags & APPLICATIONS) || is_application(arg)) {
+			*ret_target = arg;
+			return 0;
+		}
+		if (!candidate.length)
+			candidate = arg;
+	}
+	*ret_target = candidate;
+	return candidate.length ? 0 : -ENOENT;
+}
+
+static int follow(const struct runner *runner, struct args *args, struct text *ret_name)
+{
+	struct text target, name = { 0 };
+
+	for (int depth = 0; runner && depth < CHAIN_MAX; depth++) {
+		if (target_find(runner, args, &target) < 0)
+			break;
+		name = runner->name_of(target);
+		runner = runner_find(name);
+	}
+	*ret_name = name;
+	return name.length ? 0 : -ENOENT;
+}
+
+/* Servers of interpreted languages write what they are over their arguments:
+ * `puma 5.6.4 (tcp://0.0.0.0:80) [shop]`, `gunicorn: master [app:app]`. */
+static int name_from_title(struct text title, struct text *ret_name)
+{
+	struct text name = text_after_last(title, '[');
+
+	if (name.length && name.length < title.length && text_ends(name, "]") && name.at > title.at + 1 &&
+	    !memchr(name.at, ' ', name.length)) {
+		name.length--;
+		*ret_name = name_of_application(name);
+	} else {
+		*ret_name = text_base(text_before(text_before(title, ' '), ':'));
+	}
+	return ret_name->length ? 0 : -ENOENT;
+}
+
+/* The runner that the first argument or the path of the executable names. */
+static const struct runner *runner_of(struct text program, struct text first, struct args *args)
+{
+	const struct runner *runner = runner_find(text_base(first));
+
+	if (runner)
+		return runner;
+	if (text_is(text_base(program), "busybox") && text_is(text_base(first), "busybox") &&
+	    args_next(args, &first))
+		return runner_find(first);
+	return runner_find(text_base(program));
+}
+
+int command_name_find(struct text program, struct text args_text, struct text *ret_name)
+{
+	const struct runner *runner;
+	struct text first, word;
+	struct args args;
+
+	while (args_text.length && !args_text.at[args_text.length - 1])
+		args_text.length--; /* what a rewritten title leaves behind it */
+	args = (struct args){ args_text.at, args_text.at + args_text.length, '\0' };
+	if (!args_next(&args, &first) || !first.length)
+		return -ENOENT;
+	word = text_before(first, ' ');
+	if (word.length == first.length) {
+		if (first.at[0] == '-') { /* a login shell */
+			first.at++;
+			first.length--;
+		}
+		runner = runner_of(program, first, &args);
+		return runner ? follow(runner, &args, ret_name) : -ENOENT;
+	}
+	runner = runner_find(text_base(word));
+	if (runner && args.at >= args.end) { /* npm rewrites its arguments as one, with spaces */
+		args = (struct args){ first.at + word.length + 1, first.at + first.length, ' ' };
+		return follow(runner, &args, ret_name);
+	}
+	runner = runner_find(text_base(program));
+	if (!runner)
+		return -ENOENT;
+	return args.at >= args.end ? name_from_title(first, ret_name) : follow(runner, &args, ret_name);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of connections, its pools, and the ring of connections that time must be told to. */
+#include "correlate/connection.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "correlate/request.h"
+
+/* Kept for the next one instead of being freed. */
+#define SPARE_MAX 256
+
+struct connection *connection_find(struct engine *engine, const struct conn_ref *ref)
+{
+	struct table_node *node = table_find(&engine->connections, hash_u64(ref->conn_id), &ref->conn_id);
+
+	return node ? table_entry(node, struct connection, node) : NULL;
+}
+
+void connection_watch(struct engine *engine, struct connection *connection)
+{
+	struct watch_link *head = &engine->watched, *link = &connection->watch;
+
+	if (connection_is_watched(connection))
+		return;
+	link->prev = head->prev;
+	link->next = head;
+	head->prev->next = link;
+	head->prev = link;
+	engine->watched_count++;
+}
+
+void connection_unwatch(struct engine *engine, struct connection *connection)
+{
+	struct watch_link *link = &connection->watch;
+
+	if (!connection_is_watched(connection))
+		return;
+	link->prev->next = link->next;
+	link->next->prev = link->prev;
+	link->next = link->prev = NULL;
+	engine->watched_count--;
+}
+
+void connection_drop(struct engine *engine, struct connection *connection)
+{
+	connection_unwatch(engine, connection);
+	table_remove(&engine->connections, &connection->node);
+	if (engine->spare_connection_count == SPARE_MAX) {
+		free(connection);
+		return;
+	}
+	connection->next_spare = engine->spare_connections;
+	engine->spare_connections = connection;
+	engine->spare_connection_count++;
+}
+
+static struct connection *connection_new(struct engine *engine)
+{
+	struct connection *connection = engine->spare_connections;
+
+	if (!connection)
+		return calloc(1, sizeof(*connection));
+	engine->spare_connections = connection->next_spare;
+	engine->spare_connection_count--;
+	memset(connection, 0, sizeof(*connection));
+	return connection;
+}
+
+static void evict_oldest(struct engine *engine)
+{
+	struct connection *oldest = table_entry(engine->connections.oldest, struct connection, node);
+
+	requests_abandon(engine, oldest, PARSE_LOST);
+	connection_drop(engine, oldest);
+	engine->connections_evicted++;
+}
+
+struct connection *connection_add(struct engine *engine, const struct conn_ref *ref)
+{
+	struct connection *connection;
+
+	if (engine->connections.count >= engine->connections.limit)
+		evict_oldest(engine);
+	connection = connection_new(engine);
+	if (!connection)
+		return NULL;
+	connection->ref = *ref;
+	connection->role = ref->role;
+	(void)table_insert(&engine->connections, &connection->node, hash_u64(ref->conn_id)); /* room was made */
+	return connection;
+}
+
+struct exchange *conn_exchange_new(struct engine *engine)
+{
+	struct exchange *exchange = engine->spare_exchanges;
+
+	if (!exchange)
+		return calloc(1, sizeof(*exchange));
+	engine->spare_exchanges = exchange->next;
+	engine->spare_exchange_count--;
+	memset(exchange, 0, offsetof(struct exchange, facts.text));
+	return exchange;
+}
+
+void conn_exchange_free(struct engine *engine, struct exchange *exchange)
+{
+	if (engine->spare_exchange_count == SPARE_MAX) {
+		free(exchange);
+		return;
+	}
+	exchange->next = engine->spare_exchanges;
+	engine->spare_exchanges = exchange;
+	engine->spare_exchange_count++;
+}
+
+static void free_exchanges(struct exchange *exchange)
+{
+	while (exchange) {
+		struct exchange *next = exchange->next;
+
+		free(exchange);
+		exchange = next;
+	}
+}
+
+static void free_connection(struct connection *connection)
+{
+	if (connection->incoming && connection->incoming->is_reported)
+		free(connection->incoming);
+	free_exchanges(connection->oldest);
+	free(connection);
+}
+
+void connections_done(struct engine *engine)
+{
+	while (engine->connections.oldest) {
+		struct table_node *node = engine->connections.oldest;
+
+		table_remove(&engine->connections, node);
+		free_connection(table_entry(node, struct connection, node));
+	}
+	while (engine->spare_connections) {
+		struct connection *connection = engine->spare_connections;
+
+		engine->spare_connections = connection->next_spare;
+		free(connection);
+	}
+	free_exchanges(engine->spare_exchanges);
+	engine->spare_exchanges = NULL;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A connection as the engine knows it, the exchanges under way on it, and the engine's own state. For the files
+ * of this room only; others see engine.h. */
+#ifndef SONDE_CORRELATE_CONNECTION_H
+#define SONDE_CORRELATE_CONNECTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/table.h"
+#include "correlate/engine.h"
+#include "correlate/route.h"
+#include "protocol/protocol.h"
+
+/* Requests in flight on one connection; more are counted as lost. */
+#define PIPELINE_MAX 256
+
+/* A request and its answer, either of which may not have been seen (yet). */
+struct exchange {
+	struct exchange *next;
+	uint64_t start_ns;	/* request's first byte; of an answer that came first: its first byte */
+	uint64_t end_ns;	/* answer's last byte */
+	uint32_t tgid;		/* whose call brought the request's first byte */
+	bool has_request;	/* its first byte was seen */
+	bool has_request_head;
+	bool has_request_end;
+	bool has_response;	/* its first byte was seen */
+	bool has_response_head; /* of the final one */
+	bool has_response_end;
+	bool is_reported;	/* only the rest of the request is still to come */
+	uint8_t failure;	/* enum parse_outcome; PARSE_OK: none */
+	struct exchange_facts facts;
+};
+
+enum connection_sync {
+	SYNC_START,  /* what it speaks is not known */
+	SYNC_PARSED, /* every byte goes to the protocol */
+	SYNC_LOST,   /* waiting for a turn that starts with a request */
+	SYNC_DONE,   /* nothing more to understand: no protocol we know, or a tunnel */
+};
+
+enum turn_use {
+	TURN_IS_SNIFFED,
+	TURN_IS_PARSED,
+	TURN_IS_SKIPPED,
+};
+
+struct watch_link {
+	struct watch_link *next;
+	struct watch_link *prev;
+};
+
+struct connection {
+	struct table_node node;
+	struct watch_link watch; /* in the engine's ring of watched connections; NULL: it is not */
+	struct connection *next_spare;
+	struct exchange *oldest; /* owned: those that wait for an answer, or for the rest of it */
+	struct exchange *newest;
+	struct exchange *incoming; /* whose request is being read; owned when is_reported, else in the list */
+	const struct protocol *protocol; /* NULL while unknown */
+	uint64_t consumed;  /* bytes of the turn under way that were looked at */
+	uint64_t moved_ns[DIR_COUNT]; /* newest known call */
+	uint64_t last_ns;
+	uint64_t requests;
+	uint64_t asked_ns;    /* of the newest ask_progress for this turn; 0: none */
+	uint64_t closed_ns;   /* 0: open */
+	struct turn_summary turn;     /* under way */
+	struct turn_summary progress; /* newest answer to ask_progress; calls 0: none, or used */
+	struct conn_ref ref;
+	uint32_t turn_no;
+	uint32_t awaited_turn_no; /* a write turn that will come as TURN_LATE; 0: none */
+	uint32_t ask_interval_ms;
+	uint32_t tgid; /* of the newest call */
+	uint16_t exchange_count;
+	uint8_t role; /* enum conn_role */
+	uint8_t sync; /* enum connection_sync */
+	uint8_t turn_use; /* enum turn_use */
+	uint8_t orphan_outcome; /* enum parse_outcome: what an answer without request is */
+	uint8_t unrecognised_turns;
+	uint8_t sniffed_bytes;
+	bool is_role_guessed;
+	bool was_recognised; /* a message head was understood */
+	bool is_turn_late;   /* the event in hand is TURN_LATE or waits for one */
+	uint8_t sniffed[SNIFF_MAX]; /* first bytes of the turn, too few to say */
+	_Alignas(8) uint8_t state[PROTOCOL_STATE_MAX];
+};
+
+struct engine {
+	struct table connections;
+	struct watch_link watched; /* head of the ring of those that time must be told to, by next visit */
+	struct exchange *spare_exchanges; /* owned */
+	struct connection *spare_connections; /* owned */
+	size_t spare_exchange_count;
+	size_t spare_connection_count;
+	size_t watched_count;
+	struct process_table *processes; /* borrowed, lives longer */
+	struct route_table *routes;	 /* owned */
+	const struct observation_sink *sink; /* borrowed, lives longer */
+	struct engine_feedback feedback;
+	uint64_t connections_evicted;
+	uint64_t turns_missed;
+	struct exchange_facts nobody; /* what parsers write of no exchange */
+};
+
+/* Find the connection of an event, or NULL. */
+struct connection *connection_find(struct engine *engine, const struct conn_ref *ref);
+
+/* Make one; the least recently used is given up when the table is full. NULL: out of memory. */
+struct connection *connection_add(struct engine *engine, const struct conn_ref *ref);
+
+/* Forget one. Its exchanges must have been settled. */
+void connection_drop(struct engine *engine, struct connection *connection);
+
+void connection_watch(struct engine *engine, struct connection *connection);
+void connection_unwatch(struct engine *engine, struct connection *connection);
+
+static inline bool connection_is_watched(const struct connection *connection)
+{
+	return connection->watch.next;
+}
+
+/* Which side of the protocol a direction carries; the role must be known. */
+static inline enum message_side connection_side(const struct connection *connection, unsigned dir)
+{
+	return (connection->role == ROLE_SERVER) == (dir == DIR_READ) ? SIDE_REQUEST : SIDE_RESPONSE;
+}
+
+static inline unsigned connection_dir(const struct connection *connection, enum message_side side)
+{
+	return (connection->role == ROLE_SERVER) == (side == SIDE_REQUEST) ? DIR_READ : DIR_WRITE;
+}
+
+/* An exchange from the pool, zeroed but for its text; NULL: out of memory. */
+struct exchange *conn_exchange_new(struct engine *engine);
+void conn_exchange_free(struct engine *engine, struct exchange *exchange);
+
+/* Free all memory of connections and pools. */
+void connections_done(struct engine *engine);
+
+#endif

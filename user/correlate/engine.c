@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine's outside: life cycle, one row an event kind, time, figures. Turns are turn.c's, requests request.c's. */
+#include "correlate/engine.h"
+
+#include <stdlib.h>
+
+#include "correlate/connection.h"
+#include "correlate/turn.h"
+
+/* A tick looks at no more connections than these, and asks the kernel after no more. */
+#define VISITS_A_TICK 1024
+#define QUESTIONS_A_TICK 256
+
+static bool connection_matches(const struct table_node *node, const void *key)
+{
+	return table_entry(node, struct connection, node)->ref.conn_id == *(const uint64_t *)key;
+}
+
+static size_t at_least_one(size_t limit)
+{
+	return limit ? limit : 1;
+}
+
+struct engine *engine_new(const struct engine_limits *limits, struct process_table *processes,
+			  const struct observation_sink *sink, const struct engine_feedback *feedback)
+{
+	struct engine *engine = calloc(1, sizeof(*engine));
+
+	if (!engine)
+		return NULL;
+	engine->processes = processes;
+	engine->sink = sink;
+	if (feedback)
+		engine->feedback = *feedback;
+	engine->watched = (struct watch_link){ &engine->watched, &engine->watched };
+	engine->routes = route_table_new(at_least_one(limits->services), at_least_one(limits->routes_per_service));
+	if (!engine->routes ||
+	    table_init(&engine->connections, at_least_one(limits->connections), connection_matches) < 0)
+		engine_free(&engine);
+	return engine;
+}
+
+void engine_free(struct engine **slot)
+{
+	struct engine *engine = *slot;
+
+	*slot = NULL;
+	if (!engine)
+		return;
+	connections_done(engine);
+	table_done(&engine->connections);
+	route_table_free(&engine->routes);
+	free(engine);
+}
+
+static const struct process *selected(struct engine *engine, uint32_t tgid)
+{
+	const struct process *process = process_lookup(engine->processes, tgid);
+
+	return process && !process->is_ignored ? process : NULL;
+}
+
+static int take_process(struct engine *engine, const struct event *event)
+{
+	return process_table_feed(engine->processes, event);
+}
+
+static int take_tcp_connect(struct engine *engine, const struct event *event)
+{
+	const struct process *process = selected(engine, event->header->tgid);
+
+	if (process)
+		engine->sink->tcp_connect(engine->sink->context, event->tcp_connect, process);
+	return 0;
+}
+
+static int take_tcp_accept(struct engine *engine, const struct event *event)
+{
+	const struct process *process = selected(engine, event->header->tgid);
+
+	if (process)
+		engine->sink->tcp_accept(engine->sink->context, event->tcp_accept, process);
+	return 0;
+}
+
+/* What the kernel does not know of a connection we may: its side, and whose it is. */
+static void send_stats(struct engine *engine, const struct event_header *header, const struct conn_ref *conn,
+		       const struct tcp_stats *stats)
+{
+	const struct connection *connection = connection_find(engine, conn);
+	uint32_t tgid = header->tgid ? header->tgid : connection ? connection->tgid : 0;
+	const struct process *process = selected(engine, tgid);
+	struct conn_ref resolved = *conn;
+
+	if (connection && resolved.role == ROLE_UNKNOWN)
+		resolved.role = connection->role;
+	if (process)
+		engine->sink->tcp_stats(engine->sink->context, &resolved, stats, process);
+}
+
+static int take_tcp_close(struct engine *engine, const struct event *event)
+{
+	const struct event_tcp_close *close = event->tcp_close;
+
+	send_stats(engine, &close->header, &close->conn, &close->stats);
+	return turn_take_close(engine, event);
+}
+
+static int take_tcp_sample(struct engine *engine, const struct event *event)
+{
+	const struct event_tcp_sample *sample = event->tcp_sample;
+
+	send_stats(engine, &sample->header, &sample->conn, &sample->stats);
+	return 0;
+}
+
+static int take_syscall_error(struct engine *engine, const struct event *event)
+{
+	const struct process *process = selected(engine, event->header->tgid);
+
+	if (process)
+		engine->sink->syscall_error(engine->sink->context, event->syscall_error, process);
+	return 0;
+}
+
+int engine_feed(struct engine *engine, const struct event *event)
+{
+	static int (*const take[EVENT_KIND_COUNT])(struct engine *engine, const struct event *event) = {
+		[EVENT_PROCESS_EXEC] = take_process,	[EVENT_PROCESS_FORK] = take_process,
+		[EVENT_PROCESS_EXIT] = take_process,	[EVENT_TCP_CONNECT] = take_tcp_connect,
+		[EVENT_TCP_ACCEPT] = take_tcp_accept,	[EVENT_TCP_CLOSE] = take_tcp_close,
+		[EVENT_TCP_SAMPLE] = take_tcp_sample,	[EVENT_TURN] = turn_take,
+		[EVENT_TURN_PROGRESS] = turn_take_progress, [EVENT_SYSCALL_ERROR] = take_syscall_error,
+	};
+
+	return take[event->header->kind](engine, event);
+}
+
+void engine_tick(struct engine *engine, uint64_t now_ns)
+{
+	size_t visits = engine->watched_count < VISITS_A_TICK ? engine->watched_count : VISITS_A_TICK;
+	size_t questions = 0;
+
+	while (visits--) {
+		struct watch_link *link = engine->watched.next;
+		struct connection *connection = table_entry(link, struct connection, watch);
+
+		if (link == &engine->watched)
+			return;
+		connection_unwatch(engine, connection); /* and to the end of the ring */
+		connection_watch(engine, connection);
+		questions += turn_visit(engine, connection, now_ns, questions < QUESTIONS_A_TICK);
+	}
+}
+
+void engine_stats_read(const struct engine *engine, struct engine_stats *ret_stats)
+{
+	*ret_stats = (struct engine_stats){
+		.connections = engine->connections.count,
+		.connections_evicted = engine->connections_evicted,
+		.routes_refused = route_table_refused(engine->routes),
+		.turns_missed = engine->turns_missed,
+	};
+}
+
+static const char *protocol_label(const struct connection *connection)
+{
+	if (connection->protocol)
+		return connection->protocol->name;
+	return connection->sync == SYNC_DONE ? "none" : "unknown";
+}
+
+void engine_each_connection(struct engine *engine,
+			    int (*visit)(void *context, const struct engine_conn_view *), void *context)
+{
+	for (struct table_node *node = engine->connections.newest; node; node = node->older) {
+		struct connection *connection = table_entry(node, struct connection, node);
+		struct conn_ref ref = connection->ref;
+		struct engine_conn_view view = {
+			.conn = &ref,
+			.process = process_lookup(engine->processes, connection->tgid),
+			.protocol = protocol_label(connection),
+			.last_ns = connection->last_ns,
+			.requests = connection->requests,
+		};
+
+		ref.role = connection->role;
+		ref.turn_no = connection->turn_no;
+		if (visit(context, &view))
+			return;
+	}
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Events in, observations out: connections, turns, messages, requests. Pure: no clock, no files, no BPF;
+ * time is what the events and engine_tick say. One thread owns an engine. */
+#ifndef SONDE_CORRELATE_ENGINE_H
+#define SONDE_CORRELATE_ENGINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config_abi.h"
+#include "correlate/observation.h"
+#include "correlate/process.h"
+#include "decode/event.h"
+
+struct engine;
+
+/* What the engine asks of the kernel side. Members may be NULL (replay: nobody answers). */
+struct engine_feedback {
+	void *context;
+	/* Change what the kernel ships of a connection. */
+	void (*set_mode)(void *context, uint64_t sock, uint64_t conn_id, enum conn_mode mode);
+	/* Report the newest turn of a connection as a TURN_PROGRESS event, through the same door as all
+	 * events (it may call engine_feed before it returns). Nothing happens when the connection is gone. */
+	void (*ask_progress)(void *context, uint64_t sock, uint64_t conn_id);
+};
+
+struct engine_limits {
+	size_t connections; /* tracked at once; the least recently used is given up when full (counted) */
+	size_t routes_per_service; /* after that http_route is "other" (counted) */
+	size_t services;	   /* with a route table of their own */
+};
+
+struct engine *engine_new(const struct engine_limits *limits, struct process_table *processes,
+			  const struct observation_sink *sink, const struct engine_feedback *feedback);
+void engine_free(struct engine **engine);
+
+/* Take in one decoded event of any kind. Returns 0 or -ENOMEM (the event had no effect, counted). */
+int engine_feed(struct engine *engine, const struct event *event);
+
+/* Let time pass: ask after answers that may be complete, give up what is too old.
+ * now_ns  CLOCK_MONOTONIC; in replay the time of the newest event. Call at least every 100 ms. */
+void engine_tick(struct engine *engine, uint64_t now_ns);
+
+/* Figures for the agent's own metrics. */
+struct engine_stats {
+	size_t connections;
+	uint64_t connections_evicted;
+	uint64_t routes_refused;
+	uint64_t turns_missed; /* gaps in turn numbers: events lost inside a connection */
+};
+void engine_stats_read(const struct engine *engine, struct engine_stats *ret_stats);
+
+/* For `sonde dump conns`: newest first; non-zero from visit stops. */
+struct engine_conn_view {
+	const struct conn_ref *conn;
+	const struct process *process;
+	const char *protocol; /* "unknown" while undecided, "none" after the verdict */
+	uint64_t last_ns;
+	uint64_t requests;
+};
+void engine_each_connection(struct engine *engine, int (*visit)(void *context, const struct engine_conn_view *),
+			    void *context);
+
+#endif

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the protocol's steps to exchanges, and from exchanges to reports. Answers come in the order of the requests;
+ * what is odd about one is a bit of its outcomes, why one failed is its failure. */
+#include "correlate/request.h"
+
+#include <string.h>
+
+static struct exchange *exchange_append(struct engine *engine, struct connection *connection, uint64_t start_ns)
+{
+	struct exchange *exchange =
+		connection->exchange_count < PIPELINE_MAX ? conn_exchange_new(engine) : NULL;
+
+	if (!exchange)
+		return NULL;
+	exchange->start_ns = start_ns;
+	exchange->tgid = connection->tgid;
+	if (connection->newest)
+		connection->newest->next = exchange;
+	else
+		connection->oldest = exchange;
+	connection->newest = exchange;
+	connection->exchange_count++;
+	return exchange;
+}
+
+/* Take the oldest out of the list. It stays with the connection while its request is still being read. */
+static void exchange_retire(struct engine *engine, struct connection *connection)
+{
+	struct exchange *exchange = connection->oldest;
+
+	connection->oldest = exchange->next;
+	if (!connection->oldest)
+		connection->newest = NULL;
+	connection->exchange_count--;
+	if (connection->incoming == exchange)
+		exchange->is_reported = true;
+	else
+		conn_exchange_free(engine, exchange);
+}
+
+static void incoming_end(struct engine *engine, struct connection *connection)
+{
+	struct exchange *exchange = connection->incoming;
+
+	if (!exchange)
+		return;
+	connection->incoming = NULL;
+	exchange->has_request_end = true;
+	if (exchange->is_reported)
+		conn_exchange_free(engine, exchange);
+}
+
+/* NULL: it cannot be told, or the process is not selected. */
+static const struct process *selected_process(struct engine *engine, uint32_t tgid)
+{
+	const struct process *process = process_lookup(engine->processes, tgid);
+
+	return process && !process->is_ignored ? process : NULL;
+}
+
+static const char *protocol_name(const struct connection *connection)
+{
+	return connection->protocol ? connection->protocol->name : "none";
+}
+
+void requests_count(struct engine *engine, const struct connection *connection, uint32_t tgid,
+		    enum parse_outcome outcome)
+{
+	if (selected_process(engine, tgid))
+		engine->sink->parse_outcome(engine->sink->context, protocol_name(connection), outcome);
+}
+
+static const char *broken_connection_name(const struct connection *connection, const char *otherwise)
+{
+	return connection->ref.flags & CONN_RESET_RECEIVED ? "reset" : otherwise;
+}
+
+/* Semantic conventions: a 4xx is an error for the client only. */
+static const char *error_type(const struct connection *connection, const struct exchange *exchange)
+{
+	unsigned fault = exchange->facts.sides[SIDE_RESPONSE].fault;
+
+	if (exchange->failure == PARSE_RESPONSE_CUT)
+		return broken_connection_name(connection, "response_cut");
+	if (exchange->failure == PARSE_NO_RESPONSE)
+		return broken_connection_name(connection, "no_response");
+	if (fault == FAULT_SERVER || (fault == FAULT_CLIENT && connection->role == ROLE_CLIENT))
+		return exchange->facts.attributes[ATTRIBUTE_ERROR_TYPE];
+	return NULL;
+}
+
+static const char *route(struct engine *engine, const struct process *process, const char *path)
+{
+	char text[ROUTE_MAX];
+
+	route_template(path, text);
+	return route_table_intern(engine->routes, process->service, text);
+}
+
+static void send_request(struct engine *engine, struct connection *connection, const struct exchange *exchange,
+			 const struct process *process)
+{
+	const struct message *sides = exchange->facts.sides;
+	const char *path = exchange->facts.attributes[ATTRIBUTE_URL_PATH];
+	struct request request = {
+		.start_ns = exchange->start_ns,
+		.end_ns = exchange->end_ns > exchange->start_ns ? exchange->end_ns : exchange->start_ns,
+		.protocol = connection->protocol,
+		.process = process,
+		.tuple = &connection->ref.tuple,
+		.request_body_bytes = sides[SIDE_REQUEST].body_bytes,
+		.response_body_bytes = sides[SIDE_RESPONSE].body_bytes,
+		.role = connection->role,
+		.is_partial = exchange->failure == PARSE_PARTIAL || exchange->failure == PARSE_LOST,
+	};
+
+	memcpy(request.attributes, exchange->facts.attributes, sizeof(request.attributes));
+	request.attributes[ATTRIBUTE_ERROR_TYPE] = error_type(connection, exchange);
+	if (path && connection->role == ROLE_SERVER)
+		request.attributes[ATTRIBUTE_HTTP_ROUTE] = route(engine, process, path);
+	connection->requests++;
+	engine->sink->request(engine->sink->context, &request);
+}
+
+/* Failures that are counted but are no finished request. A client without an answer had one that failed; a server
+ * that gave none did not, and its access log agrees. */
+static bool is_reported(const struct connection *connection, const struct exchange *exchange)
+{
+	switch ((enum parse_outcome)exchange->failure) {
+	case PARSE_MALFORMED:
+	case PARSE_UNMATCHED_RESPONSE:
+	case PARSE_EARLY_RESPONSE: /* to a request whose head was never complete */
+		return false;
+	case PARSE_NO_RESPONSE:
+		return connection->role == ROLE_CLIENT && exchange->has_request_head;
+	default:
+		return connection->role != ROLE_UNKNOWN;
+	}
+}
+
+static void report(struct engine *engine, struct connection *connection, const struct exchange *exchange)
+{
+	const struct process *process = selected_process(engine, exchange->tgid);
+	uint32_t outcomes = 1u << exchange->failure;
+
+	if (!process)
+		return;
+	if (is_reported(connection, exchange)) {
+		send_request(engine, connection, exchange, process);
+		outcomes |= exchange->facts.outcomes;
+	}
+	for (unsigned outcome = 0; outcomes; outcome++, outcomes >>= 1)
+		if (outcomes & 1)
+			engine->sink->parse_outcome(engine->sink->context, protocol_name(connection), outcome);
+}
+
+/* Report the oldest exchange and be done with it. */
+static void settle_oldest(struct engine *engine, struct connection *connection, enum parse_outcome failure)
+{
+	struct exchange *exchange = connection->oldest;
+
+	if (exchange->failure == PARSE_OK)
+		exchange->failure = (uint8_t)failure;
+	report(engine, connection, exchange);
+	exchange_retire(engine, connection);
+}
+
+void requests_settle_orphan(struct engine *engine, struct connection *connection)
+{
+	if (!connection->oldest || connection->oldest->has_request)
+		return;
+	settle_oldest(engine, connection,
+		      connection->awaited_turn_no ? PARSE_LOST : connection->orphan_outcome);
+	connection->orphan_outcome = PARSE_UNMATCHED_RESPONSE;
+}
+
+void requests_report_unseen(struct engine *engine, struct connection *connection, enum parse_outcome outcome,
+			    uint32_t count)
+{
+	struct exchange unseen = {
+		.start_ns = connection->last_ns,
+		.tgid = connection->tgid,
+		.failure = (uint8_t)outcome,
+	};
+
+	while (count--)
+		report(engine, connection, &unseen);
+}
+
+void requests_abandon(struct engine *engine, struct connection *connection, enum parse_outcome outcome)
+{
+	while (connection->oldest) {
+		bool is_orphan = !connection->oldest->has_request;
+
+		connection->oldest->end_ns = connection->last_ns;
+		settle_oldest(engine, connection,
+			      is_orphan && connection->orphan_outcome == PARSE_PARTIAL ? PARSE_PARTIAL : outcome);
+	}
+	incoming_end(engine, connection);
+}
+
+void requests_resync(struct engine *engine, struct connection *connection)
+{
+	requests_abandon(engine, connection, PARSE_LOST);
+	memset(connection->state, 0, connection->protocol->state_bytes);
+	connection->sync = SYNC_LOST;
+	connection->turn_use = TURN_IS_SKIPPED;
+}
+
+void connection_give_up(struct engine *engine, struct connection *connection)
+{
+	connection->sync = SYNC_DONE;
+	connection_unwatch(engine, connection);
+	if (engine->feedback.set_mode)
+		engine->feedback.set_mode(engine->feedback.context, connection->ref.sock,
+					  connection->ref.conn_id, MODE_LENGTHS);
+}
+
+static void on_request_begin(struct engine *engine, struct connection *connection, uint64_t time_ns)
+{
+	struct exchange *exchange = connection->oldest;
+	bool is_orphans = connection->is_turn_late && exchange && !exchange->has_request;
+
+	if (!is_orphans)
+		exchange = exchange_append(engine, connection, time_ns);
+	if (!exchange) {
+		requests_resync(engine, connection);
+		requests_report_unseen(engine, connection, PARSE_LOST, 1);
+		return;
+	}
+	if (time_ns < exchange->start_ns)
+		exchange->start_ns = time_ns;
+	exchange->tgid = connection->tgid;
+	exchange->has_request = true;
+	if (connection->oldest != exchange && !connection->is_turn_late)
+		exchange->facts.outcomes |= 1u << PARSE_PIPELINED;
+	connection->incoming = exchange;
+}
+
+static void on_response_begin(struct engine *engine, struct connection *connection, uint64_t time_ns)
+{
+	if (connection->oldest && connection->oldest->has_response_end)
+		requests_settle_orphan(engine, connection);
+	if (!connection->oldest && !exchange_append(engine, connection, time_ns)) {
+		requests_resync(engine, connection);
+		return;
+	}
+	connection->oldest->has_response = true;
+}
+
+static void on_begin(struct engine *engine, struct connection *connection, enum message_side side,
+		     uint64_t time_ns)
+{
+	if (side == SIDE_REQUEST)
+		on_request_begin(engine, connection, time_ns);
+	else
+		on_response_begin(engine, connection, time_ns);
+}
+
+/* The first message understood: what went before it on this connection was something too. */
+static void on_recognised(struct engine *engine, struct connection *connection, enum message_side side)
+{
+	bool was_something = connection->unrecognised_turns > 0;
+
+	if (side == SIDE_REQUEST) {
+		if (!connection->was_recognised && was_something)
+			requests_report_unseen(engine, connection, connection->orphan_outcome, 1);
+		connection->orphan_outcome = PARSE_UNMATCHED_RESPONSE;
+	}
+	connection->was_recognised = true;
+	connection->unrecognised_turns = 0;
+}
+
+static void on_request_head(struct engine *engine, struct connection *connection)
+{
+	struct exchange *exchange = connection->incoming;
+
+	if (!exchange)
+		return;
+	exchange->has_request_head = true;
+	if (!connection->was_recognised || connection->orphan_outcome != PARSE_UNMATCHED_RESPONSE)
+		on_recognised(engine, connection, SIDE_REQUEST);
+	if (exchange->has_response_end)
+		settle_oldest(engine, connection, PARSE_OK);
+}
+
+static void on_response_end(struct engine *engine, struct connection *connection, uint64_t time_ns)
+{
+	struct exchange *exchange = requests_open_answer(connection);
+
+	if (!exchange)
+		return;
+	exchange->end_ns = time_ns;
+	exchange->has_response_end = true;
+	if (exchange->has_request_head) {
+		settle_oldest(engine, connection, PARSE_OK);
+	} else if (exchange->has_request) {
+		settle_oldest(engine, connection, PARSE_EARLY_RESPONSE);
+		requests_resync(engine, connection);
+	} else if (!connection->awaited_turn_no) {
+		requests_settle_orphan(engine, connection);
+	}
+}
+
+static void on_response_head(struct engine *engine, struct connection *connection, uint64_t time_ns)
+{
+	struct exchange *exchange = connection->oldest;
+	const struct message *answer = exchange ? &exchange->facts.sides[SIDE_RESPONSE] : NULL;
+
+	if (!answer || answer->is_interim)
+		return;
+	exchange->has_response_head = true;
+	if (!connection->was_recognised)
+		on_recognised(engine, connection, SIDE_RESPONSE);
+	if (answer->opens_tunnel) {
+		on_response_end(engine, connection, time_ns);
+		requests_abandon(engine, connection, PARSE_LOST);
+		connection_give_up(engine, connection);
+	} else if (exchange->has_request && !exchange->has_request_end) {
+		exchange->facts.outcomes |= 1u << PARSE_EARLY_RESPONSE;
+	}
+}
+
+static void on_head(struct engine *engine, struct connection *connection, enum message_side side,
+		    uint64_t time_ns)
+{
+	if (side == SIDE_REQUEST)
+		on_request_head(engine, connection);
+	else
+		on_response_head(engine, connection, time_ns);
+}
+
+static void on_end(struct engine *engine, struct connection *connection, enum message_side side,
+		   uint64_t time_ns)
+{
+	if (side == SIDE_REQUEST)
+		incoming_end(engine, connection);
+	else
+		on_response_end(engine, connection, time_ns);
+}
+
+/* Something was said, but not what: its answer, or the request it answers, is reported as partial. */
+static void on_unseen(struct engine *engine, struct connection *connection, enum message_side side)
+{
+	struct exchange *exchange = side == SIDE_REQUEST ? connection->incoming : connection->oldest;
+
+	if (!exchange)
+		return;
+	exchange->failure = PARSE_LOST;
+	if (side == SIDE_REQUEST) {
+		exchange->has_request_head = true;
+	} else {
+		exchange->end_ns = connection->last_ns;
+		settle_oldest(engine, connection, PARSE_LOST);
+	}
+}
+
+static void on_broken(struct engine *engine, struct connection *connection, enum message_side side)
+{
+	struct exchange *exchange = side == SIDE_REQUEST ? connection->incoming : connection->oldest;
+
+	if (exchange && !exchange->is_reported)
+		exchange->failure = PARSE_MALFORMED;
+	else
+		requests_count(engine, connection, connection->tgid, PARSE_MALFORMED);
+	requests_resync(engine, connection);
+}
+
+/* Nothing of the connection was understood yet, and nothing is what we took it for. */
+static void forget_protocol(struct engine *engine, struct connection *connection)
+{
+	connection->incoming = NULL;
+	while (connection->oldest)
+		exchange_retire(engine, connection);
+	memset(connection->state, 0, connection->protocol->state_bytes);
+	connection->protocol = NULL;
+	connection->sync = SYNC_START;
+	if (connection->is_role_guessed)
+		connection->role = ROLE_UNKNOWN;
+}
+
+static struct exchange_facts *facts_of(struct engine *engine, struct connection *connection,
+				       enum message_side side)
+{
+	struct exchange *exchange = side == SIDE_REQUEST ? connection->incoming : connection->oldest;
+
+	return exchange ? &exchange->facts : &engine->nobody;
+}
+
+/* Returns false when what was parsed is another protocol. */
+static bool take_step(struct engine *engine, struct connection *connection, enum message_side side,
+		      enum protocol_step step, uint64_t time_ns)
+{
+	switch (step) {
+	case STEP_BEGIN:
+		on_begin(engine, connection, side, time_ns);
+		break;
+	case STEP_HEAD:
+		on_head(engine, connection, side, time_ns);
+		break;
+	case STEP_END:
+		on_end(engine, connection, side, time_ns);
+		break;
+	case STEP_UNSEEN:
+		on_unseen(engine, connection, side);
+		break;
+	case STEP_NOT_MINE:
+		if (!connection->was_recognised) {
+			forget_protocol(engine, connection);
+			return false;
+		}
+		on_broken(engine, connection, side);
+		break;
+	case STEP_BROKEN:
+		connection->was_recognised = true; /* its first line was right */
+		on_broken(engine, connection, side);
+		break;
+	case STEP_MORE:
+	case STEP_COUNT:
+		break;
+	}
+	return true;
+}
+
+bool requests_feed(struct engine *engine, struct connection *connection, enum message_side side,
+		   const uint8_t *bytes, uint64_t length, uint64_t time_ns)
+{
+	struct protocol_run run = { .bytes = bytes, .length = length };
+	enum protocol_step step;
+
+	do {
+		step = connection->protocol->parse(connection->state, side, &run,
+						   facts_of(engine, connection, side));
+		if (!take_step(engine, connection, side, step, time_ns))
+			return false;
+	} while (step != STEP_MORE && connection->sync == SYNC_PARSED);
+	return true;
+}
+
+void requests_boundary(struct engine *engine, struct connection *connection, enum message_side side,
+		       enum protocol_boundary boundary, uint64_t tail, uint64_t time_ns)
+{
+	enum protocol_step step = connection->protocol->boundary(connection->state, side, boundary, tail);
+
+	(void)take_step(engine, connection, side, step, time_ns); /* STEP_END or nothing */
+}
+
+void requests_break_off(struct engine *engine, struct connection *connection, enum message_side side)
+{
+	if (side == SIDE_REQUEST) {
+		incoming_end(engine, connection);
+	} else if (connection->oldest) {
+		connection->oldest->end_ns = connection->moved_ns[connection_dir(connection, side)];
+		settle_oldest(engine, connection, PARSE_LOST);
+	}
+	requests_boundary(engine, connection, side, BOUNDARY_RESYNC, 0, 0);
+}
+
+/* A peer's reset cuts an answer that only the close would have ended. Our own reset does too when we were the
+ * one reading; a server sends it when it closes with request bytes unread, its answer whole. */
+static bool is_cut(const struct connection *connection)
+{
+	unsigned cutting = connection->role == ROLE_CLIENT ? CONN_RESET_RECEIVED | CONN_RESET_SENT :
+							     CONN_RESET_RECEIVED;
+	const struct exchange *answer = requests_open_answer(connection);
+
+	return (connection->ref.flags & cutting) && answer &&
+	       answer->facts.sides[SIDE_RESPONSE].end != END_LIKELY;
+}
+
+void requests_close(struct engine *engine, struct connection *connection)
+{
+	uint64_t moved_ns = connection->moved_ns[connection_dir(connection, SIDE_RESPONSE)];
+
+	if (!is_cut(connection))
+		requests_boundary(engine, connection, SIDE_RESPONSE, BOUNDARY_CLOSE, 0, moved_ns);
+	while (connection->oldest) {
+		struct exchange *exchange = connection->oldest;
+
+		if (!exchange->has_request) {
+			requests_settle_orphan(engine, connection);
+		} else if (exchange->has_response_head) {
+			exchange->end_ns = moved_ns;
+			settle_oldest(engine, connection,
+				      exchange->has_request_head ? PARSE_RESPONSE_CUT : PARSE_EARLY_RESPONSE);
+		} else {
+			exchange->end_ns = connection->closed_ns;
+			settle_oldest(engine, connection, PARSE_NO_RESPONSE);
+		}
+	}
+	incoming_end(engine, connection);
+}

@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Turns of a connection: which bytes of which side an event brings, which were not captured, which were lost; and
+ * whether the first of them look like a protocol. */
+#include "correlate/turn.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "correlate/request.h"
+
+/* Turns that start like no protocol we know, before we stop looking: of a connection that was open before, may be
+ * in the middle of a message; of one that was understood once, after a loss. */
+#define UNRECOGNISED_AT_START_MAX 4
+#define UNRECOGNISED_LATER_MAX 16
+
+/* Requests reported for one hole in the turn numbers; turns_missed counts on. */
+#define UNSEEN_MAX 4096
+
+#define ASK_FIRST_NS 100000000u
+#define ASK_INTERVAL_MIN_MS 100
+#define ASK_INTERVAL_MAX_MS 800
+#define LIKELY_END_NS 500000000u
+#define UNFRAMED_END_NS 10000000000u
+/* A reset may overtake the return of the write that it answers. */
+#define LINGER_NS 500000000u
+
+static void not_recognised(struct engine *engine, struct connection *connection)
+{
+	unsigned limit = UNRECOGNISED_LATER_MAX;
+
+	if (!connection->was_recognised)
+		limit = connection->orphan_outcome == PARSE_UNMATCHED_RESPONSE ? 1 : UNRECOGNISED_AT_START_MAX;
+	connection->turn_use = TURN_IS_SKIPPED;
+	if (++connection->unrecognised_turns < limit)
+		return;
+	requests_count(engine, connection, connection->tgid, PARSE_NOT_THIS_PROTOCOL);
+	connection_give_up(engine, connection);
+}
+
+static void parse(struct engine *engine, struct connection *connection, unsigned dir, const uint8_t *bytes,
+		  uint64_t length, uint64_t time_ns)
+{
+	enum message_side side = connection_side(connection, dir);
+
+	if (!requests_feed(engine, connection, side, bytes, length, time_ns))
+		not_recognised(engine, connection);
+}
+
+static enum sniff_result sniff_all(const uint8_t *bytes, size_t length, const struct protocol **ret_protocol)
+{
+	enum sniff_result best = SNIFF_NO;
+
+	for (size_t i = 0; i < protocol_table_length; i++) {
+		enum sniff_result result = protocol_table[i]->sniff(bytes, length);
+
+		if (result == SNIFF_REQUEST || result == SNIFF_RESPONSE) {
+			*ret_protocol = protocol_table[i];
+			return result;
+		}
+		if (result == SNIFF_MORE)
+			best = SNIFF_MORE;
+	}
+	return best == SNIFF_MORE && length >= SNIFF_MAX ? SNIFF_NO : best;
+}
+
+/* Does what the bytes look like fit the side that they come from? An unknown role is guessed from it. */
+static bool fits_role(struct connection *connection, unsigned dir, enum sniff_result result)
+{
+	enum message_side side = result == SNIFF_REQUEST ? SIDE_REQUEST : SIDE_RESPONSE;
+
+	if (connection->role == ROLE_UNKNOWN) {
+		connection->role = (side == SIDE_REQUEST) == (dir == DIR_READ) ? ROLE_SERVER : ROLE_CLIENT;
+		connection->is_role_guessed = true;
+	}
+	return connection_side(connection, dir) == side;
+}
+
+static void sniffed(struct engine *engine, struct connection *connection, unsigned dir, enum sniff_result result,
+		    const struct protocol *protocol)
+{
+	bool is_known = (result == SNIFF_REQUEST || result == SNIFF_RESPONSE) &&
+			fits_role(connection, dir, result);
+
+	connection->turn_use = TURN_IS_PARSED;
+	if (connection->sync == SYNC_PARSED) {
+		if (is_known)
+			requests_break_off(engine, connection, connection_side(connection, dir));
+	} else if (connection->sync == SYNC_LOST && is_known && result != SNIFF_REQUEST) {
+		connection->turn_use = TURN_IS_SKIPPED; /* an answer to something lost */
+	} else if (is_known) {
+		connection->protocol = protocol;
+		connection->sync = SYNC_PARSED;
+	} else {
+		not_recognised(engine, connection);
+	}
+}
+
+/* Look at the first bytes of a turn; too few are kept until more come. */
+static void sniff(struct engine *engine, struct connection *connection, unsigned dir, const uint8_t *bytes,
+		  uint64_t length, uint64_t time_ns)
+{
+	const struct protocol *protocol = connection->protocol;
+	size_t held = connection->sniffed_bytes, room = SNIFF_MAX - held;
+	size_t more = length < room ? (size_t)length : room;
+	enum sniff_result result = SNIFF_NO;
+	uint8_t first[SNIFF_MAX];
+
+	memcpy(first, connection->sniffed, held);
+	if (bytes) {
+		memcpy(first + held, bytes, more);
+		result = sniff_all(first, held + more, &protocol);
+	} else if (connection->sync == SYNC_START && connection->orphan_outcome == PARSE_UNMATCHED_RESPONSE) {
+		connection->orphan_outcome = PARSE_LOST; /* nobody can say what this was */
+	}
+	if (result == SNIFF_MORE) {
+		memcpy(connection->sniffed, first, held + more);
+		connection->sniffed_bytes = (uint8_t)(held + more);
+		return;
+	}
+	connection->sniffed_bytes = 0;
+	sniffed(engine, connection, dir, result, protocol);
+	if (connection->turn_use == TURN_IS_PARSED && held)
+		parse(engine, connection, dir, first, held, connection->turn.start_ns);
+	if (connection->turn_use == TURN_IS_PARSED && connection->sync == SYNC_PARSED)
+		parse(engine, connection, dir, bytes, length, time_ns);
+}
+
+/* The next bytes of the turn under way. */
+static void advance(struct engine *engine, struct connection *connection, const uint8_t *bytes, uint64_t length,
+		    uint64_t time_ns)
+{
+	unsigned dir = connection->turn.dir;
+
+	connection->consumed += length;
+	connection->moved_ns[dir] = time_ns;
+	if (!length || connection->sync == SYNC_DONE)
+		return;
+	if (connection->turn_use == TURN_IS_SNIFFED)
+		sniff(engine, connection, dir, bytes, length, time_ns);
+	else if (connection->turn_use == TURN_IS_PARSED && connection->sync == SYNC_PARSED)
+		parse(engine, connection, dir, bytes, length, time_ns);
+}
+
+static void advance_unseen(struct engine *engine, struct connection *connection, uint64_t until, uint64_t time_ns)
+{
+	if (until > connection->consumed)
+		advance(engine, connection, NULL, until - connection->consumed, time_ns);
+}
+
+/* The first bytes of a turn ended before they said anything. */
+static void sniff_end(struct engine *engine, struct connection *connection)
+{
+	size_t held = connection->sniffed_bytes;
+
+	connection->sniffed_bytes = 0;
+	if (connection->turn_use != TURN_IS_SNIFFED || !held)
+		return;
+	if (connection->sync == SYNC_PARSED)
+		parse(engine, connection, connection->turn.dir, connection->sniffed, held,
+		      connection->turn.start_ns);
+	else
+		not_recognised(engine, connection);
+}
+
+static void boundary(struct engine *engine, struct connection *connection, unsigned dir,
+		     enum protocol_boundary what, uint64_t tail)
+{
+	if (connection->sync == SYNC_PARSED)
+		requests_boundary(engine, connection, connection_side(connection, dir), what, tail,
+				  connection->moved_ns[dir]);
+}
+
+/* The turn under way is over; `end` are its final figures, which may be those of another turn or none. */
+static void finish_turn(struct engine *engine, struct connection *connection, const struct turn_summary *end)
+{
+	unsigned dir = connection->turn.dir;
+
+	if (!connection->turn_no)
+		return;
+	if (end->calls && end->dir == dir) {
+		advance_unseen(engine, connection, end->bytes, end->last_ns);
+		if (end->last_ns > connection->moved_ns[dir])
+			connection->moved_ns[dir] = end->last_ns;
+	}
+	sniff_end(engine, connection);
+	boundary(engine, connection, dir, BOUNDARY_TURN, end->tail);
+}
+
+/* How many of `count` turns, the last of which is in `dir`, carry requests. Turns alternate. */
+static uint32_t request_turns(const struct connection *connection, uint32_t count, unsigned dir)
+{
+	bool is_last = connection->role != ROLE_UNKNOWN && connection_side(connection, dir) == SIDE_REQUEST;
+
+	if (connection->role == ROLE_UNKNOWN)
+		return 0;
+	return count / 2 + (count % 2 && is_last);
+}
+
+/* Events of turns are missing; those whose numbers are skipped end in `dir`. */
+static void lose(struct engine *engine, struct connection *connection, uint32_t skipped, unsigned dir)
+{
+	uint32_t requests = request_turns(connection, skipped, dir);
+
+	connection->sniffed_bytes = 0;
+	if (connection->sync == SYNC_START) {
+		if (connection->orphan_outcome == PARSE_UNMATCHED_RESPONSE)
+			connection->orphan_outcome = PARSE_LOST;
+		return;
+	}
+	requests_resync(engine, connection);
+	requests_report_unseen(engine, connection, PARSE_LOST, requests < UNSEEN_MAX ? requests : UNSEEN_MAX);
+}
+
+/* A turn that starts in the middle of a message although the other side has gone on is looked at: after missed
+ * bytes (a call we do not see, a body that a client kept back) it starts another message. */
+static bool is_suspicious(const struct connection *connection, unsigned dir, bool is_prev_unknown)
+{
+	const struct exchange *answer = requests_open_answer(connection);
+
+	if (connection_side(connection, dir) == SIDE_REQUEST)
+		return connection->incoming && (connection->incoming->is_reported || is_prev_unknown);
+	return answer && (answer->next || is_prev_unknown);
+}
+
+static void begin_turn(struct engine *engine, struct connection *connection, const struct event_turn *event,
+		       bool is_headless)
+{
+	bool awaits_write = event->turn_flags & TURN_AWAITS_WRITE;
+	unsigned dir = event->turn.dir;
+
+	connection->turn_no = event->conn.turn_no;
+	connection->turn = event->turn;
+	connection->consumed = 0;
+	connection->progress.calls = 0;
+	connection->asked_ns = 0;
+	connection->ask_interval_ms = ASK_INTERVAL_MIN_MS;
+	connection->awaited_turn_no = awaits_write ? event->conn.turn_no - 1 : 0;
+	connection->turn_use = is_headless ? TURN_IS_SKIPPED : TURN_IS_SNIFFED;
+	if (connection->sync != SYNC_PARSED)
+		return;
+	boundary(engine, connection, dir, BOUNDARY_TURN, 0); /* a late write's turn ended unnoticed */
+	if (connection->sync == SYNC_PARSED && !is_headless &&
+	    !is_suspicious(connection, dir, awaits_write && !event->prev.calls))
+		connection->turn_use = TURN_IS_PARSED;
+}
+
+static uint64_t time_of(const struct event_turn *event)
+{
+	return event->turn.last_ns ? event->turn.last_ns : event->header.ktime_ns;
+}
+
+/* Positions count from the start of the turn. What is not captured of a call follows what is. */
+static void take_bytes(struct engine *engine, struct connection *connection, const struct event *event)
+{
+	const struct event_turn *turn = event->turn;
+	uint64_t known = connection->consumed, time_ns = time_of(turn), skip;
+
+	advance_unseen(engine, connection, turn->offset, time_ns);
+	skip = known > turn->offset ? known - turn->offset : 0;
+	if (skip < turn->captured)
+		advance(engine, connection, event->payload + skip, turn->captured - skip, time_ns);
+	advance_unseen(engine, connection, turn->offset + turn->call_bytes, time_ns);
+	connection->turn = turn->turn;
+}
+
+static void take_new_turn(struct engine *engine, struct connection *connection, const struct event *event)
+{
+	const struct event_turn *turn = event->turn;
+	bool awaits_write = turn->turn_flags & TURN_AWAITS_WRITE, is_headless = turn->turn_flags & TURN_CONTINUED;
+	uint32_t number = turn->conn.turn_no, first = number - awaits_write;
+	uint32_t skipped = first - connection->turn_no - 1 + is_headless;
+	unsigned before = awaits_write ? DIR_WRITE : turn->turn.dir; /* the dir of `first` */
+
+	if (skipped || connection->awaited_turn_no) {
+		engine->turns_missed += skipped + (connection->awaited_turn_no != 0);
+		lose(engine, connection, skipped, is_headless ? before : !before);
+	} else {
+		finish_turn(engine, connection, &turn->prev);
+	}
+	if (connection->sync == SYNC_DONE)
+		return;
+	begin_turn(engine, connection, turn, is_headless);
+	connection->is_turn_late = awaits_write;
+	take_bytes(engine, connection, event);
+}
+
+/* A write out of its order: its bytes come next on their side, but the turn under way is another one. */
+static void take_late_write(struct engine *engine, struct connection *connection, const struct event *event)
+{
+	const struct protocol *protocol = connection->protocol;
+	const struct event_turn *turn = event->turn;
+	uint64_t time_ns = time_of(turn);
+
+	if (turn->conn.turn_no == connection->awaited_turn_no)
+		connection->awaited_turn_no = 0;
+	connection->is_turn_late = true;
+	connection->moved_ns[DIR_WRITE] = time_ns;
+	if (connection->sync != SYNC_PARSED) {
+		enum sniff_result result = sniff_all(event->payload, turn->captured, &protocol);
+
+		if (result != SNIFF_REQUEST || !fits_role(connection, DIR_WRITE, result))
+			return;
+		connection->protocol = protocol;
+		connection->sync = SYNC_PARSED;
+		connection->turn_use = TURN_IS_SKIPPED;
+	}
+	if (turn->captured)
+		parse(engine, connection, DIR_WRITE, event->payload, turn->captured, time_ns);
+	if (turn->call_bytes > turn->captured && connection->sync == SYNC_PARSED)
+		parse(engine, connection, DIR_WRITE, NULL, turn->call_bytes - turn->captured, time_ns);
+}
+
+static void finish_connection(struct engine *engine, struct connection *connection)
+{
+	if (connection->sync == SYNC_PARSED)
+		requests_close(engine, connection);
+	connection_drop(engine, connection);
+}
+
+/* After any event: is there an answer whose end must be asked for? */
+static void review(struct engine *engine, struct connection *connection)
+{
+	struct exchange *answer = requests_open_answer(connection);
+
+	if (answer && connection_side(connection, connection->turn.dir) == SIDE_RESPONSE) {
+		boundary(engine, connection, connection->turn.dir, BOUNDARY_PROGRESS, connection->turn.tail);
+		answer = requests_open_answer(connection);
+	}
+	if (connection->closed_ns) {
+		if (!connection->oldest)
+			finish_connection(engine, connection);
+	} else if (connection->sync == SYNC_PARSED && answer &&
+		   answer->facts.sides[SIDE_RESPONSE].end != END_AT_CLOSE) {
+		connection_watch(engine, connection);
+	} else {
+		connection_unwatch(engine, connection);
+	}
+}
+
+static struct connection *add_for_turn(struct engine *engine, const struct event_turn *event)
+{
+	struct connection *connection = connection_add(engine, &event->conn);
+	bool awaits_write = event->turn_flags & TURN_AWAITS_WRITE;
+
+	if (!connection)
+		return NULL;
+	connection->turn_no = event->conn.turn_no - 1 - (awaits_write && event->conn.turn_no > 1);
+	connection->orphan_outcome = PARSE_UNMATCHED_RESPONSE;
+	if (event->conn.flags & CONN_PREEXISTING) {
+		connection->orphan_outcome = PARSE_PARTIAL;
+	} else if (connection->turn_no) {
+		connection->orphan_outcome = PARSE_LOST;
+		engine->turns_missed += connection->turn_no;
+	}
+	connection->turn.dir = !event->turn.dir;
+	return connection;
+}
+
+static void take_ref(struct connection *connection, const struct conn_ref *ref,
+		     const struct event_header *header)
+{
+	connection->ref.flags = ref->flags;
+	connection->last_ns = header->ktime_ns;
+	if (header->tgid)
+		connection->tgid = header->tgid;
+	if (ref->role != ROLE_UNKNOWN && connection->sync == SYNC_START)
+		connection->role = ref->role;
+}
+
+int turn_take(struct engine *engine, const struct event *event)
+{
+	const struct event_turn *turn = event->turn;
+	struct connection *connection = connection_find(engine, &turn->conn);
+	bool is_late = turn->turn_flags & TURN_LATE;
+
+	if (!connection) {
+		if (is_late || turn->conn.flags & CONN_CLOSED)
+			return 0;
+		connection = add_for_turn(engine, turn);
+		if (!connection)
+			return -ENOMEM;
+	}
+	take_ref(connection, &turn->conn, &turn->header);
+	if (connection->sync == SYNC_DONE)
+		return 0;
+	connection->is_turn_late = false;
+	if (is_late)
+		take_late_write(engine, connection, event);
+	else if (turn->conn.turn_no > connection->turn_no)
+		take_new_turn(engine, connection, event);
+	else if (turn->conn.turn_no == connection->turn_no && turn->turn_flags & TURN_CONTINUED &&
+		 turn->turn.dir == connection->turn.dir)
+		take_bytes(engine, connection, event);
+	review(engine, connection);
+	return 0;
+}
+
+static void apply_progress(struct engine *engine, struct connection *connection, const struct turn_summary *turn)
+{
+	advance_unseen(engine, connection, turn->bytes, turn->last_ns);
+	if (turn->last_ns > connection->moved_ns[turn->dir])
+		connection->moved_ns[turn->dir] = turn->last_ns;
+	connection->turn = *turn;
+	if (requests_open_answer(connection))
+		boundary(engine, connection, turn->dir, BOUNDARY_PROGRESS, turn->tail);
+}
+
+/* An answer to our question may be ahead of events that wait in the ring: it is used at the next tick. A server that
+ * shuts its sending side tells us in the ring's order, and ends an answer that only the close would end; such
+ * answers are never asked after. */
+int turn_take_progress(struct engine *engine, const struct event *event)
+{
+	const struct event_turn_progress *progress = event->turn_progress;
+	struct connection *connection = connection_find(engine, &progress->conn);
+	struct exchange *answer;
+
+	if (!connection || connection->sync != SYNC_PARSED || progress->conn.turn_no != connection->turn_no ||
+	    progress->turn.dir != connection->turn.dir)
+		return 0;
+	answer = requests_open_answer(connection);
+	if (answer && connection->role == ROLE_SERVER && progress->turn.dir == DIR_WRITE &&
+	    answer->facts.sides[SIDE_RESPONSE].end == END_AT_CLOSE) {
+		apply_progress(engine, connection, &progress->turn);
+		boundary(engine, connection, DIR_WRITE, BOUNDARY_CLOSE, progress->turn.tail);
+		review(engine, connection);
+		return 0;
+	}
+	connection->progress = progress->turn;
+	return 0;
+}
+
+/* The last turns may be told by the close alone. */
+static void finish_by_close(struct engine *engine, struct connection *connection,
+			    const struct event_tcp_close *close)
+{
+	uint32_t number = close->conn.turn_no;
+
+	if (number > connection->turn_no) {
+		engine->turns_missed += number - connection->turn_no;
+		lose(engine, connection, number - connection->turn_no, close->turn.dir);
+	} else if (number == connection->turn_no && close->turn.dir == connection->turn.dir) {
+		apply_progress(engine, connection, &close->turn);
+	}
+}
+
+/* When the peer reset the connection, or a write has not returned, one more event may come. */
+int turn_take_close(struct engine *engine, const struct event *event)
+{
+	const struct event_tcp_close *close = event->tcp_close;
+	struct connection *connection = connection_find(engine, &close->conn);
+
+	if (!connection)
+		return 0;
+	take_ref(connection, &close->conn, &close->header);
+	connection->closed_ns = close->header.ktime_ns;
+	if (connection->sync == SYNC_PARSED || connection->sync == SYNC_LOST)
+		finish_by_close(engine, connection, close);
+	if (connection->sync == SYNC_PARSED && connection->oldest &&
+	    (connection->ref.flags & CONN_RESET_RECEIVED || connection->awaited_turn_no)) {
+		connection_watch(engine, connection);
+		return 0;
+	}
+	finish_connection(engine, connection);
+	return 0;
+}
+
+static bool is_long_silent(const struct connection *connection, const struct exchange *answer, uint64_t now_ns)
+{
+	uint64_t moved_ns = connection->moved_ns[connection->turn.dir];
+	uint64_t silence = now_ns > moved_ns ? now_ns - moved_ns : 0;
+	unsigned end = answer->facts.sides[SIDE_RESPONSE].end;
+
+	return (end == END_LIKELY && silence >= LIKELY_END_NS) ||
+	       (end == END_UNFRAMED && silence >= UNFRAMED_END_NS);
+}
+
+static bool ask(struct engine *engine, struct connection *connection, uint64_t now_ns)
+{
+	uint64_t asked_or_moved = connection->asked_ns ? connection->asked_ns :
+							 connection->moved_ns[connection->turn.dir];
+	uint64_t due = asked_or_moved + connection->ask_interval_ms * 1000000ull;
+
+	if (now_ns < due || !engine->feedback.ask_progress)
+		return false;
+	connection->asked_ns = now_ns;
+	if (connection->ask_interval_ms < ASK_INTERVAL_MAX_MS)
+		connection->ask_interval_ms *= 2;
+	engine->feedback.ask_progress(engine->feedback.context, connection->ref.sock, connection->ref.conn_id);
+	return true;
+}
+
+bool turn_visit(struct engine *engine, struct connection *connection, uint64_t now_ns, bool may_ask)
+{
+	uint64_t seen_ns = now_ns;
+	struct exchange *answer;
+
+	if (connection->closed_ns) {
+		if (now_ns < connection->closed_ns + LINGER_NS)
+			return false;
+		finish_connection(engine, connection);
+		return false;
+	}
+	if (connection_side(connection, connection->turn.dir) != SIDE_RESPONSE)
+		return false; /* the next request is being read: its turn's event ends what can be ended */
+	if (connection->progress.calls) {
+		apply_progress(engine, connection, &connection->progress);
+		connection->progress.calls = 0;
+		seen_ns = connection->asked_ns ? connection->asked_ns : now_ns;
+	}
+	answer = requests_open_answer(connection);
+	if (answer && is_long_silent(connection, answer, seen_ns))
+		boundary(engine, connection, connection->turn.dir, BOUNDARY_IDLE, 0);
+	review(engine, connection);
+	return connection_is_watched(connection) && may_ask && ask(engine, connection, now_ns);
+}

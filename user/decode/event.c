@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One row a kind: the size of its struct and the check of its fields. What the fields mean is for others. */
+#include "decode/event.h"
+
+#include <errno.h>
+#include <stdbool.h>
+
+#include "config_abi.h"
+
+static bool conn_is_sane(const struct conn_ref *conn)
+{
+	return conn->role < ROLE_COUNT;
+}
+
+static bool summary_is_sane(const struct turn_summary *turn)
+{
+	return turn->dir < DIR_COUNT;
+}
+
+static bool check_process_exec(const struct event *event)
+{
+	const struct event_process_exec *exec = event->process_exec;
+	size_t strings = (size_t)exec->path_bytes + exec->args_bytes + exec->service_name_bytes +
+			 exec->resource_attributes_bytes + exec->cgroup_bytes;
+
+	return exec->path_bytes <= PROCESS_PATH_MAX && exec->args_bytes <= PROCESS_ARGS_MAX &&
+	       exec->service_name_bytes <= PROCESS_ENV_MAX &&
+	       exec->resource_attributes_bytes <= PROCESS_ENV_MAX &&
+	       exec->cgroup_bytes <= PROCESS_CGROUP_MAX && strings == event->payload_bytes;
+}
+
+static bool check_process_fork(const struct event *event)
+{
+	return event->payload_bytes == 0;
+}
+
+static bool check_process_exit(const struct event *event)
+{
+	return event->payload_bytes == 0;
+}
+
+static bool check_tcp_connect(const struct event *event)
+{
+	return event->payload_bytes == 0 && conn_is_sane(&event->tcp_connect->conn) &&
+	       event->tcp_connect->outcome < CONNECT_OUTCOME_COUNT;
+}
+
+static bool check_tcp_accept(const struct event *event)
+{
+	return event->payload_bytes == 0 && conn_is_sane(&event->tcp_accept->conn);
+}
+
+static bool check_tcp_close(const struct event *event)
+{
+	return event->payload_bytes == 0 && conn_is_sane(&event->tcp_close->conn) &&
+	       summary_is_sane(&event->tcp_close->turn);
+}
+
+static bool check_tcp_sample(const struct event *event)
+{
+	return event->payload_bytes == 0 && conn_is_sane(&event->tcp_sample->conn);
+}
+
+/* A turn has moved at least what this call did, and no more was captured than moved. */
+static bool check_turn(const struct event *event)
+{
+	const struct event_turn *turn = event->turn;
+
+	return turn->captured == event->payload_bytes && turn->captured <= PREFIX_MAX &&
+	       turn->captured <= turn->call_bytes && turn->call_bytes <= INT64_MAX &&
+	       conn_is_sane(&turn->conn) && turn->conn.turn_no > 0 && summary_is_sane(&turn->turn) &&
+	       summary_is_sane(&turn->prev);
+}
+
+static bool check_turn_progress(const struct event *event)
+{
+	return event->payload_bytes == 0 && conn_is_sane(&event->turn_progress->conn) &&
+	       summary_is_sane(&event->turn_progress->turn);
+}
+
+static bool check_syscall_error(const struct event *event)
+{
+	return event->payload_bytes == 0 && event->syscall_error->error > 0;
+}
+
+struct kind {
+	const char *name;
+	size_t struct_bytes;
+	bool (*check)(const struct event *event);
+};
+
+static const struct kind kinds[EVENT_KIND_COUNT] = {
+#define X(number, KIND, label) \
+	[number] = { .name = #label, .struct_bytes = sizeof(struct event_##label), .check = check_##label },
+	EVENT_KINDS(X)
+#undef X
+};
+
+static bool kind_is_known(unsigned kind)
+{
+	return kind < EVENT_KIND_COUNT && kinds[kind].name;
+}
+
+int event_decode(const void *bytes, size_t length, struct event *ret_event)
+{
+	const struct event_header *header = bytes;
+	struct event event = { .header = header };
+	const struct kind *kind;
+
+	if (length < sizeof(*header) || header->size != length)
+		return -EBADMSG;
+	if (!kind_is_known(header->kind))
+		return -ENOTSUP;
+	kind = &kinds[header->kind];
+	if (length < kind->struct_bytes)
+		return -EBADMSG;
+	event.turn = bytes; /* any member: they are one pointer to the record */
+	event.payload = (const uint8_t *)bytes + kind->struct_bytes;
+	event.payload_bytes = length - kind->struct_bytes;
+	if (!kind->check(&event))
+		return -EBADMSG;
+	*ret_event = event;
+	return 0;
+}
+
+const char *event_kind_name(unsigned kind)
+{
+	return kind_is_known(kind) ? kinds[kind].name : "unknown";
+}

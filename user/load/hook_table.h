@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What sonde can observe and the kernel hooks that give it, in order of preference. */
+#ifndef SONDE_LOAD_HOOK_TABLE_H
+#define SONDE_LOAD_HOOK_TABLE_H
+
+#include <stddef.h>
+
+#include "load/signal_report.h"
+
+/* One way to get a signal. */
+struct hook {
+	const char *name;    /* as `sonde check` prints it and --hook takes it: "tp_btf" */
+	const char *program; /* BPF program in the family's object */
+};
+
+/* One signal: a row of hook_table. */
+struct signal_row {
+	const char *name;   /* label `signal` */
+	const char *family; /* BPF object: bpf/<family>.bpf.c */
+	const char *target; /* kernel's name of the place */
+	const char *loses;  /* what the user does without when no hook works */
+	struct hook hooks[REPORT_ALTERNATIVES_MAX];
+};
+
+extern const struct signal_row hook_table[];
+extern const size_t hook_table_length;
+
+/* The compiled BPF object of a family, inside this binary. NULL for an unknown name. */
+const void *hook_family_object(const char *family, size_t *ret_size);
+
+#endif

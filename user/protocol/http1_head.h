@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The words of an HTTP/1 head: methods, versions, and the fields that say where the body ends. */
+#ifndef SONDE_PROTOCOL_HTTP1_HEAD_H
+#define SONDE_PROTOCOL_HTTP1_HEAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* RFC 9110 §5.6.2 `tchar`. */
+bool http1_is_token_char(uint8_t c);
+
+/* A static label: the method, or "_OTHER" for one that the semantic conventions do not know. */
+const char *http1_method_label(const uint8_t *bytes, size_t length);
+
+/* "1.0", "1.1" …: static; NULL when the bytes are not `HTTP/1.` and a digit. */
+const char *http1_version_label(const uint8_t *bytes, size_t length);
+
+/* What the fields of a head say of the body. */
+struct http1_framing {
+	uint64_t content_length;
+	bool has_length;
+	bool has_coding; /* Transfer-Encoding is there … */
+	bool is_chunked; /* … and its last coding is chunked */
+};
+
+/* Take in one field line, without its line end.
+ * Returns 0; -EBADMSG when the framing is broken. A line that is no field is ignored, as servers do.
+ * Source  RFC 9112 §6 */
+int http1_framing_add(struct http1_framing *framing, const uint8_t *line, size_t length);
+
+/* The size of a chunk from its line. Returns 0 or -EBADMSG. Source: RFC 9112 §7.1 */
+int http1_chunk_size(const uint8_t *line, size_t length, uint64_t *ret_size);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A protocol cuts the bytes of one connection into messages. One file and one row of protocol_table.c each.
+ * Pure: bytes in, steps and facts out; which answer belongs to which request is the caller's business. */
+#ifndef SONDE_PROTOCOL_PROTOCOL_H
+#define SONDE_PROTOCOL_PROTOCOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/facts.h"
+
+/* What the first bytes of a turn say; at most SNIFF_MAX of them are shown. */
+enum sniff_result {
+	SNIFF_NO,
+	SNIFF_MORE,	/* could be, too few bytes */
+	SNIFF_REQUEST,	/* likely requests: who sends them is the client */
+	SNIFF_RESPONSE, /* likely answers: the requests were not seen */
+};
+#define SNIFF_MAX 32
+
+enum message_side {
+	SIDE_REQUEST,
+	SIDE_RESPONSE,
+	SIDE_COUNT,
+};
+
+/* The next bytes of one side, in order and without gaps. A parser takes what it uses off the front. */
+struct protocol_run {
+	const uint8_t *bytes; /* NULL: not captured, only how many there were */
+	uint64_t length;
+};
+
+/* How the end of a message will show once its head is known. */
+enum message_end {
+	END_FRAMED,   /* by its length, whether the bytes are captured or not */
+	END_LIKELY,   /* everything should be there; a short silence settles it */
+	END_UNFRAMED, /* the framing was not captured: by the next turn, a tail, or a long silence */
+	END_AT_CLOSE, /* when the connection ends */
+};
+
+/* Whose fault an answer says something was. */
+enum message_fault {
+	FAULT_NONE,
+	FAULT_CLIENT,
+	FAULT_SERVER,
+};
+
+struct message {
+	uint64_t body_bytes;
+	uint8_t end;	   /* enum message_end */
+	uint8_t fault;	   /* enum message_fault; attribute ERROR_TYPE then says which */
+	bool is_interim;   /* another answer to the same request follows */
+	bool opens_tunnel; /* what follows is not this protocol */
+};
+
+#define FACTS_TEXT_MAX 264
+
+/* What is known of a request and its answer. Filled by the parser, kept by the caller until both are over; it
+ * does not move. */
+struct exchange_facts {
+	struct message sides[SIDE_COUNT];
+	const char *attributes[ATTRIBUTE_COUNT]; /* static, or in `text`; HTTP_ROUTE is the caller's */
+	uint32_t outcomes; /* odd things about it: bits 1 << enum parse_outcome */
+	uint32_t note;	   /* the protocol's own */
+	char text[FACTS_TEXT_MAX]; /* the protocol's own */
+};
+
+/* What a parser came to. */
+enum protocol_step {
+	STEP_MORE,     /* the run is used up */
+	STEP_BEGIN,    /* the next byte is a message's first; it is not taken yet */
+	STEP_HEAD,     /* what the message is, is known: facts are filled */
+	STEP_END,      /* the message ended with the bytes taken so far */
+	STEP_UNSEEN,   /* the bytes that say what the message is were not captured */
+	STEP_NOT_MINE, /* what began with STEP_BEGIN is not this protocol */
+	STEP_BROKEN,   /* it is, but breaks its rules: the position is lost */
+	STEP_COUNT,
+};
+
+/* Things other than bytes that a side lives through. */
+enum protocol_boundary {
+	BOUNDARY_PROGRESS, /* a look at the last bytes moved: `tail` as in struct turn_summary */
+	BOUNDARY_TURN,	   /* the other side began to speak */
+	BOUNDARY_IDLE,	   /* nothing moved for as long as enum message_end asks for */
+	BOUNDARY_CLOSE,	   /* nothing will follow */
+	BOUNDARY_RESYNC,   /* bytes were lost, the next one is a message's first: forget */
+};
+
+struct protocol {
+	const char *name;   /* protocol label: "http" … */
+	size_t state_bytes; /* of one connection, at most PROTOCOL_STATE_MAX, zeroed at first */
+
+	enum sniff_result (*sniff)(const uint8_t *bytes, size_t length);
+
+	/* Take bytes off the run until something is to be told. Call again until STEP_MORE; with an empty run too,
+	 * as a message may end with its head.
+	 *
+	 * facts  after STEP_BEGIN those of the message begun; before, those of the oldest exchange that
+	 *        waits for this side, or empty ones. The answer's parser reads the request's note there. */
+	enum protocol_step (*parse)(void *state, enum message_side side, struct protocol_run *run,
+				    struct exchange_facts *facts);
+
+	/* Returns STEP_END when the message under way is over by that, else STEP_MORE. */
+	enum protocol_step (*boundary)(void *state, enum message_side side, enum protocol_boundary boundary,
+				       uint64_t tail);
+};
+
+#define PROTOCOL_STATE_MAX 384
+
+/* Paths are kept up to this length; a longer one fills it. */
+#define URL_PATH_MAX 255
+
+extern const struct protocol *const protocol_table[];
+extern const size_t protocol_table_length;
+
+extern const struct protocol protocol_http1;
+
+#endif

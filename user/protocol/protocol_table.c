@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The protocols, in the order in which they may look at a connection's first bytes. */
+#include "protocol/protocol.h"
+
+const struct protocol *const protocol_table[] = {
+	&protocol_http1,
+};
+
+const size_t protocol_table_length = sizeof(protocol_table) / sizeof(protocol_table[0]);

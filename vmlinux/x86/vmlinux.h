@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/* What differs on x86-64. */
+#ifndef __VMLINUX_H__
+#define __VMLINUX_H__
+
+#include <linux/types.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct thread_info {
+	__u32 status; /* TS_COMPAT: the running system call is a 32-bit one */
+};
+
+struct pt_regs {
+	unsigned long r10, r9, r8, ax, dx, si, di, orig_ax;
+};
+
+#pragma clang attribute pop
+
+#define TS_COMPAT 2
+#define TASK_IS_COMPAT(thread_info_word) ((thread_info_word) & TS_COMPAT)
+#define THREAD_INFO_COMPAT_FIELD status
+
+/* The argument registers survive a system call; ax does not, orig_ax keeps the number. */
+#define REGS_SYSCALL_NR orig_ax
+#define REGS_ARG0 di
+#define REGS_ARG1 si
+#define REGS_ARG2 dx
+#define REGS_ARG3 r10
+
+#include "../kernel_types.h"
+
+#endif
