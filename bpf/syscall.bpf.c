@@ -140,7 +140,8 @@ static __always_inline int on_error(__u32 nr, __u32 error, const struct pt_regs 
 	struct syscall_error_key key = { .tgid = tgid, .nr = (__u16)nr, .error = (__u16)error };
 	bool is_compat = (nr & SYSCALL_X32_BIT) || compat_is_32bit_call();
 
-	if (process_is_ignored(tgid))
+	/* rt_sigreturn leaves -1 as the number and the interrupted call's result: no failure of its own. */
+	if ((nr & ~SYSCALL_X32_BIT) >= SYSCALL_NR_MAX || process_is_ignored(tgid))
 		return 0;
 	if (is_compat) {
 		key.nr |= SYSCALL_COMPAT_BIT;

@@ -176,6 +176,19 @@ __noinline __u64 call_tail_vector(__u32 count, __u64 tail)
 	return left ? 0 : tail; /* a longer vector: not seen */
 }
 
+/* The same for a call with one buffer, of which `captured` bytes are in the scratch: spares a second copy from user memory
+ * when that is all of it. */
+static __always_inline __u64 call_tail_buffer(struct call_scratch *scratch, __u32 captured, __u64 tail)
+{
+	__u32 at = captured - 8;
+
+	if (captured != scratch->call.bytes || captured < 8)
+		return tail_push(tail, scratch->call.args[1] + scratch->call.bytes, scratch->call.bytes);
+	barrier_var(at);
+	at &= PREFIX_MAX - 1;
+	return *(__u64 *)(scratch->bytes + at); /* unaligned: x86-64 and arm64 allow it; memcpy would go byte by byte */
+}
+
 /* Copy the first `want` bytes that the call in the scratch moved, and set its `tail`.
  * Returns how many bytes were copied. */
 __noinline int call_capture(__u32 want, __u64 tail)
@@ -189,8 +202,10 @@ __noinline int call_capture(__u32 want, __u64 tail)
 	shape = scratch->call.kind & SHAPE_MASK;
 	scratch->tail = 0;
 	if (shape == SHAPE_BUFFER) {
-		scratch->tail = tail_push(tail, scratch->call.args[1] + scratch->call.bytes, scratch->call.bytes);
-		return want ? (int)call_copy(scratch, 0, want, scratch->call.args[1]) : 0;
+		if (want)
+			captured = (int)call_copy(scratch, 0, want, scratch->call.args[1]);
+		scratch->tail = call_tail_buffer(scratch, (__u32)captured, tail);
+		return captured;
 	}
 	if (shape >= SHAPE_NO_BUFFER)
 		return 0;

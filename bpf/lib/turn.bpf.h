@@ -127,14 +127,13 @@ static __always_inline void turn_late(struct turn_scratch *scratch, struct conn_
 /* A header that ends with this call is all that parsing needs of the turn. */
 static __always_inline bool turn_header_ends(const struct turn_scratch *scratch, __u32 captured)
 {
-	__u32 at = captured - 4, word;
+	__u32 at = captured - 4;
 
 	if (captured < 4)
 		return false;
 	barrier_var(at);
 	at &= PREFIX_MAX - 1;
-	__builtin_memcpy(&word, &scratch->call.bytes[at], sizeof(word));
-	return word == CRLFCRLF;
+	return *(__u32 *)&scratch->call.bytes[at] == CRLFCRLF;
 }
 
 static __always_inline void turn_move(struct conn_state *conn, struct sock *sk, const struct call *call, __u8 dir,

@@ -82,6 +82,7 @@ struct connection {
 	bool is_role_guessed;
 	bool was_recognised; /* a message head was understood */
 	bool is_turn_late;   /* the event in hand is TURN_LATE or waits for one */
+	bool had_late_write; /* since the newest write turn */
 	uint8_t sniffed[SNIFF_MAX]; /* first bytes of the turn, too few to say */
 	_Alignas(8) uint8_t state[PROTOCOL_STATE_MAX];
 };

@@ -2,11 +2,12 @@
 /* The table of processes: who is alive, who is dead but still named by late events, who inherits what. */
 #include "correlate/process.h"
 
-#include "base/cleanup.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/cleanup.h"
+#include "correlate/shown_text.h"
 
 /* /proc gives start times in ticks of USER_HZ, which is 100 on every architecture we build for; two times
  * inside one tick are one process, since a tgid is not given out again that fast. */
@@ -155,14 +156,6 @@ static struct entry *entry_at(struct process_table *table, uint32_t tgid, uint64
 	return entry;
 }
 
-static void copy_text(char *to, size_t size, const void *from, size_t length)
-{
-	if (length >= size)
-		length = size - 1;
-	memcpy(to, from, length);
-	to[length] = '\0';
-}
-
 static void set_program(struct process *process, const struct event *event)
 {
 	const struct event_process_exec *exec = event->process_exec;
@@ -171,14 +164,14 @@ static void set_program(struct process *process, const struct event *event)
 
 	if (path_bytes > event->payload_bytes)
 		path_bytes = event->payload_bytes;
-	copy_text(process->path, sizeof(process->path), event->payload, path_bytes);
+	(void)shown_text_copy(process->path, sizeof(process->path), (const char *)event->payload, path_bytes);
 	base = strrchr(process->path, '/');
 	base = base ? base + 1 : process->path;
 	if (*base)
-		copy_text(process->executable, sizeof(process->executable), base, strlen(base));
+		(void)shown_text_copy(process->executable, sizeof(process->executable), base, strlen(base));
 	else
-		copy_text(process->executable, sizeof(process->executable), exec->comm,
-			  strnlen(exec->comm, sizeof(exec->comm)));
+		(void)shown_text_copy(process->executable, sizeof(process->executable), exec->comm,
+				      strnlen(exec->comm, sizeof(exec->comm)));
 	service_name_choose(event, process->service);
 }
 

@@ -23,7 +23,7 @@ struct process {
 	unsigned references;
 	bool is_ignored; /* not selected */
 	char executable[64];  /* base name of the program: process_executable_name */
-	char path[PROCESS_PATH_MAX + 1];
+	char path[PROCESS_PATH_MAX + 1]; /* like the others made fit to be shown (shown_text.h) */
 	char service[SERVICE_NAME_MAX];
 };
 

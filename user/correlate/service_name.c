@@ -8,6 +8,7 @@
 
 #include "correlate/command_name.h"
 #include "correlate/process.h"
+#include "correlate/shown_text.h"
 
 /* The payload of a process_exec event, cut into its parts. */
 struct exec_texts {
@@ -52,58 +53,11 @@ static struct text trim(struct text text)
 	return text;
 }
 
-/* Length of the well-formed UTF-8 character at `at`, 0 when it is none. Source: Unicode 15, table 3-7. */
-static size_t utf8_length(const unsigned char *at, size_t room)
-{
-	unsigned char low = 0x80, high = 0xbf;
-	size_t length = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-
-	if (!length || length > room || at[0] > 0xf4)
-		return 0;
-	if (at[0] == 0xe0)
-		low = 0xa0;
-	else if (at[0] == 0xed)
-		high = 0x9f;
-	else if (at[0] == 0xf0)
-		low = 0x90;
-	else if (at[0] == 0xf4)
-		high = 0x8f;
-	for (size_t i = 1; i < length; i++, low = 0x80, high = 0xbf)
-		if (at[i] < low || at[i] > high)
-			return 0;
-	return length;
-}
-
-/* C0, DEL, and C1, which terminals obey too. */
-static bool is_control(const unsigned char *at, size_t length)
-{
-	return at[0] < 0x20 || at[0] == 0x7f || (length == 2 && at[0] == 0xc2 && at[1] < 0xa0);
-}
-
-/* Copy what can be shown, cut between characters. False when nothing is left. */
+/* False when nothing is left. */
 static bool name_set(char name[SERVICE_NAME_MAX], struct text text)
 {
-	const unsigned char *at;
-	size_t used = 0;
-
 	text = trim(text);
-	at = (const unsigned char *)text.at;
-	for (size_t i = 0, length; i < text.length; i += length) {
-		bool is_shown;
-
-		length = utf8_length(at + i, text.length - i);
-		is_shown = length && !is_control(at + i, length);
-		if (used + (is_shown ? length : 1) >= SERVICE_NAME_MAX)
-			break;
-		if (is_shown)
-			memcpy(name + used, at + i, length);
-		else
-			name[used] = '_';
-		used += is_shown ? length : 1;
-		length = length ? length : 1;
-	}
-	name[used] = '\0';
-	return used > 0;
+	return shown_text_copy(name, SERVICE_NAME_MAX, text.at, text.length) > 0;
 }
 
 static int hex_digit(char digit)

@@ -238,7 +238,10 @@ static void begin_turn(struct engine *engine, struct connection *connection, con
 	connection->turn_use = is_headless ? TURN_IS_SKIPPED : TURN_IS_SNIFFED;
 	if (connection->sync != SYNC_PARSED)
 		return;
-	boundary(engine, connection, dir, BOUNDARY_TURN, 0); /* a late write's turn ended unnoticed */
+	if (connection->had_late_write && dir == DIR_WRITE) {
+		connection->had_late_write = false;
+		boundary(engine, connection, dir, BOUNDARY_TURN, 0); /* its turn ended unnoticed */
+	}
 	if (connection->sync == SYNC_PARSED && !is_headless &&
 	    !is_suspicious(connection, dir, awaits_write && !event->prev.calls))
 		connection->turn_use = TURN_IS_PARSED;
@@ -294,6 +297,7 @@ static void take_late_write(struct engine *engine, struct connection *connection
 	if (turn->conn.turn_no == connection->awaited_turn_no)
 		connection->awaited_turn_no = 0;
 	connection->is_turn_late = true;
+	connection->had_late_write = true;
 	connection->moved_ns[DIR_WRITE] = time_ns;
 	if (connection->sync != SYNC_PARSED) {
 		enum sniff_result result = sniff_all(event->payload, turn->captured, &protocol);

@@ -14,13 +14,15 @@
 
 static struct snapshot *build(const struct histogram *histogram)
 {
-	struct sample counter = { .values = "a\0sent", .values_bytes = 7, .total = 5 };
+	char passing[] = "a\0sent";
+	struct sample counter = { .values = passing, .values_bytes = 7, .total = 5 };
 	struct sample timing = { .values = "a", .values_bytes = 2, .histogram = histogram };
 	struct sample overflow = { .is_overflow = true, .histogram = histogram };
 	struct snapshot *snapshot = snapshot_new();
 
 	if (snapshot && snapshot_reserve(snapshot, METRIC_TCP_RESETS, 1) == 0 &&
 	    snapshot_add(snapshot, METRIC_TCP_RESETS, &counter) == 0 &&
+	    memset(passing, 'x', sizeof(passing)) &&
 	    snapshot_reserve(snapshot, METRIC_TCP_ACCEPT_QUEUE, 2) == 0 &&
 	    snapshot_add(snapshot, METRIC_TCP_ACCEPT_QUEUE, &timing) == 0 &&
 	    snapshot_add(snapshot, METRIC_TCP_ACCEPT_QUEUE, &overflow) == 0 &&

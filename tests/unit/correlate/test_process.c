@@ -91,6 +91,9 @@ static void test_exec_and_fork(void **state)
 	assert_string_equal(process_lookup(table, 10)->service, "nginx");
 	assert_int_equal(feed_program(table, S(3), 12, S(2), ""), 0);
 	assert_string_equal(process_lookup(table, 12)->executable, "comm");
+	assert_int_equal(feed_program(table, S(3), 13, S(2), "/a\xff/b\n\xc3"), 0);
+	assert_string_equal(process_lookup(table, 13)->path, "/a_/b__");
+	assert_string_equal(process_lookup(table, 13)->executable, "b__");
 	process_table_free(&table);
 	assert_null(table);
 	process_table_free(&table);
@@ -108,6 +111,27 @@ static void test_unknown(void **state)
 	assert_int_equal(process_table_count(table), 3);
 	feed_end(table, S(2), 1234, S(1));
 	assert_int_equal(process_table_count(table), 3);
+	process_table_free(&table);
+}
+
+/* What others found out about a process. */
+static void test_alive(void **state)
+{
+	struct process_table *table = process_table_new(8, NULL, NULL);
+
+	(void)state;
+	assert_int_equal(feed_program(table, S(1), 10, S(1), "/bin/a"), 0);
+	(void)process_lookup(table, 11);
+	assert_true(process_is_known(table, 10));
+	assert_false(process_is_known(table, 11));
+	assert_false(process_is_known(table, 12));
+	assert_true(process_is_alive(table, 11));
+	assert_false(process_is_alive(table, 12));
+	process_mark_exited(table, 10, S(2));
+	process_mark_exited(table, 12, S(2));
+	assert_false(process_is_alive(table, 10));
+	process_table_expire(table, S(100), S(1));
+	assert_int_equal(process_table_count(table), 1);
 	process_table_free(&table);
 }
 
@@ -300,7 +324,8 @@ int main(void)
 		cmocka_unit_test(test_reused_tgid),    cmocka_unit_test(test_coarse_start),
 		cmocka_unit_test(test_expiry),	       cmocka_unit_test(test_eviction),
 		cmocka_unit_test(test_evicted_parent), cmocka_unit_test(test_catch_up),
-		cmocka_unit_test(test_each),	       cmocka_unit_test(test_failing_allocations),
+		cmocka_unit_test(test_each),	       cmocka_unit_test(test_alive),
+		       cmocka_unit_test(test_failing_allocations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
