@@ -91,7 +91,7 @@ bpf_cflags := -g -O2 -std=gnu11 -target bpf -mcpu=$(BPF_CPU) -D__TARGET_ARCH_$(A
 
 # -- packages --------------------------------------------------------------------------------------
 
-build_packages := gcc libc6-dev make git clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev \
+build_packages := gcc libc6-dev make git procps clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev \
 	libmicrohttpd-dev libjansson-dev libseccomp-dev
 test_packages := libcmocka-dev libclang-rt-14-dev python3 nginx curl wrk prometheus nodejs strace \
 	libbpf-tools iproute2 iputils-ping nftables procps util-linux kmod cpio xz-utils \
@@ -103,9 +103,9 @@ test_packages := libcmocka-dev libclang-rt-14-dev python3 nginx curl wrk prometh
 
 all: $B/sonde ## build build/sonde
 
-run: build-deps ## install what the build needs, build, and run the agent in the foreground (root)
+run: build-deps ## install what the build needs, build, and run the agent, with a live view on a terminal (root)
 	+@$(MAKE) --no-print-directory -j$(JOBS) all
-	@exec $B/sonde agent $(ARGS)
+	@deploy/run-live $B/sonde $(ARGS)
 
 check: deps ## build and run all tests; SUITES="unit layout fuzz golden bpf e2e kernels" chooses
 	+@$(MAKE) --no-print-directory -j$(JOBS) $(SUITES:%=built-for-%)

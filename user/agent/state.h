@@ -63,6 +63,9 @@ void intake_ask_progress(void *context, uint64_t sock, uint64_t conn_id);
 void figures_write(struct agent *agent);
 void figures_window(struct agent *agent, uint64_t now_ns); /* open and close the windows of BPF statistics */
 
+/* services.c: requests, errors and latency of each service, for people. Returns 0 or -ENOMEM. */
+int services_write(struct agent *agent, json_t **ret_array);
+
 /* topics.c: what `sonde dump` can ask for. */
 extern const struct control_topic agent_topics[];
 extern const size_t agent_topic_count;

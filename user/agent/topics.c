@@ -40,6 +40,16 @@ static void format_end(const uint8_t address[16], uint16_t family, uint16_t port
 	snprintf(text, size, family == AF_INET6 ? "[%s]:%u" : "%s:%u", host, port);
 }
 
+static int write_services(void *context, size_t limit, json_t **ret_data, size_t *ret_total)
+{
+	int error = services_write(context, ret_data);
+
+	(void)limit; /* bounded by the series limit */
+	if (!error)
+		*ret_total = json_array_size(*ret_data);
+	return error;
+}
+
 struct listing {
 	struct agent *agent;
 	json_t *array;
@@ -225,7 +235,7 @@ static int write_config(void *context, size_t limit, json_t **ret_data, size_t *
 }
 
 const struct control_topic agent_topics[] = {
-	{ "hooks", write_hooks }, { "conns", write_conns }, { "procs", write_procs },	{ "series", write_series },
+	{ "services", write_services }, { "hooks", write_hooks }, { "conns", write_conns }, { "procs", write_procs },	{ "series", write_series },
 	{ "maps", write_maps },	  { "rings", write_rings }, { "config", write_config },
 };
 const size_t agent_topic_count = sizeof(agent_topics) / sizeof(agent_topics[0]);

@@ -64,8 +64,9 @@ static size_t classic_index(const struct bucket_layout *layout, uint64_t value)
 	return low;
 }
 
-/* Index of the bucket of a value above zero, at the finest scale. Division by the unit gives the double that
- * the exported value is, so that bounds which are powers of two seconds are met exactly. */
+/* Index of the bucket of a value above zero, at the finest scale. Division by the unit gives the
+ * double that the exported value is, so that bounds which are powers of two seconds are met
+ * exactly. */
 static int32_t finest_index(double value)
 {
 	uint64_t bits, mantissa;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two views of the same observations: classic buckets with exact counts, and base-2 exponential buckets
- * (OpenTelemetry's exponential histogram, Prometheus' native histogram) that keep a relative error. */
+/* Two views of the same observations: classic buckets with exact counts, and base-2 exponential
+ * buckets (OpenTelemetry's exponential histogram, Prometheus' native histogram) that keep a
+ * relative error. */
 #ifndef SONDE_AGGREGATE_HISTOGRAM_H
 #define SONDE_AGGREGATE_HISTOGRAM_H
 
@@ -36,11 +37,12 @@ void histogram_free(struct histogram **histogram);
 /* Add one observation. Never fails: when the window cannot grow, neighbours are merged instead.
  *
  * value   nanoseconds or bytes, as the layout's bounds; 0 is valid
- * Source  Prometheus text format 0.0.4: `le` bounds are inclusive; OpenTelemetry metrics data model,
- *         ExponentialHistogram: upper bounds are inclusive */
+ * Source  Prometheus text format 0.0.4: `le` bounds are inclusive; OpenTelemetry metrics data
+ *         model, ExponentialHistogram: upper bounds are inclusive */
 void histogram_observe(struct histogram *histogram, uint64_t value);
 
-/* Bytes that a copy in one piece takes, 8-byte aligned, and the copy: its window lies behind it in the same memory. */
+/* Bytes that a copy in one piece takes, 8-byte aligned, and the copy: its window lies behind it in
+ * the same memory. */
 size_t histogram_copy_bytes(const struct histogram *histogram);
 struct histogram *histogram_copy_to(const struct histogram *histogram, void *memory);
 

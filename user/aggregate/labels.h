@@ -12,7 +12,8 @@
 #define LABEL_VALUE_MAX 255
 #define LABELS_PACKED_MAX (METRIC_LABELS_MAX * (LABEL_VALUE_MAX + 1))
 
-/* Pack values and make each valid UTF-8 (one bad byte would make Prometheus refuse the whole scrape).
+/* Pack values and make each valid UTF-8 (one bad byte would make Prometheus refuse the whole
+ * scrape).
  *
  * values   `count` of them; NULL counts as ""
  * Returns  bytes used in ret_packed */

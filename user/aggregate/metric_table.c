@@ -24,16 +24,17 @@ const struct metric_row metric_table[METRIC_COUNT] = {
 #undef METRIC
 };
 
-/* The conventions' bounds (OpenTelemetry semantic conventions, http.server.request.duration: 5 ms to
- * 10 s) continued downwards: seen from the kernel, requests over loopback take tens of microseconds. */
+/* The conventions' bounds (OpenTelemetry semantic conventions, http.server.request.duration: 5 ms
+ * to 10 s) continued downwards: seen from the kernel, requests over loopback take tens of
+ * microseconds. */
 static const uint64_t request_bounds[] = {
 	100 * US, 250 * US,  500 * US, 1 * MS,	  2500 * US, 5 * MS,   10 * MS,
 	25 * MS,  50 * MS,   75 * MS,  100 * MS,  250 * MS,  500 * MS, 750 * MS,
 	1 * SEC,  2500 * MS, 5 * SEC,  7500 * MS, 10 * SEC,
 };
 
-/* Up to Linux's own patience: with tcp_syn_retries = 6, the default, a connect is given up after 127 s
- * (Documentation/networking/ip-sysctl.rst). */
+/* Up to Linux's own patience: with tcp_syn_retries = 6, the default, a connect is given up after
+ * 127 s (Documentation/networking/ip-sysctl.rst). */
 static const uint64_t connect_bounds[] = {
 	10 * US,   25 * US, 50 * US,  100 * US, 250 * US, 500 * US,  1 * MS,   2500 * US,
 	5 * MS,	   10 * MS, 25 * MS,  50 * MS,	100 * MS, 250 * MS,  500 * MS, 1 * SEC,

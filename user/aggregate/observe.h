@@ -12,7 +12,8 @@ struct observer;
 struct observer *observer_new(struct series_store *store);
 void observer_free(struct observer **observer);
 
-/* What to give to the engine; lives as long as the observer. What finds no room is counted in the store. */
+/* What to give to the engine; lives as long as the observer. What finds no room is counted in the
+ * store. */
 const struct observation_sink *observer_sink(const struct observer *observer);
 
 /* "client", "server" or "unknown": values of the labels `role` and `kind`. */

@@ -229,8 +229,8 @@ int series_set_total(struct series_store *store, enum metric metric, const label
 		series->total = total;
 		return 0;
 	}
-	/* A process that leaves takes its total out of the sum. A counter that falls would read as one
-	 * that began again at zero, and its whole sum as new: rather stand still. */
+	/* A process that leaves takes its total out of the sum. A counter that falls would read as
+	 * one that began again at zero, and its whole sum as new: rather stand still. */
 	family->round_total += total;
 	if (series->total < family->round_total)
 		series->total = family->round_total;
@@ -299,8 +299,19 @@ static bool series_is_dead(const struct series *series, enum metric metric,
 	return false;
 }
 
-static void family_expire(struct family *family, enum metric metric, uint64_t untouched_since_ns,
-			  const struct series_liveness *liveness)
+/* Found alive counts as touched, so that an idle series is asked about once per ttl, not at each
+ * call: asking may be a walk over all processes. */
+static void series_keep(struct family *family, struct series *series, uint64_t now_ns)
+{
+	uint64_t hash = series->node.hash;
+
+	series->touched_ns = now_ns;
+	table_remove(&family->table, &series->node);
+	(void)table_insert(&family->table, &series->node, hash); /* there is room: it was inside */
+}
+
+static void family_expire(struct family *family, enum metric metric, uint64_t now_ns,
+			  uint64_t ttl_ns, const struct series_liveness *liveness)
 {
 	struct table_node *node = family->table.oldest, *newer;
 
@@ -308,10 +319,12 @@ static void family_expire(struct family *family, enum metric metric, uint64_t un
 		struct series *series = table_entry(node, struct series, node);
 
 		newer = node->newer;
-		if (series->touched_ns > untouched_since_ns)
+		if (series->touched_ns > now_ns - ttl_ns)
 			break; /* the table is in the order of touching */
-		if (!series_is_dead(series, metric, liveness))
+		if (!series_is_dead(series, metric, liveness)) {
+			series_keep(family, series, now_ns);
 			continue;
+		}
 		table_remove(&family->table, node);
 		series_free(&series, metric);
 		family->expired++;
@@ -323,8 +336,9 @@ void series_store_expire(struct series_store *store, uint64_t now_ns, uint64_t t
 {
 	if (now_ns < ttl_ns)
 		return;
+	series_store_set_now(store, now_ns);
 	for (enum metric metric = 0; metric < METRIC_COUNT; metric++)
-		family_expire(&store->families[metric], metric, now_ns - ttl_ns, liveness);
+		family_expire(&store->families[metric], metric, now_ns, ttl_ns, liveness);
 }
 
 void series_family_read(const struct series_store *store, enum metric metric,
@@ -350,7 +364,8 @@ void series_store_report(struct series_store *store)
 		series_family_read(store, metric, &view);
 		if (!view.count && !view.refused_memory)
 			continue;
-		/* The agent's own are worth a line when their bound, which nobody sets, has bitten. */
+		/* The agent's own are worth a line when their bound, which nobody sets, has
+		 * bitten. */
 		if (!metric_has_service(metric) && !view.refused_limit && !view.refused_memory)
 			continue;
 		(void)series_set(store, METRIC_SERIES, (label_values){ name }, 0,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Metrics in memory: one family per row of metric_table.inc, one series per set of label values. Bounded: a
- * family has at most its limit of series, further label sets add up in one overflow series (labels all "other",
- * sonde_overflow="true") and are counted. Owner thread only; a scrape works on a snapshot. */
+/* Metrics in memory: one family per row of metric_table.inc, one series per set of label values.
+ * Bounded: a family has at most its limit of series, further label sets add up in one overflow
+ * series (labels all "other", sonde_overflow="true") and are counted. Owner thread only; a scrape
+ * works on a snapshot. */
 #ifndef SONDE_AGGREGATE_SERIES_H
 #define SONDE_AGGREGATE_SERIES_H
 
@@ -27,7 +28,8 @@ void series_store_free(struct series_store **store);
 
 /* All of these: the metric is of the right type (assert).
  * owner    a tgid the series belongs to, 0 for none: such series expire after it is gone
- * Returns  0; -ENOSPC when it went to the overflow series; -ENOMEM when it was dropped (both counted) */
+ * Returns  0; -ENOSPC when it went to the overflow series; -ENOMEM when it was dropped (both
+ *          counted) */
 
 /* Histogram. value: nanoseconds or bytes, as the row says. */
 int series_observe(struct series_store *store, enum metric metric, const label_values values,
@@ -42,15 +44,17 @@ int series_set_total(struct series_store *store, enum metric metric, const label
 int series_set(struct series_store *store, enum metric metric, const label_values values,
 	       uint32_t owner, double value);
 
-/* A new round of series_set_total and series_set begins: overflow series, which are the sums over the label sets
- * that have no room, start over (a sum of totals never falls, though). Once before each refresh. */
+/* A new round of series_set_total and series_set begins: overflow series, which are the sums over
+ * the label sets that have no room, start over (a sum of totals never falls, though). Once before
+ * each refresh. */
 void series_begin_round(struct series_store *store);
 
 /* Drop a series; nothing happens when there is none. For gauges whose object is gone. */
 void series_remove(struct series_store *store, enum metric metric, const label_values values);
 
 /* Drop series not touched since now_ns - ttl_ns whose owner is gone, or that have none and whose
- * service_name is of a service without live processes. Series of neither kind stay. */
+ * service_name is of a service without live processes. Series of neither kind stay. Each is asked
+ * about at most once per ttl, so one goes between one and two ttl after it was touched last. */
 struct series_liveness {
 	void *context;
 	bool (*owner_is_gone)(void *context, uint32_t tgid);

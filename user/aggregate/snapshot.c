@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All of a snapshot lies in a few large blocks: copying is a walk with memcpy, freeing is a handful of calls. */
+/* All of a snapshot lies in a few large blocks: copying is a walk with memcpy, freeing is a handful
+ * of calls. */
 #include "aggregate/snapshot.h"
 
 #include <assert.h>

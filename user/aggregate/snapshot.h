@@ -32,8 +32,8 @@ void snapshot_unref(struct snapshot **snapshot);
 const struct sample *snapshot_samples(const struct snapshot *snapshot, enum metric metric,
 				      size_t *ret_count);
 
-/* Building, by the owner, before the first ref: an empty one, room for the samples of a metric, then each
- * of them. NULL or -ENOMEM when out of memory. */
+/* Building, by the owner, before the first ref: an empty one, room for the samples of a metric,
+ * then each of them. NULL or -ENOMEM when out of memory. */
 struct snapshot *snapshot_new(void);
 int snapshot_reserve(struct snapshot *snapshot, enum metric metric, size_t count);
 /* Copies all that the sample points to. The caller keeps within what it reserved. */

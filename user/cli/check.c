@@ -58,11 +58,11 @@ static int print_text(FILE *file, const struct check_report *report, json_t *sig
 	error = signal_view_print(file, signals, width);
 	json_decref(signals);
 	if (report->fatal[0])
-		fprintf(file, "sonde cannot work here: %s\n", report->fatal);
+		fprintf(file, "\nsonde cannot work here: %s\n", report->fatal);
 	else if (working == report->signal_count)
-		fprintf(file, "All %zu signals work.\n", working);
+		fprintf(file, "\nAll %zu signals work.\n", working);
 	else
-		fprintf(file, "%zu of %zu signals work.\n", working, report->signal_count);
+		fprintf(file, "\n%zu of %zu signals work.\n", working, report->signal_count);
 	return error;
 }
 

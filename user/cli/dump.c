@@ -24,6 +24,14 @@ struct view {
 };
 
 static const struct view views[] = {
+	{ "services",
+	  { { .key = "service" },
+	    { .key = "kind" },
+	    { .key = "requests", .format = COLUMN_NUMBER },
+	    { .key = "errors", .format = COLUMN_NUMBER },
+	    { .key = "mean_seconds", .title = "MEAN", .format = COLUMN_SECONDS },
+	    { .key = "p50_seconds", .title = "P50", .format = COLUMN_SECONDS },
+	    { .key = "p99_seconds", .title = "P99", .format = COLUMN_SECONDS } } },
 	{ "conns",
 	  { { .key = "role" },
 	    { .key = "local" },
@@ -70,7 +78,7 @@ static const struct view views[] = {
 	    { .key = "lost" } } },
 };
 
-static const char *const topics[] = { "hooks", "conns", "procs", "series", "maps", "rings", "config" };
+static const char *const topics[] = { "services", "hooks", "conns", "procs", "series", "maps", "rings", "config" };
 #define TOPIC_COUNT (sizeof(topics) / sizeof(topics[0]))
 
 struct dump_options {
@@ -118,7 +126,7 @@ static int print_rows(const char *name, const json_t *rows, size_t width)
 
 static int print_data(const char *name, const json_t *data, size_t width)
 {
-	bool has_scalars = false;
+	bool has_scalars = false, is_first;
 	const char *key;
 	json_t *value;
 	int error = 0;
@@ -129,22 +137,25 @@ static int print_data(const char *name, const json_t *data, size_t width)
 		has_scalars |= !json_is_array(value);
 	if (has_scalars)
 		error = json_list_print(stdout, data, width);
-	json_object_foreach((json_t *)data, key, value)
-		if (!error && json_is_array(value)) {
-			printf("\n%s\n", key);
-			error = print_rows(key, value, width);
-		}
+	is_first = !has_scalars;
+	json_object_foreach((json_t *)data, key, value) {
+		if (error || !json_is_array(value))
+			continue;
+		printf("%s%s:\n", is_first ? "" : "\n", key);
+		error = print_rows(key, value, width);
+		is_first = false;
+	}
 	return error;
 }
 
 /* "5 of 1200", when not everything is shown. */
-static void print_cut(const json_t *answer, const char *before)
+static void print_cut(const json_t *answer, const char *before, const char *after)
 {
 	size_t shown = json_array_size(json_object_get(answer, "data"));
 	json_int_t total = json_integer_value(json_object_get(answer, "total"));
 
 	if (total > (json_int_t)shown)
-		printf("%s%zu of %" JSON_INTEGER_FORMAT, before, shown, total);
+		printf("%s%zu of %" JSON_INTEGER_FORMAT "%s", before, shown, total, after);
 }
 
 static int ask(int fd, const char *topic, unsigned long limit, json_t **ret_answer)
@@ -164,33 +175,66 @@ static int dump_topic(int fd, const struct dump_options *options)
 		return error;
 	if (options->is_json) {
 		error = json_dumpf(json_object_get(answer, "data"), stdout, JSON_INDENT(2)) ? -EIO : 0;
+		putchar('\n');
 	} else {
 		error = print_data(options->topic, json_object_get(answer, "data"), terminal_width(stdout));
-		print_cut(answer, "\nshown: ");
+		print_cut(answer, "\nshown: ", "\n");
 	}
-	putchar('\n');
 	json_decref(answer);
 	return error;
 }
 
+/* Metrics are many and always the same: in an overview those with the most series count. */
+static json_t *overview_series(const json_t *data, size_t limit)
+{
+	json_t *rows = json_array(), *left = json_copy((json_t *)data);
+
+	while (left && json_array_size(rows) < limit && json_array_size(left)) {
+		json_int_t most = -1;
+		size_t best = 0;
+
+		for (size_t i = 0; i < json_array_size(left); i++) {
+			json_int_t series = json_integer_value(json_object_get(json_array_get(left, i), "series"));
+
+			best = series > most ? i : best;
+			most = series > most ? series : most;
+		}
+		(void)json_array_append(rows, json_array_get(left, best));
+		(void)json_array_remove(left, best);
+	}
+	json_decref(left);
+	return rows;
+}
+
+static int overview_print(const char *topic, json_t *answer, size_t limit)
+{
+	if (!strcmp(topic, "series"))
+		(void)json_object_set_new(answer, "data",
+					  overview_series(json_object_get(answer, "data"), limit));
+	printf("== %s", topic);
+	print_cut(answer, ", ", "");
+	puts(" ==");
+	return print_data(topic, json_object_get(answer, "data"), terminal_width(stdout));
+}
+
 static int dump_overview(int fd, const struct dump_options *options)
 {
+	size_t limit = options->limit ? options->limit : OVERVIEW_ROWS;
 	json_t *all = json_object();
 	int error = 0;
 
 	for (size_t i = 0; i < TOPIC_COUNT && !error; i++) {
 		json_t *answer = NULL;
 
-		error = ask(fd, topics[i], options->limit ? options->limit : OVERVIEW_ROWS, &answer);
+		error = ask(fd, topics[i], limit, &answer);
 		if (error)
 			break;
-		(void)json_object_set(all, topics[i], json_object_get(answer, "data"));
-		if (!options->is_json) {
-			printf("%s== %s", i ? "\n" : "", topics[i]);
-			print_cut(answer, ", ");
-			puts(" ==");
-			error = print_data(topics[i], json_object_get(answer, "data"), terminal_width(stdout));
-		}
+		if (options->is_json)
+			(void)json_object_set(all, topics[i], json_object_get(answer, "data"));
+		else
+			error = overview_print(topics[i], answer, limit);
+		if (!options->is_json && i + 1 < TOPIC_COUNT)
+			putchar('\n');
 		json_decref(answer);
 	}
 	if (!error && options->is_json && json_dumpf(all, stdout, JSON_INDENT(2)) == 0)
@@ -226,7 +270,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (options->topic || !is_topic(argument))
-			argp_error(state, "'%s' is none of hooks, conns, procs, series, maps, rings, config", argument);
+			argp_error(state, "'%s' is none of services, hooks, conns, procs, series, maps, rings, config", argument);
 		options->topic = argument;
 		return 0;
 	default:
@@ -245,7 +289,7 @@ int command_dump(int argc, char **argv)
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse_option,
-		.args_doc = "[hooks|conns|procs|series|maps|rings|config]",
+		.args_doc = "[services|hooks|conns|procs|series|maps|rings|config]",
 		.doc = "Print what the running agent holds; without a topic, a little of everything.",
 	};
 	struct dump_options options = { .socket = CONTROL_SOCKET_DEFAULT };

@@ -3,6 +3,7 @@
 #include "cli/signal_view.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "cli/json_table.h"
@@ -57,7 +58,7 @@ static json_t *tried_text(const json_t *alternatives)
 	return json_string(text);
 }
 
-static void print_reasons(FILE *file, const json_t *signal)
+static void print_reasons(FILE *file, const json_t *signal, bool *is_first)
 {
 	const char *name = json_string_value(json_object_get(signal, "signal"));
 	const char *loses = json_string_value(json_object_get(signal, "loses"));
@@ -68,11 +69,15 @@ static void print_reasons(FILE *file, const json_t *signal)
 		const char *hook = json_string_value(json_object_get(alternative, "hook"));
 		const char *reason = json_string_value(json_object_get(alternative, "reason"));
 
-		if (reason && *reason)
-			fprintf(file, "%s: %s: %s\n", name ? name : "?", hook ? hook : "?", reason);
+		if (!reason || !*reason)
+			continue;
+		fprintf(file, "%s%s: %s: %s\n", *is_first ? "\n" : "", name ? name : "?", hook ? hook : "?", reason);
+		*is_first = false;
 	}
-	if (loses)
-		fprintf(file, "%s: no hook works; you lose: %s\n", name ? name : "?", loses);
+	if (!loses)
+		return;
+	fprintf(file, "%s%s: no hook works; you lose: %s\n", *is_first ? "\n" : "", name ? name : "?", loses);
+	*is_first = false;
 }
 
 int signal_view_print(FILE *file, const json_t *signals, size_t width)
@@ -85,6 +90,7 @@ int signal_view_print(FILE *file, const json_t *signals, size_t width)
 	};
 	json_t *rows = json_array();
 	const json_t *signal;
+	bool is_first = true;
 	size_t i;
 	int error;
 
@@ -101,8 +107,7 @@ int signal_view_print(FILE *file, const json_t *signals, size_t width)
 	json_decref(rows);
 	if (error)
 		return error;
-	fputc('\n', file);
 	json_array_foreach(signals, i, signal)
-		print_reasons(file, signal);
+		print_reasons(file, signal, &is_first);
 	return 0;
 }

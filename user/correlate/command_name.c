@@ -470,12 +470,19 @@ static int target_find(const struct runner *runner, struct args *args, struct te
 	return candidate.length ? 0 : -ENOENT;
 }
 
+/* bash /dev/fd/63, python3 /dev/stdin: a pipe, which has no name. */
+static bool is_pipe(struct text target)
+{
+	return (target.length > 5 && !memcmp(target.at, "/dev/", 5)) ||
+	       (target.length > 6 && !memcmp(target.at, "/proc/", 6));
+}
+
 static int follow(const struct runner *runner, struct args *args, struct text *ret_name)
 {
 	struct text target, name = { 0 };
 
 	for (int depth = 0; runner && depth < CHAIN_MAX; depth++) {
-		if (target_find(runner, args, &target) < 0)
+		if (target_find(runner, args, &target) < 0 || is_pipe(target))
 			break;
 		name = runner->name_of(target);
 		runner = runner_find(name);

@@ -14,7 +14,7 @@
 #include "protocol/protocol.h"
 
 /* Requests in flight on one connection; more are counted as lost. */
-#define PIPELINE_MAX 256
+#define PIPELINE_MAX 128
 
 /* A request and its answer, either of which may not have been seen (yet). */
 struct exchange {

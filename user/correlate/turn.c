@@ -312,6 +312,8 @@ static void take_late_write(struct engine *engine, struct connection *connection
 		parse(engine, connection, DIR_WRITE, event->payload, turn->captured, time_ns);
 	if (turn->call_bytes > turn->captured && connection->sync == SYNC_PARSED)
 		parse(engine, connection, DIR_WRITE, NULL, turn->call_bytes - turn->captured, time_ns);
+	if (connection->sync == SYNC_PARSED && requests_open_answer(connection)) /* to HEAD it has no body */
+		(void)requests_feed(engine, connection, SIDE_RESPONSE, NULL, 0, connection->moved_ns[DIR_READ]);
 }
 
 static void finish_connection(struct engine *engine, struct connection *connection)

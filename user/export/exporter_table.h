@@ -23,8 +23,8 @@ enum exporter_id {
 
 extern const struct exporter exporter_table[EXPORTER_COUNT];
 
-/* The format that an Accept header prefers (NULL: absent). What takes none of them gets the first: a
- * scraper is better served with text than with an error. */
+/* The format that an Accept header prefers (NULL: absent). What takes none of them gets the first:
+ * a scraper is better served with text than with an error. */
 enum exporter_id exporter_choose(const char *accept);
 
 /* NULL when there is none of that name. */

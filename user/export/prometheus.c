@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The two formats differ in the lines about a metric and in the last line; the samples are the same. */
+/* The two formats differ in the lines about a metric and in the last line; the samples are the
+ * same. */
 #include "export/prometheus.h"
 
 #include <errno.h>

@@ -15,7 +15,8 @@ void text_buffer_done(struct text_buffer *buffer)
 	*buffer = (struct text_buffer){ 0 };
 }
 
-/* After a failure nothing is appended any more, so that no half line is mistaken for a whole one. */
+/* After a failure nothing is appended any more, so that no half line is mistaken for a whole
+ * one. */
 static bool text_reserve(struct text_buffer *buffer, size_t more)
 {
 	size_t size = buffer->size ? buffer->size : START_BYTES;

@@ -199,7 +199,8 @@ static int listen_open(const char *listen)
 	return listen_address_open(&address, length);
 }
 
-/* libmicrohttpd's reasons are not told apart; what is likely is a thread or a descriptor that cannot be had. */
+/* libmicrohttpd's reasons are not told apart; what is likely is a thread or a descriptor that
+ * cannot be had. */
 static int daemon_start(struct http_server *server, int listen_fd)
 {
 	errno = 0;

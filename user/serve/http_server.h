@@ -12,7 +12,8 @@ struct http_server;
  *
  * listen    ADDR:PORT, see listen_address.h
  * exchange  borrowed, must outlive the server
- * Returns   0; -EINVAL for an address that cannot be read; the negative errno of the socket or of a thread */
+ * Returns   0; -EINVAL for an address that cannot be read; the negative errno of the socket or of a
+ *           thread */
 int http_server_start(const char *listen, struct exchange *exchange,
 		      struct http_server **ret_server);
 
@@ -22,7 +23,8 @@ void http_server_stop(struct http_server **server);
 /* Where it listens, as ADDR:PORT with the port really taken. Lives as long as the server. */
 const char *http_server_address(const struct http_server *server);
 
-/* Write the figures about scrapes since the last call into the store. Owner thread, before a snapshot. */
+/* Write the figures about scrapes since the last call into the store. Owner thread, before a
+ * snapshot. */
 void http_server_report(struct http_server *server, struct series_store *store);
 
 #endif

@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
-/* "127.0.0.1:9464", "[::1]:9464", "localhost:9464", ":9464" (all addresses). No names are resolved: what
- * an agent listens on must not depend on a name server. Port 0 takes a free one.
+/* "127.0.0.1:9464", "[::1]:9464", "localhost:9464", ":9464" (all addresses). No names are resolved:
+ * what an agent listens on must not depend on a name server. Port 0 takes a free one.
  * Returns 0; -EINVAL when it is none of these */
 int listen_address_parse(const char *text, struct sockaddr_storage *ret_address,
 			 socklen_t *ret_length);

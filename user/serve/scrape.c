@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The renderer takes all scrapes that wait, then asks for a snapshot: each of them sees what happened before
- * it asked. Those that come meanwhile are the next round. */
+/* The renderer takes all scrapes that wait, then asks for a snapshot: each of them sees what
+ * happened before it asked. Those that come meanwhile are the next round. */
 #include "serve/scrape.h"
 
 #include <errno.h>
@@ -12,7 +12,8 @@
 #include "base/cleanup.h"
 #include "export/gzip.h"
 
-/* A scraper's own limit is 10 s by default (Prometheus, scrape_timeout): figures of before are better than that. */
+/* A scraper's own limit is 10 s by default (Prometheus, scrape_timeout): figures of before are
+ * better than that. */
 #define OWNER_TIMEOUT_MS 2000
 /* Durations kept until the owner fetches them, which it does at each snapshot. */
 #define DURATIONS_MAX 256
@@ -39,7 +40,8 @@ struct page {
 struct scrape_stats {
 	uint64_t scrapes[EXPORTER_COUNT][SCRAPE_OUTCOME_COUNT];
 	uint64_t bytes[EXPORTER_COUNT];
-	/* When the owner does not come to fetch them, further ones are left out of the histogram. */
+	/* When the owner does not come to fetch them, further ones are left out of the
+	 * histogram. */
 	uint64_t durations_ns[DURATIONS_MAX];
 	size_t duration_count;
 };

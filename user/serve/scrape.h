@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Scrapes on their way to an answer: requests for /metrics gather while one snapshot is fetched, rendered and
- * compressed for all of them by a thread of its own. */
+/* Scrapes on their way to an answer: requests for /metrics gather while one snapshot is fetched,
+ * rendered and compressed for all of them by a thread of its own. */
 #ifndef SONDE_SERVE_SCRAPE_H
 #define SONDE_SERVE_SCRAPE_H
 
@@ -40,8 +40,9 @@ int scrape_renderer_start(struct exchange *exchange, struct scrape_renderer **re
 void scrape_renderer_stop(struct scrape_renderer *renderer);
 void scrape_renderer_free(struct scrape_renderer **renderer);
 
-/* Suspend the scrape's connection until its page is there. The caller keeps the scrape alive until the connection
- * goes on. Returns 0; -ESHUTDOWN when the renderer has been stopped (not suspended).
+/* Suspend the scrape's connection until its page is there. The caller keeps the scrape alive until
+ * the connection goes on.
+ * Returns  0; -ESHUTDOWN when the renderer has been stopped (not suspended)
  * Threads  those of the HTTP server */
 int scrape_submit(struct scrape_renderer *renderer, struct scrape *scrape);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where the thread that owns the series and the threads that serve them meet: servers ask, the owner
- * publishes a snapshot when it comes by. Neither ever waits for the other's work. */
+/* Where the thread that owns the series and the threads that serve them meet: servers ask, the
+ * owner publishes a snapshot when it comes by. Neither ever waits for the other's work. */
 #ifndef SONDE_SERVE_SNAPSHOT_EXCHANGE_H
 #define SONDE_SERVE_SNAPSHOT_EXCHANGE_H
 
@@ -10,7 +10,8 @@
 
 #include "aggregate/snapshot.h"
 
-/* Snapshots are at least this far apart: a storm of scrapes costs the owner no more than 20 a second. */
+/* Snapshots are at least this far apart: a storm of scrapes costs the owner no more than 20 a
+ * second. */
 #define EXCHANGE_INTERVAL_MS 50
 
 struct exchange;
@@ -20,17 +21,19 @@ struct exchange *exchange_new(void);
 /* Nobody may be waiting: exchange_stop first. */
 void exchange_free(struct exchange **exchange);
 
-/* Owner: readable while a snapshot is asked for. Then drain, bring the counters up to date, publish. */
+/* Owner: readable while a snapshot is asked for. Then drain, bring the counters up to date,
+ * publish. */
 int exchange_fd(const struct exchange *exchange);
 
-/* Owner: the answer; takes the reference. NULL: no memory for one, those who wait get the one before. */
+/* Owner: the answer; takes the reference. NULL: no memory for one, those who wait get the one
+ * before. */
 void exchange_publish(struct exchange *exchange, struct snapshot *snapshot);
 
 /* Server: ask for a snapshot that is taken after this call and wait for it.
  *
  * ret_snapshot  a reference for the caller; the newest there is, also with -ETIMEDOUT
- * Returns       0; -ETIMEDOUT when the owner did not answer in time and an older one is given; -EAGAIN when
- *               there is none at all; -ESHUTDOWN after exchange_stop
+ * Returns       0; -ETIMEDOUT when the owner did not answer in time and an older one is given;
+ *               -EAGAIN when there is none at all; -ESHUTDOWN after exchange_stop
  * Threads       one at a time waits; a second one would share the first's answer */
 int exchange_wait(struct exchange *exchange, unsigned timeout_ms, struct snapshot **ret_snapshot);
 

@@ -57,7 +57,11 @@ class Agent:
             return False
 
     def scrape(self):
-        status, _, body = self.get()
+        try:
+            status, _, body = self.get()
+        except OSError as error:
+            self.process.popen.poll()
+            raise AssertionError(f"/metrics: {error}; exit status of the agent: {self.process.popen.returncode}") from error
         if status != 200:
             raise AssertionError(f"/metrics answered {status}")
         return Metrics(body.decode())

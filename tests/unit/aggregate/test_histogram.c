@@ -130,7 +130,8 @@ static void far_values_merge_neighbours(void **state)
 	histogram_free(&histogram);
 }
 
-/* Merging must be exact: the same values at the coarse scale from the start give the same buckets. */
+/* Merging must be exact: the same values at the coarse scale from the start give the same
+ * buckets. */
 static void merging_equals_coarse_observation(void **state)
 {
 	struct histogram *merged = histogram_new(&bucket_layouts[BUCKETS_REQUEST]);

@@ -196,11 +196,15 @@ static void a_snapshot_does_not_change(void **state)
 struct living {
 	uint32_t dead_owner;
 	const char *dead_service;
+	int asked;
 };
 
 static bool owner_is_gone(void *context, uint32_t tgid)
 {
-	return tgid == ((struct living *)context)->dead_owner;
+	struct living *living = context;
+
+	living->asked++;
+	return tgid == living->dead_owner;
 }
 
 static bool service_is_gone(void *context, const char *service_name)
@@ -238,6 +242,24 @@ static void series_expire_after_their_owner(void **state)
 	series_store_expire(store, 5, 100, &liveness); /* shorter after boot than the time-out */
 	series_family_read(store, COUNTER, &view);
 	assert_int_equal(view.expired, 4);
+	series_store_free(&store);
+}
+
+static void the_living_are_asked_once_per_ttl(void **state)
+{
+	struct living living = { .dead_owner = 7, .dead_service = "" };
+	const struct series_liveness liveness = { &living, owner_is_gone, service_is_gone };
+	struct series_store *store = series_store_new(10);
+
+	(void)state;
+	(void)series_add(store, COUNTER, (label_values){ "a" }, 8, 1);
+	(void)series_add(store, COUNTER, (label_values){ "b" }, 9, 1);
+	for (uint64_t now = 100; now < 300; now++)
+		series_store_expire(store, now, 100, &liveness);
+	assert_int_equal(living.asked, 4);
+	living.dead_owner = 8;
+	series_store_expire(store, 300, 100, &liveness);
+	assert_int_equal(count_of(store, COUNTER), 1);
 	series_store_free(&store);
 }
 
@@ -358,6 +380,7 @@ int main(void)
 		cmocka_unit_test(overflow_of_set_values_is_the_sum_of_a_round),
 		cmocka_unit_test(a_snapshot_does_not_change),
 		cmocka_unit_test(series_expire_after_their_owner),
+		cmocka_unit_test(the_living_are_asked_once_per_ttl),
 		cmocka_unit_test(expired_series_make_room),
 		cmocka_unit_test(a_series_can_be_removed),
 		cmocka_unit_test(the_store_reports_on_itself),

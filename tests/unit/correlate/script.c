@@ -201,7 +201,7 @@ static uint64_t tail_of(uint64_t tail, const char *bytes, size_t length)
 	return tail;
 }
 
-static void feed_turn(struct script *script, const struct turn_summary *prev, bool is_new, uint32_t offset,
+static void feed_turn(struct script *script, const struct turn_summary *prev, unsigned flags, uint32_t offset,
 		      const char *bytes, size_t length, uint32_t captured)
 {
 	struct {
@@ -215,7 +215,7 @@ static void feed_turn(struct script *script, const struct turn_summary *prev, bo
 			     .call_bytes = length,
 			     .offset = offset,
 			     .captured = (uint16_t)captured,
-			     .turn_flags = (uint16_t)((is_new ? 0 : TURN_CONTINUED) | (captured ? 0 : TURN_NO_BYTES)),
+			     .turn_flags = (uint16_t)(flags | (captured ? 0 : TURN_NO_BYTES)),
 		     } };
 
 	if (captured)
@@ -254,7 +254,33 @@ void script_call(struct script *script, enum turn_dir dir, const char *bytes, si
 	if (captured < length || (captured >= 4 && memcmp(bytes + captured - 4, "\r\n\r\n", 4) == 0))
 		script->captured = script->prefix_bytes;
 	if (room && (captured || is_new))
-		feed_turn(script, &prev, is_new, offset, bytes, length, captured);
+		feed_turn(script, &prev, is_new ? 0 : TURN_CONTINUED, offset, bytes, length, captured);
+}
+
+/* The read makes the write known: by a number kept for it, or as more of the write turn under way. */
+void script_race(struct script *script, const char *written, const char *read)
+{
+	bool is_whole_turn = !script->conn.turn_no || script->turn.dir == DIR_READ;
+	uint32_t late_turn_no = script->conn.turn_no + is_whole_turn, read_turn_no = late_turn_no + 1;
+	struct turn_summary prev = { 0 }, now;
+
+	script->now_ns += CALL_NS;
+	if (!is_whole_turn)
+		prev = script->turn;
+	now = (struct turn_summary){ .bytes = strlen(read), .start_ns = script->now_ns, .last_ns = script->now_ns,
+				     .tail = tail_of(0, read, strlen(read)), .calls = 1, .dir = DIR_READ };
+	script->turn = now;
+	script->conn.turn_no = read_turn_no;
+	feed_turn(script, &prev, is_whole_turn ? TURN_AWAITS_WRITE : 0, 0, read, strlen(read), (uint32_t)strlen(read));
+	script->now_ns += CALL_NS;
+	script->conn.turn_no = late_turn_no;
+	script->turn = (struct turn_summary){ .bytes = strlen(written), .start_ns = script->now_ns,
+					      .last_ns = script->now_ns, .calls = 1, .dir = DIR_WRITE };
+	feed_turn(script, &(struct turn_summary){ 0 }, TURN_LATE, 0, written, strlen(written),
+		  (uint32_t)strlen(written));
+	script->conn.turn_no = read_turn_no;
+	script->turn = now;
+	script->captured = script->prefix_bytes;
 }
 
 void script_tick(struct script *script, uint64_t milliseconds)

@@ -15,9 +15,9 @@
 
 /* One step of a conversation. */
 struct step {
-	char what; /* 'R'ead, 'W'rite, 's'endfile, 't'ick of `number` ms, half-close 'h', 0: end */
+	char what; /* 'R'ead, 'W'rite, 's'endfile, 'u'nseen read, 't'ick of `number` ms, half-close 'h', 0: end */
 	const char *text;
-	size_t number; /* bytes to send by sendfile; milliseconds */
+	size_t number; /* bytes not captured; milliseconds */
 };
 
 /* A connection as the kernel side keeps it, and an engine with everything around it. */
@@ -48,6 +48,8 @@ void script_connect(struct script *script, enum conn_role role, uint8_t flags);
 
 /* One system call that moves bytes. bytes NULL: sendfile. */
 void script_call(struct script *script, enum turn_dir dir, const char *bytes, size_t length);
+/* A write whose return is seen after that of a read which follows it. */
+void script_race(struct script *script, const char *written, const char *read);
 void script_tick(struct script *script, uint64_t milliseconds);
 void script_half_close(struct script *script);
 void script_hang_up(struct script *script, uint8_t flags);

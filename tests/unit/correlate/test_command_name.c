@@ -89,6 +89,8 @@ static const struct sample samples[] = {
 	{ "/usr/bin/bash", "bash|+x|run.sh", "run" },
 	{ "/usr/bin/bash", "bash|-exc|sleep 1", NULL },
 	{ "/usr/bin/bash", "-bash", NULL },
+	{ "/usr/bin/bash", "bash|/dev/fd/63", NULL },
+	{ "/usr/bin/bash", "bash|/proc/self/fd/3", NULL },
 	{ "/bin/busybox", "busybox|sh|loop.sh", "loop" },
 	{ "/bin/busybox", "sh|loop.sh", "loop" },
 	{ "/usr/bin/dotnet", "dotnet|Shop.Api.dll", "Shop.Api" },

@@ -5,7 +5,8 @@
 
 #include <stddef.h>
 
-/* Fail unless the file holds exactly these bytes; with SONDE_UPDATE in the environment, write it instead.
+/* Fail unless the file holds exactly these bytes; with SONDE_UPDATE in the environment, write it
+ * instead.
  * path: from the top of the repository */
 void assert_file_equal(const char *path, const char *bytes, size_t length);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A server on a free port of 127.0.0.1, an owner thread that counts the snapshots it publishes, and clients that speak
- * HTTP by hand. */
+/* A server on a free port of 127.0.0.1, an owner thread that counts the snapshots it publishes, and
+ * clients that speak HTTP by hand. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "aggregate/labels.h"
 #include "serve/http_server.h"
 #include "serve/listen_address.h"
 
@@ -371,6 +372,23 @@ static void scrapes_are_counted(void **state)
 	assert_true(counter_read(fixture->store, METRIC_SCRAPE_BYTES) > 0);
 }
 
+static uint64_t scrapes_with(struct fixture *fixture, const char *outcome)
+{
+	struct snapshot *snapshot;
+	const struct sample *samples;
+	uint64_t total = 0;
+	size_t count;
+
+	http_server_report(fixture->server, fixture->store);
+	snapshot = series_snapshot(fixture->store);
+	samples = snapshot_samples(snapshot, METRIC_SCRAPES, &count);
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(labels_next(samples[i].values), outcome) == 0)
+			total += samples[i].total;
+	snapshot_unref(&snapshot);
+	return total;
+}
+
 static void a_silent_owner_gets_the_old_page_served(void **state)
 {
 	struct fixture *fixture = *state;
@@ -380,6 +398,9 @@ static void a_silent_owner_gets_the_old_page_served(void **state)
 	owner_answer(fixture);
 	assert_answer(fixture->server, "GET", "/metrics", "", 200, "sonde_turns_missed_total 1\n");
 	assert_answer(fixture->server, "GET", "/healthz", "", 503, "collection does not answer\n");
+	assert_int_equal(scrapes_with(fixture, "failed"), 1);
+	assert_int_equal(scrapes_with(fixture, "stale"), 1);
+	assert_int_equal(scrapes_with(fixture, "fresh"), 0);
 }
 
 /* Those who wait get an answer, not a closed connection. */
