@@ -315,7 +315,8 @@ static void family_expire(struct family *family, enum metric metric, uint64_t no
 {
 	struct table_node *node = family->table.oldest, *newer;
 
-	for (; node; node = newer) {
+	/* Those that are kept move to the new end: each is met once. */
+	for (size_t left = family->table.count; left; left--, node = newer) {
 		struct series *series = table_entry(node, struct series, node);
 
 		newer = node->newer;

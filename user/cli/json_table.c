@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -189,56 +190,51 @@ static int cells_fill(struct cells *cells, const json_t *rows, const struct colu
 	return error;
 }
 
-/* Append to a line of so many columns; past the width only a mark that something was cut. */
-struct line {
-	FILE *file;
-	size_t used;
-	size_t width; /* 0: no limit */
-	bool is_full;
-};
-
-static void line_put(struct line *line, const char *text)
+/* Print a line; one that is too long ends in a mark that says so. width 0: no limit. */
+static void print_line(FILE *file, const char *line, size_t width)
 {
-	size_t length = text_columns(text);
+	bool is_cut = width && text_columns(line) > width;
+	size_t left = is_cut ? width - 1 : SIZE_MAX;
 
-	if (line->is_full)
-		return;
-	if (!line->width || line->used + length <= line->width) {
-		fputs(text, line->file);
-		line->used += length;
-		return;
+	for (; *line; line++) {
+		bool begins_character = (*line & 0xc0) != 0x80;
+
+		if (begins_character && !left)
+			break;
+		left -= begins_character;
+		fputc(*line, file);
 	}
-	for (; *text && (line->used + 1 < line->width || (*text & 0xc0) == 0x80); text++) {
-		line->used += (*text & 0xc0) != 0x80;
-		fputc(*text, line->file);
-	}
-	fputs("…", line->file);
-	line->is_full = true;
+	fputs(is_cut ? "…\n" : "\n", file);
 }
 
-static void line_pad(struct line *line, size_t count)
+static void put_spaces(FILE *file, size_t count)
 {
-	while (count--)
-		line_put(line, " ");
+	fprintf(file, "%*s", (int)count, "");
 }
 
-static void print_row(struct line *line, const struct cells *cells, size_t row, const struct column *const *columns,
-		      const size_t *widths)
+static int print_row(FILE *file, const struct cells *cells, size_t row, const struct column *const *columns,
+		     const size_t *widths, size_t width)
 {
+	_cleanup_free_ char *text = NULL;
+	size_t length;
+	FILE *line = open_memstream(&text, &length);
+
+	if (!line)
+		return -ENOMEM;
 	for (size_t i = 0; i < cells->columns; i++) {
-		const char *text = cells->texts[row * cells->columns + i];
-		size_t padding = widths[i] - text_columns(text);
+		const char *cell = cells->texts[row * cells->columns + i];
+		size_t padding = widths[i] - text_columns(cell);
 		bool is_left = columns[i]->format == COLUMN_TEXT;
 
-		if (i)
-			line_pad(line, GAP);
-		if (!is_left)
-			line_pad(line, padding);
-		line_put(line, text);
+		put_spaces(line, (i ? GAP : 0) + (is_left ? 0 : padding));
+		fputs(cell, line);
 		if (is_left && i + 1 < cells->columns)
-			line_pad(line, padding);
+			put_spaces(line, padding);
 	}
-	fputc('\n', line->file);
+	if (fclose(line) != 0)
+		return -ENOMEM;
+	print_line(file, text, width);
+	return 0;
 }
 
 int json_table_print(FILE *file, const json_t *rows, const struct column *columns, size_t column_count, size_t width)
@@ -262,9 +258,9 @@ int json_table_print(FILE *file, const json_t *rows, const struct column *column
 		if (length > widths[i % cells.columns])
 			widths[i % cells.columns] = length;
 	}
-	for (size_t row = 0; cells.columns && row < cells.count / cells.columns; row++)
-		print_row(&(struct line){ .file = file, .width = width }, &cells, row, shown, widths);
-	return 0;
+	for (size_t row = 0; !error && cells.columns && row < cells.count / cells.columns; row++)
+		error = print_row(file, &cells, row, shown, widths, width);
+	return error;
 }
 
 int json_list_print(FILE *file, const json_t *object, size_t width)

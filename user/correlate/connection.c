@@ -12,7 +12,8 @@
 
 struct connection *connection_find(struct engine *engine, const struct conn_ref *ref)
 {
-	struct table_node *node = table_find(&engine->connections, hash_u64(ref->conn_id), &ref->conn_id);
+	struct table_node *node =
+		table_find(&engine->connections, hash_u64(ref->conn_id), &ref->conn_id);
 
 	return node ? table_entry(node, struct connection, node) : NULL;
 }
@@ -69,7 +70,8 @@ static struct connection *connection_new(struct engine *engine)
 
 static void evict_oldest(struct engine *engine)
 {
-	struct connection *oldest = table_entry(engine->connections.oldest, struct connection, node);
+	struct connection *oldest =
+		table_entry(engine->connections.oldest, struct connection, node);
 
 	requests_abandon(engine, oldest, PARSE_LOST);
 	connection_drop(engine, oldest);
@@ -87,7 +89,8 @@ struct connection *connection_add(struct engine *engine, const struct conn_ref *
 		return NULL;
 	connection->ref = *ref;
 	connection->role = ref->role;
-	(void)table_insert(&engine->connections, &connection->node, hash_u64(ref->conn_id)); /* room was made */
+	(void)table_insert(&engine->connections, &connection->node,
+			   hash_u64(ref->conn_id)); /* room was made */
 	return connection;
 }
 

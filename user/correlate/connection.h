@@ -19,17 +19,17 @@
 /* A request and its answer, either of which may not have been seen (yet). */
 struct exchange {
 	struct exchange *next;
-	uint64_t start_ns;	/* request's first byte; of an answer that came first: its first byte */
-	uint64_t end_ns;	/* answer's last byte */
-	uint32_t tgid;		/* whose call brought the request's first byte */
-	bool has_request;	/* its first byte was seen */
+	uint64_t start_ns; /* request's first byte; of an answer that came first: its first byte */
+	uint64_t end_ns;   /* answer's last byte */
+	uint32_t tgid;	   /* whose call brought the request's first byte */
+	bool has_request;  /* its first byte was seen */
 	bool has_request_head;
 	bool has_request_end;
 	bool has_response;	/* its first byte was seen */
 	bool has_response_head; /* of the final one */
 	bool has_response_end;
-	bool is_reported;	/* only the rest of the request is still to come */
-	uint8_t failure;	/* enum parse_outcome; PARSE_OK: none */
+	bool is_reported; /* only the rest of the request is still to come */
+	uint8_t failure;  /* enum parse_outcome; PARSE_OK: none */
 	struct exchange_facts facts;
 };
 
@@ -57,14 +57,15 @@ struct connection {
 	struct connection *next_spare;
 	struct exchange *oldest; /* owned: those that wait for an answer, or for the rest of it */
 	struct exchange *newest;
-	struct exchange *incoming; /* whose request is being read; owned when is_reported, else in the list */
+	struct exchange *
+		incoming; /* whose request is being read; owned when is_reported, else in the list */
 	const struct protocol *protocol; /* NULL while unknown */
-	uint64_t consumed;  /* bytes of the turn under way that were looked at */
-	uint64_t moved_ns[DIR_COUNT]; /* newest known call */
+	uint64_t consumed;		 /* bytes of the turn under way that were looked at */
+	uint64_t moved_ns[DIR_COUNT];	 /* newest known call */
 	uint64_t last_ns;
 	uint64_t requests;
-	uint64_t asked_ns;    /* of the newest ask_progress for this turn; 0: none */
-	uint64_t closed_ns;   /* 0: open */
+	uint64_t asked_ns;	      /* of the newest ask_progress for this turn; 0: none */
+	uint64_t closed_ns;	      /* 0: open */
 	struct turn_summary turn;     /* under way */
 	struct turn_summary progress; /* newest answer to ask_progress; calls 0: none, or used */
 	struct conn_ref ref;
@@ -73,30 +74,31 @@ struct connection {
 	uint32_t ask_interval_ms;
 	uint32_t tgid; /* of the newest call */
 	uint16_t exchange_count;
-	uint8_t role; /* enum conn_role */
-	uint8_t sync; /* enum connection_sync */
-	uint8_t turn_use; /* enum turn_use */
+	uint8_t role;		/* enum conn_role */
+	uint8_t sync;		/* enum connection_sync */
+	uint8_t turn_use;	/* enum turn_use */
 	uint8_t orphan_outcome; /* enum parse_outcome: what an answer without request is */
 	uint8_t unrecognised_turns;
 	uint8_t sniffed_bytes;
 	bool is_role_guessed;
-	bool was_recognised; /* a message head was understood */
-	bool is_turn_late;   /* the event in hand is TURN_LATE or waits for one */
-	bool had_late_write; /* since the newest write turn */
+	bool was_recognised;	    /* a message head was understood */
+	bool is_turn_late;	    /* the event in hand is TURN_LATE or waits for one */
+	bool had_late_write;	    /* since the newest write turn */
 	uint8_t sniffed[SNIFF_MAX]; /* first bytes of the turn, too few to say */
 	_Alignas(8) uint8_t state[PROTOCOL_STATE_MAX];
 };
 
 struct engine {
 	struct table connections;
-	struct watch_link watched; /* head of the ring of those that time must be told to, by next visit */
-	struct exchange *spare_exchanges; /* owned */
+	struct watch_link
+		watched; /* head of the ring of those that time must be told to, by next visit */
+	struct exchange *spare_exchanges;     /* owned */
 	struct connection *spare_connections; /* owned */
 	size_t spare_exchange_count;
 	size_t spare_connection_count;
 	size_t watched_count;
-	struct process_table *processes; /* borrowed, lives longer */
-	struct route_table *routes;	 /* owned */
+	struct process_table *processes;     /* borrowed, lives longer */
+	struct route_table *routes;	     /* owned */
 	const struct observation_sink *sink; /* borrowed, lives longer */
 	struct engine_feedback feedback;
 	uint64_t connections_evicted;
@@ -124,7 +126,8 @@ static inline bool connection_is_watched(const struct connection *connection)
 /* Which side of the protocol a direction carries; the role must be known. */
 static inline enum message_side connection_side(const struct connection *connection, unsigned dir)
 {
-	return (connection->role == ROLE_SERVER) == (dir == DIR_READ) ? SIDE_REQUEST : SIDE_RESPONSE;
+	return (connection->role == ROLE_SERVER) == (dir == DIR_READ) ? SIDE_REQUEST :
+									SIDE_RESPONSE;
 }
 
 static inline unsigned connection_dir(const struct connection *connection, enum message_side side)

@@ -22,7 +22,8 @@ static size_t at_least_one(size_t limit)
 }
 
 struct engine *engine_new(const struct engine_limits *limits, struct process_table *processes,
-			  const struct observation_sink *sink, const struct engine_feedback *feedback)
+			  const struct observation_sink *sink,
+			  const struct engine_feedback *feedback)
 {
 	struct engine *engine = calloc(1, sizeof(*engine));
 
@@ -33,9 +34,10 @@ struct engine *engine_new(const struct engine_limits *limits, struct process_tab
 	if (feedback)
 		engine->feedback = *feedback;
 	engine->watched = (struct watch_link){ &engine->watched, &engine->watched };
-	engine->routes = route_table_new(at_least_one(limits->services), at_least_one(limits->routes_per_service));
-	if (!engine->routes ||
-	    table_init(&engine->connections, at_least_one(limits->connections), connection_matches) < 0)
+	engine->routes = route_table_new(at_least_one(limits->services),
+					 at_least_one(limits->routes_per_service));
+	if (!engine->routes || table_init(&engine->connections, at_least_one(limits->connections),
+					  connection_matches) < 0)
 		engine_free(&engine);
 	return engine;
 }
@@ -84,8 +86,8 @@ static int take_tcp_accept(struct engine *engine, const struct event *event)
 }
 
 /* What the kernel does not know of a connection we may: its side, and whose it is. */
-static void send_stats(struct engine *engine, const struct event_header *header, const struct conn_ref *conn,
-		       const struct tcp_stats *stats)
+static void send_stats(struct engine *engine, const struct event_header *header,
+		       const struct conn_ref *conn, const struct tcp_stats *stats)
 {
 	const struct connection *connection = connection_find(engine, conn);
 	uint32_t tgid = header->tgid ? header->tgid : connection ? connection->tgid : 0;
@@ -125,12 +127,18 @@ static int take_syscall_error(struct engine *engine, const struct event *event)
 
 int engine_feed(struct engine *engine, const struct event *event)
 {
-	static int (*const take[EVENT_KIND_COUNT])(struct engine *engine, const struct event *event) = {
-		[EVENT_PROCESS_EXEC] = take_process,	[EVENT_PROCESS_FORK] = take_process,
-		[EVENT_PROCESS_EXIT] = take_process,	[EVENT_TCP_CONNECT] = take_tcp_connect,
-		[EVENT_TCP_ACCEPT] = take_tcp_accept,	[EVENT_TCP_CLOSE] = take_tcp_close,
-		[EVENT_TCP_SAMPLE] = take_tcp_sample,	[EVENT_TURN] = turn_take,
-		[EVENT_TURN_PROGRESS] = turn_take_progress, [EVENT_SYSCALL_ERROR] = take_syscall_error,
+	static int (*const take[EVENT_KIND_COUNT])(struct engine * engine,
+						   const struct event *event) = {
+		[EVENT_PROCESS_EXEC] = take_process,
+		[EVENT_PROCESS_FORK] = take_process,
+		[EVENT_PROCESS_EXIT] = take_process,
+		[EVENT_TCP_CONNECT] = take_tcp_connect,
+		[EVENT_TCP_ACCEPT] = take_tcp_accept,
+		[EVENT_TCP_CLOSE] = take_tcp_close,
+		[EVENT_TCP_SAMPLE] = take_tcp_sample,
+		[EVENT_TURN] = turn_take,
+		[EVENT_TURN_PROGRESS] = turn_take_progress,
+		[EVENT_SYSCALL_ERROR] = take_syscall_error,
 	};
 
 	return take[event->header->kind](engine, event);
@@ -138,7 +146,8 @@ int engine_feed(struct engine *engine, const struct event *event)
 
 void engine_tick(struct engine *engine, uint64_t now_ns)
 {
-	size_t visits = engine->watched_count < VISITS_A_TICK ? engine->watched_count : VISITS_A_TICK;
+	size_t visits =
+		engine->watched_count < VISITS_A_TICK ? engine->watched_count : VISITS_A_TICK;
 	size_t questions = 0;
 
 	while (visits--) {
@@ -171,7 +180,8 @@ static const char *protocol_label(const struct connection *connection)
 }
 
 void engine_each_connection(struct engine *engine,
-			    int (*visit)(void *context, const struct engine_conn_view *), void *context)
+			    int (*visit)(void *context, const struct engine_conn_view *),
+			    void *context)
 {
 	for (struct table_node *node = engine->connections.newest; node; node = node->older) {
 		struct connection *connection = table_entry(node, struct connection, node);

@@ -31,7 +31,8 @@ struct engine_limits {
 };
 
 struct engine *engine_new(const struct engine_limits *limits, struct process_table *processes,
-			  const struct observation_sink *sink, const struct engine_feedback *feedback);
+			  const struct observation_sink *sink,
+			  const struct engine_feedback *feedback);
 void engine_free(struct engine **engine);
 
 /* Take in one decoded event of any kind. Returns 0 or -ENOMEM (the event had no effect, counted). */
@@ -58,7 +59,8 @@ struct engine_conn_view {
 	uint64_t last_ns;
 	uint64_t requests;
 };
-void engine_each_connection(struct engine *engine, int (*visit)(void *context, const struct engine_conn_view *),
+void engine_each_connection(struct engine *engine,
+			    int (*visit)(void *context, const struct engine_conn_view *),
 			    void *context);
 
 #endif

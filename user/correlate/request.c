@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-static struct exchange *exchange_append(struct engine *engine, struct connection *connection, uint64_t start_ns)
+static struct exchange *exchange_append(struct engine *engine, struct connection *connection,
+					uint64_t start_ns)
 {
 	struct exchange *exchange =
 		connection->exchange_count < PIPELINE_MAX ? conn_exchange_new(engine) : NULL;
@@ -67,10 +68,12 @@ void requests_count(struct engine *engine, const struct connection *connection, 
 		    enum parse_outcome outcome)
 {
 	if (selected_process(engine, tgid))
-		engine->sink->parse_outcome(engine->sink->context, protocol_name(connection), outcome);
+		engine->sink->parse_outcome(engine->sink->context, protocol_name(connection),
+					    outcome);
 }
 
-static const char *broken_connection_name(const struct connection *connection, const char *otherwise)
+static const char *broken_connection_name(const struct connection *connection,
+					  const char *otherwise)
 {
 	return connection->ref.flags & CONN_RESET_RECEIVED ? "reset" : otherwise;
 }
@@ -97,14 +100,15 @@ static const char *route(struct engine *engine, const struct process *process, c
 	return route_table_intern(engine->routes, process->service, text);
 }
 
-static void send_request(struct engine *engine, struct connection *connection, const struct exchange *exchange,
-			 const struct process *process)
+static void send_request(struct engine *engine, struct connection *connection,
+			 const struct exchange *exchange, const struct process *process)
 {
 	const struct message *sides = exchange->facts.sides;
 	const char *path = exchange->facts.attributes[ATTRIBUTE_URL_PATH];
 	struct request request = {
 		.start_ns = exchange->start_ns,
-		.end_ns = exchange->end_ns > exchange->start_ns ? exchange->end_ns : exchange->start_ns,
+		.end_ns = exchange->end_ns > exchange->start_ns ? exchange->end_ns :
+								  exchange->start_ns,
 		.protocol = connection->protocol,
 		.process = process,
 		.tuple = &connection->ref.tuple,
@@ -138,7 +142,8 @@ static bool is_reported(const struct connection *connection, const struct exchan
 	}
 }
 
-static void report(struct engine *engine, struct connection *connection, const struct exchange *exchange)
+static void report(struct engine *engine, struct connection *connection,
+		   const struct exchange *exchange)
 {
 	const struct process *process = selected_process(engine, exchange->tgid);
 	uint32_t outcomes = 1u << exchange->failure;
@@ -151,11 +156,13 @@ static void report(struct engine *engine, struct connection *connection, const s
 	}
 	for (unsigned outcome = 0; outcomes; outcome++, outcomes >>= 1)
 		if (outcomes & 1)
-			engine->sink->parse_outcome(engine->sink->context, protocol_name(connection), outcome);
+			engine->sink->parse_outcome(engine->sink->context,
+						    protocol_name(connection), outcome);
 }
 
 /* Report the oldest exchange and be done with it. */
-static void settle_oldest(struct engine *engine, struct connection *connection, enum parse_outcome failure)
+static void settle_oldest(struct engine *engine, struct connection *connection,
+			  enum parse_outcome failure)
 {
 	struct exchange *exchange = connection->oldest;
 
@@ -174,8 +181,8 @@ void requests_settle_orphan(struct engine *engine, struct connection *connection
 	connection->orphan_outcome = PARSE_UNMATCHED_RESPONSE;
 }
 
-void requests_report_unseen(struct engine *engine, struct connection *connection, enum parse_outcome outcome,
-			    uint32_t count)
+void requests_report_unseen(struct engine *engine, struct connection *connection,
+			    enum parse_outcome outcome, uint32_t count)
 {
 	struct exchange unseen = {
 		.start_ns = connection->last_ns,
@@ -187,14 +194,17 @@ void requests_report_unseen(struct engine *engine, struct connection *connection
 		report(engine, connection, &unseen);
 }
 
-void requests_abandon(struct engine *engine, struct connection *connection, enum parse_outcome outcome)
+void requests_abandon(struct engine *engine, struct connection *connection,
+		      enum parse_outcome outcome)
 {
 	while (connection->oldest) {
 		bool is_orphan = !connection->oldest->has_request;
 
 		connection->oldest->end_ns = connection->last_ns;
 		settle_oldest(engine, connection,
-			      is_orphan && connection->orphan_outcome == PARSE_PARTIAL ? PARSE_PARTIAL : outcome);
+			      is_orphan && connection->orphan_outcome == PARSE_PARTIAL ?
+				      PARSE_PARTIAL :
+				      outcome);
 	}
 	incoming_end(engine, connection);
 }
@@ -237,7 +247,8 @@ static void on_request_begin(struct engine *engine, struct connection *connectio
 	connection->incoming = exchange;
 }
 
-static void on_response_begin(struct engine *engine, struct connection *connection, uint64_t time_ns)
+static void on_response_begin(struct engine *engine, struct connection *connection,
+			      uint64_t time_ns)
 {
 	if (connection->oldest && connection->oldest->has_response_end)
 		requests_settle_orphan(engine, connection);
@@ -258,7 +269,8 @@ static void on_begin(struct engine *engine, struct connection *connection, enum 
 }
 
 /* The first message understood: what went before it on this connection was something too. */
-static void on_recognised(struct engine *engine, struct connection *connection, enum message_side side)
+static void on_recognised(struct engine *engine, struct connection *connection,
+			  enum message_side side)
 {
 	bool was_something = connection->unrecognised_turns > 0;
 
@@ -342,7 +354,8 @@ static void on_end(struct engine *engine, struct connection *connection, enum me
 /* Something was said, but not what: its answer, or the request it answers, is reported as partial. */
 static void on_unseen(struct engine *engine, struct connection *connection, enum message_side side)
 {
-	struct exchange *exchange = side == SIDE_REQUEST ? connection->incoming : connection->oldest;
+	struct exchange *exchange =
+		side == SIDE_REQUEST ? connection->incoming : connection->oldest;
 
 	if (!exchange)
 		return;
@@ -357,7 +370,8 @@ static void on_unseen(struct engine *engine, struct connection *connection, enum
 
 static void on_broken(struct engine *engine, struct connection *connection, enum message_side side)
 {
-	struct exchange *exchange = side == SIDE_REQUEST ? connection->incoming : connection->oldest;
+	struct exchange *exchange =
+		side == SIDE_REQUEST ? connection->incoming : connection->oldest;
 
 	if (exchange && !exchange->is_reported)
 		exchange->failure = PARSE_MALFORMED;
@@ -382,7 +396,8 @@ static void forget_protocol(struct engine *engine, struct connection *connection
 static struct exchange_facts *facts_of(struct engine *engine, struct connection *connection,
 				       enum message_side side)
 {
-	struct exchange *exchange = side == SIDE_REQUEST ? connection->incoming : connection->oldest;
+	struct exchange *exchange =
+		side == SIDE_REQUEST ? connection->incoming : connection->oldest;
 
 	return exchange ? &exchange->facts : &engine->nobody;
 }
@@ -440,12 +455,14 @@ bool requests_feed(struct engine *engine, struct connection *connection, enum me
 void requests_boundary(struct engine *engine, struct connection *connection, enum message_side side,
 		       enum protocol_boundary boundary, uint64_t tail, uint64_t time_ns)
 {
-	enum protocol_step step = connection->protocol->boundary(connection->state, side, boundary, tail);
+	enum protocol_step step =
+		connection->protocol->boundary(connection->state, side, boundary, tail);
 
 	(void)take_step(engine, connection, side, step, time_ns); /* STEP_END or nothing */
 }
 
-void requests_break_off(struct engine *engine, struct connection *connection, enum message_side side)
+void requests_break_off(struct engine *engine, struct connection *connection,
+			enum message_side side)
 {
 	if (side == SIDE_REQUEST) {
 		incoming_end(engine, connection);
@@ -482,7 +499,8 @@ void requests_close(struct engine *engine, struct connection *connection)
 		} else if (exchange->has_response_head) {
 			exchange->end_ns = moved_ns;
 			settle_oldest(engine, connection,
-				      exchange->has_request_head ? PARSE_RESPONSE_CUT : PARSE_EARLY_RESPONSE);
+				      exchange->has_request_head ? PARSE_RESPONSE_CUT :
+								   PARSE_EARLY_RESPONSE);
 		} else {
 			exchange->end_ns = connection->closed_ns;
 			settle_oldest(engine, connection, PARSE_NO_RESPONSE);

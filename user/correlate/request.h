@@ -19,17 +19,19 @@ void requests_boundary(struct engine *engine, struct connection *connection, enu
 		       enum protocol_boundary boundary, uint64_t tail, uint64_t time_ns);
 
 /* Everything under way ends as `outcome`, and is reported as partial. */
-void requests_abandon(struct engine *engine, struct connection *connection, enum parse_outcome outcome);
+void requests_abandon(struct engine *engine, struct connection *connection,
+		      enum parse_outcome outcome);
 
 /* Report requests of which nothing was seen. */
-void requests_report_unseen(struct engine *engine, struct connection *connection, enum parse_outcome outcome,
-			    uint32_t count);
+void requests_report_unseen(struct engine *engine, struct connection *connection,
+			    enum parse_outcome outcome, uint32_t count);
 
 /* An answer waits for its request, which has not been seen: give it up. */
 void requests_settle_orphan(struct engine *engine, struct connection *connection);
 
 /* A new message begins on a side where another one was under way: bytes were missed. */
-void requests_break_off(struct engine *engine, struct connection *connection, enum message_side side);
+void requests_break_off(struct engine *engine, struct connection *connection,
+			enum message_side side);
 
 /* Bytes were lost: forget, and wait for a turn that starts with a request. */
 void requests_resync(struct engine *engine, struct connection *connection);

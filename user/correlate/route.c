@@ -17,7 +17,8 @@
 struct word {
 	char text[WORD_MAX + 1];
 	size_t length; /* of the original, decoded: may be more than was kept */
-	size_t digits, hex_letters, uppers, lowers, others; /* other: none of these letters and digits */
+	size_t digits, hex_letters, uppers, lowers,
+		others; /* other: none of these letters and digits */
 	bool is_unprintable;
 };
 
@@ -50,8 +51,8 @@ static int hex_value(char c)
 
 static bool is_fit_for_label(unsigned char c)
 {
-	return c > ' ' && c < 0x7f && c != '{' && c != '}' && c != '"' && c != '\\' && c != '<' && c != '>' &&
-	       c != '/' && c != '%';
+	return c > ' ' && c < 0x7f && c != '{' && c != '}' && c != '"' && c != '\\' && c != '<' &&
+	       c != '>' && c != '/' && c != '%';
 }
 
 static void word_add(struct word *word, unsigned char c)
@@ -79,7 +80,8 @@ static void word_read(struct word *word, const char *from, const char *end)
 	while (from < end) {
 		unsigned char c = (unsigned char)*from;
 
-		if (c == '%' && end - from >= 3 && hex_value(from[1]) >= 0 && hex_value(from[2]) >= 0) {
+		if (c == '%' && end - from >= 3 && hex_value(from[1]) >= 0 &&
+		    hex_value(from[2]) >= 0) {
 			c = (unsigned char)(hex_value(from[1]) * 16 + hex_value(from[2]));
 			from += 2;
 		}
@@ -102,7 +104,9 @@ static bool matches(const struct word *word, const char *pattern)
 		char c = at < WORD_MAX ? word->text[at] : '\0';
 		bool is_digit = c >= '0' && c <= '9';
 
-		if (pattern[at] == '0' ? !is_digit : pattern[at] == 'x' ? hex_value(c) < 0 : c != pattern[at])
+		if (pattern[at] == '0' ? !is_digit :
+		    pattern[at] == 'x' ? hex_value(c) < 0 :
+					 c != pattern[at])
 			return false;
 	}
 	return true;
@@ -124,12 +128,14 @@ static bool is_uuid(const struct word *word)
 static bool is_date(const struct word *word)
 {
 	return word->length >= 10 && matches(word, "0000-00-00") &&
-	       (word->length == 10 || word->text[10] == 'T' || word->text[10] == ' ' || word->text[10] == '_');
+	       (word->length == 10 || word->text[10] == 'T' || word->text[10] == ' ' ||
+		word->text[10] == '_');
 }
 
 static bool is_hash(const struct word *word)
 {
-	return word->length >= HASH_MIN && word->digits && word->digits + word->hex_letters == word->length;
+	return word->length >= HASH_MIN && word->digits &&
+	       word->digits + word->hex_letters == word->length;
 }
 
 static bool is_email(const struct word *word)
@@ -143,8 +149,8 @@ static bool is_email(const struct word *word)
 /* camelCase method names are long words too: they have no digits. */
 static bool is_token(const struct word *word)
 {
-	return word->length > WORD_MAX ||
-	       (word->length >= TOKEN_MIN && word->digits && letters(word) && word->digits * 8 >= word->length);
+	return word->length > WORD_MAX || (word->length >= TOKEN_MIN && word->digits &&
+					   letters(word) && word->digits * 8 >= word->length);
 }
 
 static const struct {
@@ -215,7 +221,8 @@ void route_template(const char *path, char ret_route[ROUTE_MAX])
 		return;
 	}
 	while (segment < end) {
-		const char *from = segment + strspn(segment, "/"), *next = from + strcspn(from, "/");
+		const char *from = segment + strspn(segment, "/"),
+			   *next = from + strcspn(from, "/");
 
 		if (from == end) { /* a slash at the end */
 			put(&writer, "/", 1);

@@ -45,7 +45,8 @@ static bool route_matches(const struct table_node *node, const void *key)
 	const struct route *route = table_entry(node, struct route, node);
 	const struct route_key *wanted = key;
 
-	return strcmp(route->text, wanted->route) == 0 && strcmp(route->service->name, wanted->service) == 0;
+	return strcmp(route->text, wanted->route) == 0 &&
+	       strcmp(route->service->name, wanted->service) == 0;
 }
 
 struct route_table *route_table_new(size_t services, size_t routes_per_service)
@@ -108,8 +109,8 @@ static struct service *service_get(struct route_table *table, const char *name, 
 	return service;
 }
 
-static struct route *route_add(struct route_table *table, const struct route_key *key, uint64_t service_hash,
-			       uint64_t hash)
+static struct route *route_add(struct route_table *table, const struct route_key *key,
+			       uint64_t service_hash, uint64_t hash)
 {
 	struct service *service = service_get(table, key->service, service_hash);
 	size_t bytes = strlen(key->route) + 1;

@@ -29,7 +29,9 @@ static void not_recognised(struct engine *engine, struct connection *connection)
 	unsigned limit = UNRECOGNISED_LATER_MAX;
 
 	if (!connection->was_recognised)
-		limit = connection->orphan_outcome == PARSE_UNMATCHED_RESPONSE ? 1 : UNRECOGNISED_AT_START_MAX;
+		limit = connection->orphan_outcome == PARSE_UNMATCHED_RESPONSE ?
+				1 :
+				UNRECOGNISED_AT_START_MAX;
 	connection->turn_use = TURN_IS_SKIPPED;
 	if (++connection->unrecognised_turns < limit)
 		return;
@@ -37,8 +39,8 @@ static void not_recognised(struct engine *engine, struct connection *connection)
 	connection_give_up(engine, connection);
 }
 
-static void parse(struct engine *engine, struct connection *connection, unsigned dir, const uint8_t *bytes,
-		  uint64_t length, uint64_t time_ns)
+static void parse(struct engine *engine, struct connection *connection, unsigned dir,
+		  const uint8_t *bytes, uint64_t length, uint64_t time_ns)
 {
 	enum message_side side = connection_side(connection, dir);
 
@@ -46,7 +48,8 @@ static void parse(struct engine *engine, struct connection *connection, unsigned
 		not_recognised(engine, connection);
 }
 
-static enum sniff_result sniff_all(const uint8_t *bytes, size_t length, const struct protocol **ret_protocol)
+static enum sniff_result sniff_all(const uint8_t *bytes, size_t length,
+				   const struct protocol **ret_protocol)
 {
 	enum sniff_result best = SNIFF_NO;
 
@@ -69,14 +72,15 @@ static bool fits_role(struct connection *connection, unsigned dir, enum sniff_re
 	enum message_side side = result == SNIFF_REQUEST ? SIDE_REQUEST : SIDE_RESPONSE;
 
 	if (connection->role == ROLE_UNKNOWN) {
-		connection->role = (side == SIDE_REQUEST) == (dir == DIR_READ) ? ROLE_SERVER : ROLE_CLIENT;
+		connection->role =
+			(side == SIDE_REQUEST) == (dir == DIR_READ) ? ROLE_SERVER : ROLE_CLIENT;
 		connection->is_role_guessed = true;
 	}
 	return connection_side(connection, dir) == side;
 }
 
-static void sniffed(struct engine *engine, struct connection *connection, unsigned dir, enum sniff_result result,
-		    const struct protocol *protocol)
+static void sniffed(struct engine *engine, struct connection *connection, unsigned dir,
+		    enum sniff_result result, const struct protocol *protocol)
 {
 	bool is_known = (result == SNIFF_REQUEST || result == SNIFF_RESPONSE) &&
 			fits_role(connection, dir, result);
@@ -96,8 +100,8 @@ static void sniffed(struct engine *engine, struct connection *connection, unsign
 }
 
 /* Look at the first bytes of a turn; too few are kept until more come. */
-static void sniff(struct engine *engine, struct connection *connection, unsigned dir, const uint8_t *bytes,
-		  uint64_t length, uint64_t time_ns)
+static void sniff(struct engine *engine, struct connection *connection, unsigned dir,
+		  const uint8_t *bytes, uint64_t length, uint64_t time_ns)
 {
 	const struct protocol *protocol = connection->protocol;
 	size_t held = connection->sniffed_bytes, room = SNIFF_MAX - held;
@@ -109,7 +113,8 @@ static void sniff(struct engine *engine, struct connection *connection, unsigned
 	if (bytes) {
 		memcpy(first + held, bytes, more);
 		result = sniff_all(first, held + more, &protocol);
-	} else if (connection->sync == SYNC_START && connection->orphan_outcome == PARSE_UNMATCHED_RESPONSE) {
+	} else if (connection->sync == SYNC_START &&
+		   connection->orphan_outcome == PARSE_UNMATCHED_RESPONSE) {
 		connection->orphan_outcome = PARSE_LOST; /* nobody can say what this was */
 	}
 	if (result == SNIFF_MORE) {
@@ -126,8 +131,8 @@ static void sniff(struct engine *engine, struct connection *connection, unsigned
 }
 
 /* The next bytes of the turn under way. */
-static void advance(struct engine *engine, struct connection *connection, const uint8_t *bytes, uint64_t length,
-		    uint64_t time_ns)
+static void advance(struct engine *engine, struct connection *connection, const uint8_t *bytes,
+		    uint64_t length, uint64_t time_ns)
 {
 	unsigned dir = connection->turn.dir;
 
@@ -141,7 +146,8 @@ static void advance(struct engine *engine, struct connection *connection, const 
 		parse(engine, connection, dir, bytes, length, time_ns);
 }
 
-static void advance_unseen(struct engine *engine, struct connection *connection, uint64_t until, uint64_t time_ns)
+static void advance_unseen(struct engine *engine, struct connection *connection, uint64_t until,
+			   uint64_t time_ns)
 {
 	if (until > connection->consumed)
 		advance(engine, connection, NULL, until - connection->consumed, time_ns);
@@ -171,7 +177,8 @@ static void boundary(struct engine *engine, struct connection *connection, unsig
 }
 
 /* The turn under way is over; `end` are its final figures, which may be those of another turn or none. */
-static void finish_turn(struct engine *engine, struct connection *connection, const struct turn_summary *end)
+static void finish_turn(struct engine *engine, struct connection *connection,
+			const struct turn_summary *end)
 {
 	unsigned dir = connection->turn.dir;
 
@@ -189,7 +196,8 @@ static void finish_turn(struct engine *engine, struct connection *connection, co
 /* How many of `count` turns, the last of which is in `dir`, carry requests. Turns alternate. */
 static uint32_t request_turns(const struct connection *connection, uint32_t count, unsigned dir)
 {
-	bool is_last = connection->role != ROLE_UNKNOWN && connection_side(connection, dir) == SIDE_REQUEST;
+	bool is_last = connection->role != ROLE_UNKNOWN &&
+		       connection_side(connection, dir) == SIDE_REQUEST;
 
 	if (connection->role == ROLE_UNKNOWN)
 		return 0;
@@ -197,7 +205,8 @@ static uint32_t request_turns(const struct connection *connection, uint32_t coun
 }
 
 /* Events of turns are missing; those whose numbers are skipped end in `dir`. */
-static void lose(struct engine *engine, struct connection *connection, uint32_t skipped, unsigned dir)
+static void lose(struct engine *engine, struct connection *connection, uint32_t skipped,
+		 unsigned dir)
 {
 	uint32_t requests = request_turns(connection, skipped, dir);
 
@@ -208,7 +217,8 @@ static void lose(struct engine *engine, struct connection *connection, uint32_t 
 		return;
 	}
 	requests_resync(engine, connection);
-	requests_report_unseen(engine, connection, PARSE_LOST, requests < UNSEEN_MAX ? requests : UNSEEN_MAX);
+	requests_report_unseen(engine, connection, PARSE_LOST,
+			       requests < UNSEEN_MAX ? requests : UNSEEN_MAX);
 }
 
 /* A turn that starts in the middle of a message although the other side has gone on is looked at: after missed
@@ -218,12 +228,13 @@ static bool is_suspicious(const struct connection *connection, unsigned dir, boo
 	const struct exchange *answer = requests_open_answer(connection);
 
 	if (connection_side(connection, dir) == SIDE_REQUEST)
-		return connection->incoming && (connection->incoming->is_reported || is_prev_unknown);
+		return connection->incoming &&
+		       (connection->incoming->is_reported || is_prev_unknown);
 	return answer && (answer->next || is_prev_unknown);
 }
 
-static void begin_turn(struct engine *engine, struct connection *connection, const struct event_turn *event,
-		       bool is_headless)
+static void begin_turn(struct engine *engine, struct connection *connection,
+		       const struct event_turn *event, bool is_headless)
 {
 	bool awaits_write = event->turn_flags & TURN_AWAITS_WRITE;
 	unsigned dir = event->turn.dir;
@@ -253,7 +264,8 @@ static uint64_t time_of(const struct event_turn *event)
 }
 
 /* Positions count from the start of the turn. What is not captured of a call follows what is. */
-static void take_bytes(struct engine *engine, struct connection *connection, const struct event *event)
+static void take_bytes(struct engine *engine, struct connection *connection,
+		       const struct event *event)
 {
 	const struct event_turn *turn = event->turn;
 	uint64_t known = connection->consumed, time_ns = time_of(turn), skip;
@@ -266,10 +278,12 @@ static void take_bytes(struct engine *engine, struct connection *connection, con
 	connection->turn = turn->turn;
 }
 
-static void take_new_turn(struct engine *engine, struct connection *connection, const struct event *event)
+static void take_new_turn(struct engine *engine, struct connection *connection,
+			  const struct event *event)
 {
 	const struct event_turn *turn = event->turn;
-	bool awaits_write = turn->turn_flags & TURN_AWAITS_WRITE, is_headless = turn->turn_flags & TURN_CONTINUED;
+	bool awaits_write = turn->turn_flags & TURN_AWAITS_WRITE,
+	     is_headless = turn->turn_flags & TURN_CONTINUED;
 	uint32_t number = turn->conn.turn_no, first = number - awaits_write;
 	uint32_t skipped = first - connection->turn_no - 1 + is_headless;
 	unsigned before = awaits_write ? DIR_WRITE : turn->turn.dir; /* the dir of `first` */
@@ -288,7 +302,8 @@ static void take_new_turn(struct engine *engine, struct connection *connection, 
 }
 
 /* A write out of its order: its bytes come next on their side, but the turn under way is another one. */
-static void take_late_write(struct engine *engine, struct connection *connection, const struct event *event)
+static void take_late_write(struct engine *engine, struct connection *connection,
+			    const struct event *event)
 {
 	const struct protocol *protocol = connection->protocol;
 	const struct event_turn *turn = event->turn;
@@ -311,9 +326,12 @@ static void take_late_write(struct engine *engine, struct connection *connection
 	if (turn->captured)
 		parse(engine, connection, DIR_WRITE, event->payload, turn->captured, time_ns);
 	if (turn->call_bytes > turn->captured && connection->sync == SYNC_PARSED)
-		parse(engine, connection, DIR_WRITE, NULL, turn->call_bytes - turn->captured, time_ns);
-	if (connection->sync == SYNC_PARSED && requests_open_answer(connection)) /* to HEAD it has no body */
-		(void)requests_feed(engine, connection, SIDE_RESPONSE, NULL, 0, connection->moved_ns[DIR_READ]);
+		parse(engine, connection, DIR_WRITE, NULL, turn->call_bytes - turn->captured,
+		      time_ns);
+	if (connection->sync == SYNC_PARSED &&
+	    requests_open_answer(connection)) /* to HEAD it has no body */
+		(void)requests_feed(engine, connection, SIDE_RESPONSE, NULL, 0,
+				    connection->moved_ns[DIR_READ]);
 }
 
 static void finish_connection(struct engine *engine, struct connection *connection)
@@ -329,7 +347,8 @@ static void review(struct engine *engine, struct connection *connection)
 	struct exchange *answer = requests_open_answer(connection);
 
 	if (answer && connection_side(connection, connection->turn.dir) == SIDE_RESPONSE) {
-		boundary(engine, connection, connection->turn.dir, BOUNDARY_PROGRESS, connection->turn.tail);
+		boundary(engine, connection, connection->turn.dir, BOUNDARY_PROGRESS,
+			 connection->turn.tail);
 		answer = requests_open_answer(connection);
 	}
 	if (connection->closed_ns) {
@@ -401,7 +420,8 @@ int turn_take(struct engine *engine, const struct event *event)
 	return 0;
 }
 
-static void apply_progress(struct engine *engine, struct connection *connection, const struct turn_summary *turn)
+static void apply_progress(struct engine *engine, struct connection *connection,
+			   const struct turn_summary *turn)
 {
 	advance_unseen(engine, connection, turn->bytes, turn->last_ns);
 	if (turn->last_ns > connection->moved_ns[turn->dir])
@@ -420,7 +440,8 @@ int turn_take_progress(struct engine *engine, const struct event *event)
 	struct connection *connection = connection_find(engine, &progress->conn);
 	struct exchange *answer;
 
-	if (!connection || connection->sync != SYNC_PARSED || progress->conn.turn_no != connection->turn_no ||
+	if (!connection || connection->sync != SYNC_PARSED ||
+	    progress->conn.turn_no != connection->turn_no ||
 	    progress->turn.dir != connection->turn.dir)
 		return 0;
 	answer = requests_open_answer(connection);
@@ -470,7 +491,8 @@ int turn_take_close(struct engine *engine, const struct event *event)
 	return 0;
 }
 
-static bool is_long_silent(const struct connection *connection, const struct exchange *answer, uint64_t now_ns)
+static bool is_long_silent(const struct connection *connection, const struct exchange *answer,
+			   uint64_t now_ns)
 {
 	uint64_t moved_ns = connection->moved_ns[connection->turn.dir];
 	uint64_t silence = now_ns > moved_ns ? now_ns - moved_ns : 0;
@@ -491,7 +513,8 @@ static bool ask(struct engine *engine, struct connection *connection, uint64_t n
 	connection->asked_ns = now_ns;
 	if (connection->ask_interval_ms < ASK_INTERVAL_MAX_MS)
 		connection->ask_interval_ms *= 2;
-	engine->feedback.ask_progress(engine->feedback.context, connection->ref.sock, connection->ref.conn_id);
+	engine->feedback.ask_progress(engine->feedback.context, connection->ref.sock,
+				      connection->ref.conn_id);
 	return true;
 }
 

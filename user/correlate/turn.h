@@ -12,6 +12,7 @@ int turn_take_close(struct engine *engine, const struct event *event);
 
 /* Let time pass on a watched connection. It may be gone afterwards.
  * Returns true when the kernel was asked after the connection. */
-bool turn_visit(struct engine *engine, struct connection *connection, uint64_t now_ns, bool may_ask);
+bool turn_visit(struct engine *engine, struct connection *connection, uint64_t now_ns,
+		bool may_ask);
 
 #endif

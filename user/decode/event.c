@@ -68,8 +68,8 @@ static bool check_turn(const struct event *event)
 
 	return turn->captured == event->payload_bytes && turn->captured <= PREFIX_MAX &&
 	       turn->captured <= turn->call_bytes && turn->call_bytes <= INT64_MAX &&
-	       conn_is_sane(&turn->conn) && turn->conn.turn_no > 0 && summary_is_sane(&turn->turn) &&
-	       summary_is_sane(&turn->prev);
+	       conn_is_sane(&turn->conn) && turn->conn.turn_no > 0 &&
+	       summary_is_sane(&turn->turn) && summary_is_sane(&turn->prev);
 }
 
 static bool check_turn_progress(const struct event *event)
@@ -90,8 +90,10 @@ struct kind {
 };
 
 static const struct kind kinds[EVENT_KIND_COUNT] = {
-#define X(number, KIND, label) \
-	[number] = { .name = #label, .struct_bytes = sizeof(struct event_##label), .check = check_##label },
+#define X(number, KIND, label)                                     \
+	[number] = { .name = #label,                               \
+		     .struct_bytes = sizeof(struct event_##label), \
+		     .check = check_##label },
 	EVENT_KINDS(X)
 #undef X
 };

@@ -5,44 +5,45 @@
 
 /* Facts a protocol knows of a request; each is a label of some metric or an attribute of the span.
  * X(NAME, label) */
-#define ATTRIBUTES(X)                                            \
-	X(HTTP_REQUEST_METHOD, "http_request_method")            \
+#define ATTRIBUTES(X)                                             \
+	X(HTTP_REQUEST_METHOD, "http_request_method")             \
 	X(HTTP_RESPONSE_STATUS_CODE, "http_response_status_code") \
-	X(HTTP_ROUTE, "http_route")                              \
-	X(URL_PATH, "url_path")                                  \
-	X(NETWORK_PROTOCOL_VERSION, "network_protocol_version")  \
+	X(HTTP_ROUTE, "http_route")                               \
+	X(URL_PATH, "url_path")                                   \
+	X(NETWORK_PROTOCOL_VERSION, "network_protocol_version")   \
 	X(ERROR_TYPE, "error_type")
 
 enum attribute {
 #define X(NAME, label) ATTRIBUTE_##NAME,
 	ATTRIBUTES(X)
 #undef X
-	ATTRIBUTE_COUNT,
+		ATTRIBUTE_COUNT,
 };
 
 /* Why a request was not timed like the others, or what was odd about it. X(NAME, label, meaning) */
-#define PARSE_OUTCOMES(X)                                                              \
-	X(OK, "ok", "request and answer understood")                                  \
-	X(NOT_THIS_PROTOCOL, "not_recognised", "the connection's first bytes are no protocol we know") \
+#define PARSE_OUTCOMES(X)                                                                        \
+	X(OK, "ok", "request and answer understood")                                             \
+	X(NOT_THIS_PROTOCOL, "not_recognised",                                                   \
+	  "the connection's first bytes are no protocol we know")                                \
 	X(HEADER_TRUNCATED, "header_truncated", "the header is longer than the captured prefix") \
-	X(MALFORMED, "malformed", "bytes that break the protocol's rules")            \
-	X(EARLY_RESPONSE, "early_response", "answer before the request was complete") \
-	X(NO_RESPONSE, "no_response", "the connection ended before an answer began")  \
-	X(RESPONSE_CUT, "response_cut", "the connection ended inside the answer")     \
-	X(HEAD, "head", "answer without a body, to HEAD")                             \
-	X(INTERIM, "interim", "1xx answers before the final one")                     \
-	X(UPGRADE, "upgrade", "101: the connection speaks another protocol now")      \
-	X(CONNECT, "connect", "a tunnel was opened")                                  \
-	X(PIPELINED, "pipelined", "a request sent before the one before was answered") \
-	X(PARTIAL, "partial", "began before sonde did")                               \
-	X(LOST, "lost", "an event of it was lost on the way")                         \
+	X(MALFORMED, "malformed", "bytes that break the protocol's rules")                       \
+	X(EARLY_RESPONSE, "early_response", "answer before the request was complete")            \
+	X(NO_RESPONSE, "no_response", "the connection ended before an answer began")             \
+	X(RESPONSE_CUT, "response_cut", "the connection ended inside the answer")                \
+	X(HEAD, "head", "answer without a body, to HEAD")                                        \
+	X(INTERIM, "interim", "1xx answers before the final one")                                \
+	X(UPGRADE, "upgrade", "101: the connection speaks another protocol now")                 \
+	X(CONNECT, "connect", "a tunnel was opened")                                             \
+	X(PIPELINED, "pipelined", "a request sent before the one before was answered")           \
+	X(PARTIAL, "partial", "began before sonde did")                                          \
+	X(LOST, "lost", "an event of it was lost on the way")                                    \
 	X(UNMATCHED_RESPONSE, "unmatched_response", "an answer without a request")
 
 enum parse_outcome {
 #define X(NAME, label, meaning) PARSE_##NAME,
 	PARSE_OUTCOMES(X)
 #undef X
-	PARSE_OUTCOME_COUNT,
+		PARSE_OUTCOME_COUNT,
 };
 
 #endif

@@ -1,157 +1,319 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lines of HTTP/1 heads, one at a time; http1.c finds the lines. */
-#include "protocol/http1_head.h"
+/* The head of an HTTP/1 message: request line or status line, and fields. Whole lines are read in place, split ones
+ * through a small buffer. */
+#include "protocol/http1_state.h"
 
-#include <errno.h>
 #include <string.h>
-#include <strings.h>
 
-bool http1_is_token_char(uint8_t c)
+static void line_keep(struct http1_side *side, const uint8_t *bytes, size_t length)
 {
-	static const bool is_token[256] = {
-		['!'] = true,  ['#'] = true,  ['$'] = true, ['%'] = true, ['&'] = true, ['\''] = true,
-		['*'] = true,  ['+'] = true,  ['-'] = true, ['.'] = true, ['^'] = true, ['_'] = true,
-		['`'] = true,  ['|'] = true,  ['~'] = true, ['0' ... '9'] = true,
-		['A' ... 'Z'] = true,	      ['a' ... 'z'] = true,
-	};
+	size_t room = (size_t)(HTTP1_LINE_MAX - side->line_bytes);
 
-	return is_token[c];
+	if (length > room)
+		length = room;
+	memcpy(side->line + side->line_bytes, bytes, length);
+	side->line_bytes = (uint16_t)(side->line_bytes + length);
 }
 
-/* OpenTelemetry semantic conventions, http.request.method: RFC 9110, PATCH (RFC 5789) and QUERY. */
-const char *http1_method_label(const uint8_t *bytes, size_t length)
+bool http1_take_line(struct http1_parse *parse, const uint8_t **ret_line, size_t *ret_length)
 {
-	static const char *const methods[] = { "GET",	  "POST",    "HEAD",  "PUT",   "DELETE",
-					       "OPTIONS", "CONNECT", "PATCH", "TRACE", "QUERY" };
-
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
-		if (strlen(methods[i]) == length && memcmp(methods[i], bytes, length) == 0)
-			return methods[i];
-	return "_OTHER";
-}
-
-const char *http1_version_label(const uint8_t *bytes, size_t length)
-{
-	static const char *const versions[] = { "1.0", "1.1", "1.2", "1.3", "1.4",
-						"1.5", "1.6", "1.7", "1.8", "1.9" };
-
-	if (length != 8 || memcmp(bytes, "HTTP/1.", 7) != 0 || bytes[7] < '0' || bytes[7] > '9')
-		return NULL;
-	return versions[bytes[7] - '0'];
-}
-
-static bool is_space(uint8_t c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static void trim(const uint8_t **bytes, size_t *length)
-{
-	while (*length && is_space(**bytes)) {
-		(*bytes)++;
-		(*length)--;
-	}
-	while (*length && is_space((*bytes)[*length - 1]))
-		(*length)--;
-}
-
-static int parse_length(const uint8_t *digits, size_t length, uint64_t *ret_value)
-{
-	uint64_t value = 0;
+	struct http1_side *side = parse->side;
+	const uint8_t *bytes = parse->run->bytes, *end;
+	size_t length = (size_t)parse->run->length;
 
 	if (!length)
-		return -EBADMSG;
-	for (size_t i = 0; i < length; i++) {
-		if (digits[i] < '0' || digits[i] > '9' || value > (INT64_MAX - 9) / 10)
-			return -EBADMSG;
-		value = value * 10 + (uint64_t)(digits[i] - '0');
+		return false;
+	end = memchr(bytes, '\n', length);
+	if (end)
+		length = (size_t)(end - bytes);
+	run_take(parse->run, end ? length + 1 : length);
+	if (!end || side->line_bytes) {
+		line_keep(side, bytes, length);
+		if (!end)
+			return false;
+		bytes = side->line;
+		length = side->line_bytes;
+		side->line_bytes = 0;
 	}
-	*ret_value = value;
-	return 0;
+	if (length > HTTP1_LINE_MAX)
+		length = HTTP1_LINE_MAX;
+	if (length && bytes[length - 1] == '\r')
+		length--;
+	*ret_line = bytes;
+	*ret_length = length;
+	return true;
 }
 
-/* One value, or the same value several times in one or more lines: RFC 9110 §8.6. */
-static int add_content_length(struct http1_framing *framing, const uint8_t *value, size_t length)
+enum protocol_step http1_go_dark(struct http1_parse *parse)
 {
-	while (true) {
-		const uint8_t *comma = memchr(value, ',', length), *item = value;
-		size_t item_length = comma ? (size_t)(comma - value) : length;
-		uint64_t number;
-
-		trim(&item, &item_length);
-		if (parse_length(item, item_length, &number) < 0)
-			return -EBADMSG;
-		if (framing->has_length && framing->content_length != number)
-			return -EBADMSG;
-		framing->has_length = true;
-		framing->content_length = number;
-		if (!comma)
-			return 0;
-		length -= (size_t)(comma + 1 - value);
-		value = comma + 1;
-	}
+	parse->side->place = IN_DARK;
+	parse->side->left = 0;
+	parse->message->end = END_UNFRAMED;
+	return STEP_ONWARD;
 }
 
-/* Only the last coding matters: RFC 9112 §6.3. */
-static int add_transfer_encoding(struct http1_framing *framing, const uint8_t *value, size_t length)
+static void set_method(struct http1_parse *parse)
 {
-	const uint8_t *comma = memrchr(value, ',', length), *item = value;
+	struct http1_side *side = parse->side;
+	const char *label = http1_method_label(side->line, side->line_bytes);
 
-	if (comma) {
-		item = comma + 1;
-		length -= (size_t)(item - value);
-	}
-	trim(&item, &length);
-	framing->has_coding = true;
-	framing->is_chunked = length == 7 && strncasecmp((const char *)item, "chunked", 7) == 0;
-	return 0;
+	parse->facts->attributes[ATTRIBUTE_HTTP_REQUEST_METHOD] = label;
+	if (strcmp(label, "HEAD") == 0)
+		parse->facts->note |= NOTE_HEAD;
+	else if (strcmp(label, "CONNECT") == 0)
+		parse->facts->note |= NOTE_CONNECT;
 }
 
-int http1_framing_add(struct http1_framing *framing, const uint8_t *line, size_t length)
+enum protocol_step http1_in_method(struct http1_parse *parse)
 {
-	static const struct {
-		const char *name;
-		size_t length;
-		int (*add)(struct http1_framing *framing, const uint8_t *value, size_t length);
-	} fields[] = {
-		{ "content-length", 14, add_content_length },
-		{ "transfer-encoding", 17, add_transfer_encoding },
-	};
+	struct http1_side *side = parse->side;
 
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		const uint8_t *value = line + fields[i].length + 1;
-		size_t value_length;
+	while (parse->run->length) {
+		uint8_t c = *parse->run->bytes;
 
-		if (length <= fields[i].length || line[fields[i].length] != ':' ||
-		    strncasecmp((const char *)line, fields[i].name, fields[i].length) != 0)
+		run_take(parse->run, 1);
+		if (c == ' ' && side->line_bytes) {
+			set_method(parse);
+			side->line_bytes = 0;
+			side->place = IN_TARGET;
+			return STEP_ONWARD;
+		}
+		if (!http1_is_token_char(c) || side->line_bytes == HTTP1_METHOD_MAX)
+			return STEP_NOT_MINE;
+		side->line[side->line_bytes++] = c;
+	}
+	return STEP_MORE;
+}
+
+static void path_append(struct http1_parse *parse, uint8_t c)
+{
+	struct http1_side *side = parse->side;
+
+	if (c == '?' || c == '#')
+		side->is_past_path = true;
+	if (side->is_past_path)
+		return;
+	if (side->target_form == TARGET_OTHER) {
+		side->slashes = (uint8_t)(side->slashes + (c == '/' && side->slashes < 3));
+		if (side->slashes < 3)
+			return;
+	}
+	if (side->path_bytes < URL_PATH_MAX)
+		text_of(parse->facts)->path[side->path_bytes++] = (char)c;
+}
+
+/* CONNECT's target is an authority: no path. An absolute target may have none, which means "/". */
+static void set_path(struct http1_parse *parse)
+{
+	struct http1_side *side = parse->side;
+	char *path = text_of(parse->facts)->path;
+
+	if (side->target_form == TARGET_OTHER && !side->path_bytes && side->slashes == 2)
+		path[side->path_bytes++] = '/';
+	path[side->path_bytes] = '\0';
+	if (side->path_bytes && !(parse->facts->note & NOTE_CONNECT))
+		parse->facts->attributes[ATTRIBUTE_URL_PATH] = path;
+}
+
+enum protocol_step http1_in_target(struct http1_parse *parse)
+{
+	struct http1_side *side = parse->side;
+
+	while (parse->run->length) {
+		uint8_t c = *parse->run->bytes;
+
+		if (c < ' ' || c == 0x7f)
+			return STEP_NOT_MINE; /* HTTP/0.9, or no HTTP at all */
+		run_take(parse->run, 1);
+		if (c == ' ' && side->target_form == TARGET_NONE)
 			continue;
-		value_length = length - fields[i].length - 1;
-		trim(&value, &value_length);
-		return fields[i].add(framing, value, value_length);
+		if (c == ' ') {
+			set_path(parse);
+			side->place = IN_VERSION;
+			return STEP_ONWARD;
+		}
+		if (side->target_form == TARGET_NONE)
+			side->target_form = c == '/' || c == '*' ? TARGET_ORIGIN : TARGET_OTHER;
+		path_append(parse, c);
 	}
-	return 0;
+	return STEP_MORE;
 }
 
-static int hex_digit(uint8_t c)
+bool http1_could_be_version(const uint8_t *bytes, size_t length)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return memcmp(bytes, "HTTP/1.", length < 7 ? length : 7) == 0;
 }
 
-int http1_chunk_size(const uint8_t *line, size_t length, uint64_t *ret_size)
+enum protocol_step http1_in_version(struct http1_parse *parse)
 {
-	uint64_t size = 0;
-	size_t at = 0;
+	struct http1_side *side = parse->side;
+	const uint8_t *line;
+	const char *label;
+	size_t length;
 
-	for (; at < length && hex_digit(line[at]) >= 0; at++) {
-		if (size > INT64_MAX >> 4)
-			return -EBADMSG;
-		size = size << 4 | (uint64_t)hex_digit(line[at]);
+	while (!side->line_bytes && parse->run->length && *parse->run->bytes == ' ')
+		run_take(parse->run, 1);
+	if (!http1_take_line(parse, &line, &length))
+		return http1_could_be_version(side->line, side->line_bytes) ? STEP_MORE :
+									      STEP_NOT_MINE;
+	while (length && line[length - 1] == ' ')
+		length--;
+	label = http1_version_label(line, length);
+	if (!label)
+		return STEP_NOT_MINE;
+	parse->facts->attributes[ATTRIBUTE_NETWORK_PROTOCOL_VERSION] = label;
+	side->place = IN_FIELDS;
+	return STEP_ONWARD;
+}
+
+static bool is_digit(uint8_t c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static void set_status(struct http1_parse *parse, const uint8_t digits[3])
+{
+	struct exchange_facts *facts = parse->facts;
+	char *status = text_of(facts)->status;
+
+	memcpy(status, digits, 3);
+	status[3] = '\0';
+	facts->attributes[ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE] = status;
+	parse->message->fault = digits[0] == '4' ? FAULT_CLIENT :
+				digits[0] >= '5' ? FAULT_SERVER :
+						   FAULT_NONE;
+	facts->attributes[ATTRIBUTE_ERROR_TYPE] =
+		parse->message->fault == FAULT_NONE ? NULL : status;
+	parse->message->is_interim = digits[0] == '1' && memcmp(digits, "101", 3) != 0;
+	parse->side->is_bodiless = digits[0] == '1' || memcmp(digits, "204", 3) == 0 ||
+				   memcmp(digits, "304", 3) == 0 || (facts->note & NOTE_HEAD);
+}
+
+/* The version in the answer is the server's; the request's says what was spoken, when it is known. */
+enum protocol_step http1_in_status_line(struct http1_parse *parse)
+{
+	const char **version = &parse->facts->attributes[ATTRIBUTE_NETWORK_PROTOCOL_VERSION];
+	struct http1_side *side = parse->side;
+	const uint8_t *line;
+	const char *label;
+	size_t length;
+
+	if (!http1_take_line(parse, &line, &length))
+		return http1_could_be_version(side->line, side->line_bytes) ? STEP_MORE :
+									      STEP_NOT_MINE;
+	label = length >= 12 ? http1_version_label(line, 8) : NULL;
+	if (!label || line[8] != ' ' || line[9] == '0' || !is_digit(line[9]) ||
+	    !is_digit(line[10]) || !is_digit(line[11]) || (length > 12 && line[12] != ' '))
+		return STEP_NOT_MINE;
+	if (!*version)
+		*version = label;
+	set_status(parse, line + 9);
+	side->place = IN_FIELDS;
+	return STEP_ONWARD;
+}
+
+static void expect_length(struct http1_side *side, uint64_t length)
+{
+	side->place = IN_LENGTH;
+	side->left = length;
+}
+
+static enum protocol_step end_request_head(struct http1_parse *parse)
+{
+	struct http1_side *side = parse->side;
+
+	if (side->framing.has_coding && !side->framing.is_chunked)
+		return STEP_BROKEN;
+	if (side->framing.is_chunked)
+		side->place = IN_CHUNK_SIZE;
+	else
+		expect_length(side, side->framing.has_length ? side->framing.content_length : 0);
+	return STEP_HEAD;
+}
+
+static bool opens_tunnel(struct http1_parse *parse)
+{
+	const char *status = text_of(parse->facts)->status;
+
+	if (strcmp(status, "101") == 0)
+		parse->facts->outcomes |= 1u << PARSE_UPGRADE;
+	else if ((parse->facts->note & NOTE_CONNECT) && status[0] == '2')
+		parse->facts->outcomes |= 1u << PARSE_CONNECT;
+	else
+		return false;
+	parse->message->opens_tunnel = true;
+	parse->side->place = IN_TUNNEL;
+	return true;
+}
+
+/* A client that waits for 100 before its body shows that the body was not sent with a head that we saw only
+ * in part. */
+static void end_interim_head(struct http1_parse *parse)
+{
+	struct http1_side *request = &parse->state->sides[SIDE_REQUEST];
+
+	parse->facts->outcomes |= 1u << PARSE_INTERIM;
+	parse->side->place = AT_START;
+	if (request->is_head_cut && request->place == AT_START)
+		request->place = IN_DARK;
+}
+
+static enum protocol_step end_response_head(struct http1_parse *parse)
+{
+	struct http1_side *side = parse->side;
+
+	if (parse->message->is_interim) {
+		end_interim_head(parse);
+		return STEP_HEAD;
 	}
-	if (at == 0 || (at < length && line[at] != ';' && !is_space(line[at])))
-		return -EBADMSG;
-	*ret_size = size;
-	return 0;
+	if (opens_tunnel(parse))
+		return STEP_HEAD;
+	if (side->is_bodiless) {
+		expect_length(side, 0);
+	} else if (side->framing.is_chunked) {
+		side->place = IN_CHUNK_SIZE;
+	} else if (side->framing.has_length && !side->framing.has_coding) {
+		expect_length(side, side->framing.content_length);
+	} else {
+		side->place = IN_REST;
+		parse->message->end = END_AT_CLOSE;
+	}
+	return STEP_HEAD;
+}
+
+enum protocol_step http1_in_fields(struct http1_parse *parse)
+{
+	const uint8_t *line;
+	size_t length;
+
+	while (http1_take_line(parse, &line, &length)) {
+		if (!length)
+			return parse->which == SIDE_REQUEST ? end_request_head(parse) :
+							      end_response_head(parse);
+		if (memchr(line, '\0', length) ||
+		    http1_framing_add(&parse->side->framing, line, length) < 0)
+			return STEP_BROKEN;
+	}
+	return STEP_MORE;
+}
+
+/* The rest of a head was not captured: what was is enough to report, unless it is less than the first line. */
+enum protocol_step http1_cut_head(struct http1_parse *parse)
+{
+	struct http1_side *side = parse->side;
+	uint8_t place = side->place;
+
+	side->is_head_cut = true;
+	(void)http1_go_dark(parse);
+	if (place == IN_TARGET)
+		set_path(parse);
+	if (place == IN_METHOD || place == IN_STATUS_LINE)
+		return STEP_UNSEEN;
+	if (place != IN_FIELDS &&
+	    strcmp(parse->facts->attributes[ATTRIBUTE_HTTP_REQUEST_METHOD], "_OTHER") == 0)
+		return STEP_NOT_MINE;
+	parse->facts->outcomes |= 1u << PARSE_HEADER_TRUNCATED;
+	if (parse->which == SIDE_RESPONSE)
+		(void)opens_tunnel(parse);
+	return STEP_HEAD;
 }

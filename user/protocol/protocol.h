@@ -60,9 +60,10 @@ struct message {
  * does not move. */
 struct exchange_facts {
 	struct message sides[SIDE_COUNT];
-	const char *attributes[ATTRIBUTE_COUNT]; /* static, or in `text`; HTTP_ROUTE is the caller's */
-	uint32_t outcomes; /* odd things about it: bits 1 << enum parse_outcome */
-	uint32_t note;	   /* the protocol's own */
+	const char
+		*attributes[ATTRIBUTE_COUNT]; /* static, or in `text`; HTTP_ROUTE is the caller's */
+	uint32_t outcomes;	   /* odd things about it: bits 1 << enum parse_outcome */
+	uint32_t note;		   /* the protocol's own */
 	char text[FACTS_TEXT_MAX]; /* the protocol's own */
 };
 
@@ -102,8 +103,8 @@ struct protocol {
 				    struct exchange_facts *facts);
 
 	/* Returns STEP_END when the message under way is over by that, else STEP_MORE. */
-	enum protocol_step (*boundary)(void *state, enum message_side side, enum protocol_boundary boundary,
-				       uint64_t tail);
+	enum protocol_step (*boundary)(void *state, enum message_side side,
+				       enum protocol_boundary boundary, uint64_t tail);
 };
 
 #define PROTOCOL_STATE_MAX 384

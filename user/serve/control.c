@@ -85,6 +85,14 @@ static void client_free(struct client **client)
 	*client = NULL;
 }
 
+/* All that was queued is sent: what is pushed last must find room. */
+static void client_finish_stream(struct client *client)
+{
+	client->is_last = true;
+	if (client->stream.kind->finishing)
+		client->stream.kind->finishing(client->server->table->context, &client->stream);
+}
+
 static void client_send(struct client *client)
 {
 	int sent = byte_queue_send(&client->out, client->fd);
@@ -95,6 +103,8 @@ static void client_send(struct client *client)
 		client->progress_ns = client->server->now_ns;
 	if (!client->out.count && !client->stream.kind)
 		byte_queue_done(&client->out);
+	if (!client->out.count && client->stream.kind && client->is_ended && !client->is_last)
+		client_finish_stream(client);
 	if (!client->out.count && client->is_last)
 		client->is_broken = true;
 }
@@ -245,14 +255,6 @@ static bool client_run_next(struct client *client)
 	return true;
 }
 
-static void client_finish_stream(struct client *client)
-{
-	if (client->stream.kind->finishing)
-		client->stream.kind->finishing(client->server->table->context, &client->stream);
-	client->is_last = true;
-	client->is_broken |= !client->out.count;
-}
-
 static void client_read(struct client *client)
 {
 	char ignored[256];
@@ -267,11 +269,8 @@ static void client_read(struct client *client)
 	}
 	if (!is_stream)
 		client->request_bytes += (size_t)got;
-	if (!got && !client->is_ended) {
+	if (!got)
 		client->is_ended = true;
-		if (is_stream)
-			client_finish_stream(client);
-	}
 }
 
 static void client_run(struct client *client, uint32_t events)
@@ -410,7 +409,7 @@ int control_stream_push(struct control_stream *stream, const void *bytes, size_t
 	bool was_empty = !client->out.count;
 	int error;
 
-	if (client->is_broken)
+	if (client->is_broken || (client->is_ended && !client->is_last))
 		return -EPIPE;
 	error = byte_queue_push(&client->out, bytes, length);
 	if (!error && was_empty && length) {

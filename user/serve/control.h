@@ -40,7 +40,8 @@ struct control_stream_kind {
 	/* A client subscribed: bytes may be pushed from now on, also from here. Returns 0 or negative errno,
 	 * which the client is told. */
 	int (*started)(void *context, struct control_stream *stream);
-	/* The client wants no more: last chance to push. Not called when it just went away. */
+	/* The client wants no more and has been sent what was queued: last chance to push. Not called when it
+	 * just went away. */
 	void (*finishing)(void *context, struct control_stream *stream);
 	/* The stream is gone; called once for each that started. */
 	void (*ended)(void *context, struct control_stream *stream);
@@ -74,8 +75,8 @@ int control_server_fd(const struct control_server *server);
 int control_server_run(struct control_server *server, uint64_t now_ns);
 
 /* Queue bytes for a stream, all or nothing.
- * Returns 0; -ENOBUFS when the client lags too far behind, try again later; -EPIPE when it is gone (ended follows
- * from control_server_run) */
+ * Returns 0; -ENOBUFS when the client lags too far behind, try again later; -EPIPE when it is gone or wants no
+ * more (ended follows from control_server_run) */
 int control_stream_push(struct control_stream *stream, const void *bytes, size_t length);
 
 /* The owner's own data of a stream. */

@@ -260,6 +260,9 @@ static void the_living_are_asked_once_per_ttl(void **state)
 	living.dead_owner = 8;
 	series_store_expire(store, 300, 100, &liveness);
 	assert_int_equal(count_of(store, COUNTER), 1);
+	living.asked = 0;
+	series_store_expire(store, 300, 0, &liveness); /* at once: still an end to it */
+	assert_int_equal(living.asked, 1);
 	series_store_free(&store);
 }
 

@@ -12,7 +12,8 @@
 
 #define CALL_NS 1000000u
 
-static void log_text(struct script *script, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void log_text(struct script *script, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 static void log_text(struct script *script, const char *format, ...)
 {
@@ -67,12 +68,14 @@ static void on_outcome(void *context, const char *protocol_name, enum parse_outc
 	log_text(context, "%s;", names[outcome]);
 }
 
-static void on_connect(void *context, const struct event_tcp_connect *event, const struct process *process)
+static void on_connect(void *context, const struct event_tcp_connect *event,
+		       const struct process *process)
 {
 	log_text(context, "connect %u %s;", event->outcome, process->service);
 }
 
-static void on_accept(void *context, const struct event_tcp_accept *event, const struct process *process)
+static void on_accept(void *context, const struct event_tcp_accept *event,
+		      const struct process *process)
 {
 	log_text(context, "accept %u %s;", event->conn.role, process->service);
 }
@@ -84,7 +87,8 @@ static void on_stats(void *context, const struct conn_ref *conn, const struct tc
 		log_text(context, "stats role %u %s;", conn->role, process->service);
 }
 
-static void on_error(void *context, const struct event_syscall_error *event, const struct process *process)
+static void on_error(void *context, const struct event_syscall_error *event,
+		     const struct process *process)
 {
 	log_text(context, "error %u %s;", event->error, process->service);
 }
@@ -100,7 +104,9 @@ static void on_set_mode(void *context, uint64_t sock, uint64_t conn_id, enum con
 static void feed_progress(struct script *script)
 {
 	struct event_turn_progress event = {
-		.header = { .ktime_ns = script->now_ns, .kind = EVENT_TURN_PROGRESS, .size = sizeof(event) },
+		.header = { .ktime_ns = script->now_ns,
+			    .kind = EVENT_TURN_PROGRESS,
+			    .size = sizeof(event) },
 		.conn = script->conn,
 		.turn = script->turn,
 	};
@@ -137,12 +143,20 @@ static int make_process(struct script *script)
 
 int script_open(struct script *script, const struct engine_limits *limits)
 {
-	static const struct engine_limits defaults = { .connections = 64, .routes_per_service = 50, .services = 4 };
+	static const struct engine_limits defaults = { .connections = 64,
+						       .routes_per_service = 50,
+						       .services = 4 };
 	static struct observation_sink sink = {
-		.request = on_request, .parse_outcome = on_outcome, .tcp_connect = on_connect,
-		.tcp_accept = on_accept, .tcp_stats = on_stats, .syscall_error = on_error,
+		.request = on_request,
+		.parse_outcome = on_outcome,
+		.tcp_connect = on_connect,
+		.tcp_accept = on_accept,
+		.tcp_stats = on_stats,
+		.syscall_error = on_error,
 	};
-	struct engine_feedback feedback = { .context = script, .set_mode = on_set_mode, .ask_progress = on_ask };
+	struct engine_feedback feedback = { .context = script,
+					    .set_mode = on_set_mode,
+					    .ask_progress = on_ask };
 
 	*script = (struct script){ .now_ns = 1000 * CALL_NS, .prefix_bytes = 1024 };
 	sink.context = script;
@@ -153,7 +167,8 @@ int script_open(struct script *script, const struct engine_limits *limits)
 		process_table_free(&script->processes);
 		return -ENOMEM;
 	}
-	script->engine = engine_new(limits ? limits : &defaults, script->processes, &sink, &feedback);
+	script->engine =
+		engine_new(limits ? limits : &defaults, script->processes, &sink, &feedback);
 	if (!script->engine) {
 		process_table_free(&script->processes);
 		return -ENOMEM;
@@ -201,14 +216,16 @@ static uint64_t tail_of(uint64_t tail, const char *bytes, size_t length)
 	return tail;
 }
 
-static void feed_turn(struct script *script, const struct turn_summary *prev, unsigned flags, uint32_t offset,
-		      const char *bytes, size_t length, uint32_t captured)
+static void feed_turn(struct script *script, const struct turn_summary *prev, unsigned flags,
+		      uint32_t offset, const char *bytes, size_t length, uint32_t captured)
 {
 	struct {
 		struct event_turn turn;
 		char payload[PREFIX_MAX];
 	} record = { .turn = {
-			     .header = { .ktime_ns = script->now_ns, .tgid = SCRIPT_TGID, .kind = EVENT_TURN },
+			     .header = { .ktime_ns = script->now_ns,
+					 .tgid = SCRIPT_TGID,
+					 .kind = EVENT_TURN },
 			     .conn = script->conn,
 			     .turn = script->turn,
 			     .prev = *prev,
@@ -238,12 +255,14 @@ void script_call(struct script *script, enum turn_dir dir, const char *bytes, si
 	if (is_new) {
 		prev = script->turn;
 		script->conn.turn_no++;
-		script->turn = (struct turn_summary){ .start_ns = script->now_ns, .dir = (uint8_t)dir };
+		script->turn =
+			(struct turn_summary){ .start_ns = script->now_ns, .dir = (uint8_t)dir };
 		script->captured = 0;
 	}
 	offset = (uint32_t)script->turn.bytes;
 	room = script->mode == MODE_MESSAGES && script->captured < script->prefix_bytes ?
-		       script->prefix_bytes - script->captured : 0;
+		       script->prefix_bytes - script->captured :
+		       0;
 	if (bytes)
 		captured = length < room ? (uint32_t)length : room;
 	script->turn.tail = bytes ? tail_of(script->turn.tail, bytes, length) : 0;
@@ -251,31 +270,42 @@ void script_call(struct script *script, enum turn_dir dir, const char *bytes, si
 	script->turn.last_ns = script->now_ns;
 	script->turn.bytes += length;
 	script->captured += captured;
-	if (captured < length || (captured >= 4 && memcmp(bytes + captured - 4, "\r\n\r\n", 4) == 0))
+	if (captured < length ||
+	    (captured >= 4 && memcmp(bytes + captured - 4, "\r\n\r\n", 4) == 0))
 		script->captured = script->prefix_bytes;
 	if (room && (captured || is_new))
-		feed_turn(script, &prev, is_new ? 0 : TURN_CONTINUED, offset, bytes, length, captured);
+		feed_turn(script, &prev, is_new ? 0 : TURN_CONTINUED, offset, bytes, length,
+			  captured);
 }
 
 /* The read makes the write known: by a number kept for it, or as more of the write turn under way. */
 void script_race(struct script *script, const char *written, const char *read)
 {
 	bool is_whole_turn = !script->conn.turn_no || script->turn.dir == DIR_READ;
-	uint32_t late_turn_no = script->conn.turn_no + is_whole_turn, read_turn_no = late_turn_no + 1;
+	uint32_t late_turn_no = script->conn.turn_no + is_whole_turn,
+		 read_turn_no = late_turn_no + 1;
 	struct turn_summary prev = { 0 }, now;
 
 	script->now_ns += CALL_NS;
 	if (!is_whole_turn)
 		prev = script->turn;
-	now = (struct turn_summary){ .bytes = strlen(read), .start_ns = script->now_ns, .last_ns = script->now_ns,
-				     .tail = tail_of(0, read, strlen(read)), .calls = 1, .dir = DIR_READ };
+	now = (struct turn_summary){ .bytes = strlen(read),
+				     .start_ns = script->now_ns,
+				     .last_ns = script->now_ns,
+				     .tail = tail_of(0, read, strlen(read)),
+				     .calls = 1,
+				     .dir = DIR_READ };
 	script->turn = now;
 	script->conn.turn_no = read_turn_no;
-	feed_turn(script, &prev, is_whole_turn ? TURN_AWAITS_WRITE : 0, 0, read, strlen(read), (uint32_t)strlen(read));
+	feed_turn(script, &prev, is_whole_turn ? TURN_AWAITS_WRITE : 0, 0, read, strlen(read),
+		  (uint32_t)strlen(read));
 	script->now_ns += CALL_NS;
 	script->conn.turn_no = late_turn_no;
-	script->turn = (struct turn_summary){ .bytes = strlen(written), .start_ns = script->now_ns,
-					      .last_ns = script->now_ns, .calls = 1, .dir = DIR_WRITE };
+	script->turn = (struct turn_summary){ .bytes = strlen(written),
+					      .start_ns = script->now_ns,
+					      .last_ns = script->now_ns,
+					      .calls = 1,
+					      .dir = DIR_WRITE };
 	feed_turn(script, &(struct turn_summary){ 0 }, TURN_LATE, 0, written, strlen(written),
 		  (uint32_t)strlen(written));
 	script->conn.turn_no = read_turn_no;

@@ -59,6 +59,7 @@ void script_feed(struct script *script, const void *bytes, size_t length);
 
 /* Run steps; the step numbered `split_step` is done in two calls, split at `split_at`. Nothing is split when it
  * is past the end. */
-void script_run(struct script *script, const struct step *steps, size_t split_step, size_t split_at);
+void script_run(struct script *script, const struct step *steps, size_t split_step,
+		size_t split_at);
 
 #endif

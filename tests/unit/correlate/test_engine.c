@@ -124,7 +124,8 @@ static void asks_less_often_with_time(void **state)
 /* What the kernel was asked may be newer than events that wait in the ring. */
 static void keeps_answers_for_later(void **state)
 {
-	struct event_turn_progress progress = { .header = { .kind = EVENT_TURN_PROGRESS, .size = sizeof(progress) } };
+	struct event_turn_progress progress = { .header = { .kind = EVENT_TURN_PROGRESS,
+							    .size = sizeof(progress) } };
 
 	(void)state;
 	script_connect(&script, ROLE_SERVER, 0);
@@ -254,7 +255,8 @@ static void matches_a_late_HEAD(void **state)
 {
 	(void)state;
 	script_connect(&script, ROLE_CLIENT, 0);
-	script_race(&script, "HEAD /a HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+	script_race(&script, "HEAD /a HTTP/1.1\r\n\r\n",
+		    "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
 	say(DIR_WRITE, GET);
 	say(DIR_READ, OK_EMPTY);
 	expect("client HEAD /a 200 1.1 [ok;head;" ASKED);
@@ -347,7 +349,7 @@ static void bounds_pipelines(void **state)
 	expect("");
 	script_call(&script, DIR_READ, many, 70 * 16);
 	assert_non_null(strstr(script.log, "server GET / - 1.1 partial [lost;"));
-	expect(script.log);
+	script.log_bytes = 0;
 	say(DIR_WRITE, OK_EMPTY);
 	say(DIR_READ, GET);
 	say(DIR_WRITE, OK_EMPTY);
@@ -356,15 +358,19 @@ static void bounds_pipelines(void **state)
 
 static void hands_on_other_events(void **state)
 {
-	struct event_tcp_connect connect = { .header = { .tgid = SCRIPT_TGID, .kind = EVENT_TCP_CONNECT,
+	struct event_tcp_connect connect = { .header = { .tgid = SCRIPT_TGID,
+							 .kind = EVENT_TCP_CONNECT,
 							 .size = sizeof(connect) },
 					     .outcome = CONNECT_REFUSED };
-	struct event_tcp_accept accept = { .header = { .tgid = SCRIPT_TGID, .kind = EVENT_TCP_ACCEPT,
-						       .size = sizeof(accept) },
-					   .conn = { .role = ROLE_SERVER } };
-	struct event_tcp_sample sample = { .header = { .kind = EVENT_TCP_SAMPLE, .size = sizeof(sample) },
+	struct event_tcp_accept accept = {
+		.header = { .tgid = SCRIPT_TGID, .kind = EVENT_TCP_ACCEPT, .size = sizeof(accept) },
+		.conn = { .role = ROLE_SERVER }
+	};
+	struct event_tcp_sample sample = { .header = { .kind = EVENT_TCP_SAMPLE,
+						       .size = sizeof(sample) },
 					   .stats = { .retransmits = 1 } };
-	struct event_syscall_error error = { .header = { .tgid = SCRIPT_TGID, .kind = EVENT_SYSCALL_ERROR,
+	struct event_syscall_error error = { .header = { .tgid = SCRIPT_TGID,
+							 .kind = EVENT_SYSCALL_ERROR,
 							 .size = sizeof(error) },
 					     .error = 2 };
 
@@ -414,8 +420,13 @@ static void shows_connections(void **state)
 static void talk(struct script *talking)
 {
 	static const struct step steps[] = {
-		{ 'R', GET, 0 },  { 'W', CHUNKED, 0 }, { 's', NULL, 10 },     { 't', NULL, 1000 },
-		{ 'R', GET GET, 0 }, { 'W', OK_EMPTY OK_EMPTY, 0 }, { 0 },
+		{ 'R', GET, 0 },
+		{ 'W', CHUNKED, 0 },
+		{ 's', NULL, 10 },
+		{ 't', NULL, 1000 },
+		{ 'R', GET GET, 0 },
+		{ 'W', OK_EMPTY OK_EMPTY, 0 },
+		{ 0 },
 	};
 
 	for (int i = 0; i < 3; i++) {
@@ -431,7 +442,8 @@ static void survives_failing_allocations(void **state)
 	static struct script talking;
 
 	(void)state;
-	FOR_EACH_FAILING_ALLOC(nth) {
+	FOR_EACH_FAILING_ALLOC(nth)
+	{
 		if (script_open(&talking, NULL) < 0)
 			continue;
 		talk(&talking);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The words of an HTTP/1 head: methods, versions, and the fields that say where the body ends. */
-#ifndef SONDE_PROTOCOL_HTTP1_HEAD_H
-#define SONDE_PROTOCOL_HTTP1_HEAD_H
+#ifndef SONDE_PROTOCOL_HTTP1_WORDS_H
+#define SONDE_PROTOCOL_HTTP1_WORDS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The state of the HTTP/1 parser, shared by http1.c (messages and bodies) and http1_head.c (heads). */
+#ifndef SONDE_PROTOCOL_HTTP1_STATE_H
+#define SONDE_PROTOCOL_HTTP1_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/http1_words.h"
+#include "protocol/protocol.h"
+
+/* Looked at of each line; the fields that matter are shorter. */
+#define HTTP1_LINE_MAX 128
+#define HTTP1_METHOD_MAX 24
+
+/* To go on with the next place. */
+#define STEP_ONWARD STEP_COUNT
+
+enum place {
+	AT_START, /* between messages */
+	IN_METHOD,
+	IN_TARGET,
+	IN_VERSION,
+	IN_STATUS_LINE,
+	IN_FIELDS,
+	IN_LENGTH, /* a body of `left` more bytes */
+	IN_REST,   /* a body until close */
+	IN_CHUNK_SIZE,
+	IN_CHUNK_DATA,
+	IN_CHUNK_END,
+	IN_TRAILERS,
+	IN_DARK, /* where the message ends was not captured */
+	IN_TUNNEL,
+	PLACE_COUNT,
+};
+
+enum target_form {
+	TARGET_NONE, /* before its first byte */
+	TARGET_ORIGIN,
+	TARGET_OTHER, /* absolute, authority or junk: the path begins at the third slash */
+};
+
+struct http1_side {
+	struct http1_framing framing;
+	uint64_t left; /* of the body or the chunk; in the dark: seen so far */
+	uint16_t line_bytes;
+	uint16_t path_bytes;
+	uint8_t place; /* enum place */
+	uint8_t target_form;
+	uint8_t slashes;
+	bool is_past_path; /* in the query */
+	bool is_head_cut;  /* in the dark since the head */
+	bool is_bodiless;
+	uint8_t line[HTTP1_LINE_MAX];
+};
+
+struct http1_state {
+	struct http1_side sides[SIDE_COUNT];
+};
+_Static_assert(sizeof(struct http1_state) <= PROTOCOL_STATE_MAX, "raise PROTOCOL_STATE_MAX");
+
+/* Layout of exchange_facts.text. */
+struct http1_text {
+	char path[URL_PATH_MAX + 1];
+	char status[4];
+};
+_Static_assert(sizeof(struct http1_text) <= FACTS_TEXT_MAX, "raise FACTS_TEXT_MAX");
+
+/* exchange_facts.note */
+enum http1_note {
+	NOTE_HEAD = 1 << 0,
+	NOTE_CONNECT = 1 << 1,
+};
+
+/* One call of http1_parse. */
+struct http1_parse {
+	struct http1_state *state;
+	struct http1_side *side;
+	struct protocol_run *run;
+	struct exchange_facts *facts;
+	struct message *message;
+	enum message_side which;
+};
+
+static inline struct http1_text *text_of(struct exchange_facts *facts)
+{
+	return (struct http1_text *)(void *)facts->text;
+}
+
+static inline void run_take(struct protocol_run *run, uint64_t count)
+{
+	if (run->bytes)
+		run->bytes += count;
+	run->length -= count;
+}
+
+static inline uint64_t run_take_at_most(struct protocol_run *run, uint64_t count)
+{
+	uint64_t taken = count < run->length ? count : run->length;
+
+	run_take(run, taken);
+	return taken;
+}
+
+/* Take a line off the run. Returns false when its end is not there yet: then all of the run is kept. The line
+ * given is without its end, is cut at HTTP1_LINE_MAX, and lives until the next call. */
+bool http1_take_line(struct http1_parse *parse, const uint8_t **ret_line, size_t *ret_length);
+
+/* The message's end will not be seen in its bytes. */
+enum protocol_step http1_go_dark(struct http1_parse *parse);
+
+/* The places of a head, and what to do when the rest of it was not captured. */
+enum protocol_step http1_in_method(struct http1_parse *parse);
+enum protocol_step http1_in_target(struct http1_parse *parse);
+enum protocol_step http1_in_version(struct http1_parse *parse);
+enum protocol_step http1_in_status_line(struct http1_parse *parse);
+enum protocol_step http1_in_fields(struct http1_parse *parse);
+enum protocol_step http1_cut_head(struct http1_parse *parse);
+
+/* Could these be the first bytes of `HTTP/1.`? */
+bool http1_could_be_version(const uint8_t *bytes, size_t length);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lines of HTTP/1 heads, one at a time; http1.c finds the lines. */
+#include "protocol/http1_words.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+bool http1_is_token_char(uint8_t c)
+{
+	static const bool is_token[256] = {
+		['!'] = true,	      ['#'] = true,	    ['$'] = true, ['%'] = true,
+		['&'] = true,	      ['\''] = true,	    ['*'] = true, ['+'] = true,
+		['-'] = true,	      ['.'] = true,	    ['^'] = true, ['_'] = true,
+		['`'] = true,	      ['|'] = true,	    ['~'] = true, ['0' ... '9'] = true,
+		['A' ... 'Z'] = true, ['a' ... 'z'] = true,
+	};
+
+	return is_token[c];
+}
+
+/* OpenTelemetry semantic conventions, http.request.method: RFC 9110, PATCH (RFC 5789) and QUERY. */
+const char *http1_method_label(const uint8_t *bytes, size_t length)
+{
+	static const char *const methods[] = { "GET",	  "POST",    "HEAD",  "PUT",   "DELETE",
+					       "OPTIONS", "CONNECT", "PATCH", "TRACE", "QUERY" };
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (strlen(methods[i]) == length && memcmp(methods[i], bytes, length) == 0)
+			return methods[i];
+	return "_OTHER";
+}
+
+const char *http1_version_label(const uint8_t *bytes, size_t length)
+{
+	static const char *const versions[] = { "1.0", "1.1", "1.2", "1.3", "1.4",
+						"1.5", "1.6", "1.7", "1.8", "1.9" };
+
+	if (length != 8 || memcmp(bytes, "HTTP/1.", 7) != 0 || bytes[7] < '0' || bytes[7] > '9')
+		return NULL;
+	return versions[bytes[7] - '0'];
+}
+
+static bool is_space(uint8_t c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static void trim(const uint8_t **bytes, size_t *length)
+{
+	while (*length && is_space(**bytes)) {
+		(*bytes)++;
+		(*length)--;
+	}
+	while (*length && is_space((*bytes)[*length - 1]))
+		(*length)--;
+}
+
+static int parse_length(const uint8_t *digits, size_t length, uint64_t *ret_value)
+{
+	uint64_t value = 0;
+
+	if (!length)
+		return -EBADMSG;
+	for (size_t i = 0; i < length; i++) {
+		if (digits[i] < '0' || digits[i] > '9' || value > (INT64_MAX - 9) / 10)
+			return -EBADMSG;
+		value = value * 10 + (uint64_t)(digits[i] - '0');
+	}
+	*ret_value = value;
+	return 0;
+}
+
+/* One value, or the same value several times in one or more lines: RFC 9110 §8.6. */
+static int add_content_length(struct http1_framing *framing, const uint8_t *value, size_t length)
+{
+	while (true) {
+		const uint8_t *comma = memchr(value, ',', length), *item = value;
+		size_t item_length = comma ? (size_t)(comma - value) : length;
+		uint64_t number;
+
+		trim(&item, &item_length);
+		if (parse_length(item, item_length, &number) < 0)
+			return -EBADMSG;
+		if (framing->has_length && framing->content_length != number)
+			return -EBADMSG;
+		framing->has_length = true;
+		framing->content_length = number;
+		if (!comma)
+			return 0;
+		length -= (size_t)(comma + 1 - value);
+		value = comma + 1;
+	}
+}
+
+/* Only the last coding matters: RFC 9112 §6.3. */
+static int add_transfer_encoding(struct http1_framing *framing, const uint8_t *value, size_t length)
+{
+	const uint8_t *comma = memrchr(value, ',', length), *item = value;
+
+	if (comma) {
+		item = comma + 1;
+		length -= (size_t)(item - value);
+	}
+	trim(&item, &length);
+	framing->has_coding = true;
+	framing->is_chunked = length == 7 && strncasecmp((const char *)item, "chunked", 7) == 0;
+	return 0;
+}
+
+int http1_framing_add(struct http1_framing *framing, const uint8_t *line, size_t length)
+{
+	static const struct {
+		const char *name;
+		size_t length;
+		int (*add)(struct http1_framing *framing, const uint8_t *value, size_t length);
+	} fields[] = {
+		{ "content-length", 14, add_content_length },
+		{ "transfer-encoding", 17, add_transfer_encoding },
+	};
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		const uint8_t *value = line + fields[i].length + 1;
+		size_t value_length;
+
+		if (length <= fields[i].length || line[fields[i].length] != ':' ||
+		    strncasecmp((const char *)line, fields[i].name, fields[i].length) != 0)
+			continue;
+		value_length = length - fields[i].length - 1;
+		trim(&value, &value_length);
+		return fields[i].add(framing, value, value_length);
+	}
+	return 0;
+}
+
+static int hex_digit(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int http1_chunk_size(const uint8_t *line, size_t length, uint64_t *ret_size)
+{
+	uint64_t size = 0;
+	size_t at = 0;
+
+	for (; at < length && hex_digit(line[at]) >= 0; at++) {
+		if (size > INT64_MAX >> 4)
+			return -EBADMSG;
+		size = size << 4 | (uint64_t)hex_digit(line[at]);
+	}
+	if (at == 0 || (at < length && line[at] != ';' && !is_space(line[at])))
+		return -EBADMSG;
+	*ret_size = size;
+	return 0;
+}
