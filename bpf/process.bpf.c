@@ -63,9 +63,9 @@ __noinline int exec_keep_variable(void)
 	if (!scratch || scratch->env[0] != 'O' || scratch->env[1] != 'T')
 		return 0;
 	if (starts_with(scratch->env, SERVICE_NAME_KEY, KEY_LENGTH(SERVICE_NAME_KEY)))
-		scratch->event.service_name_bytes = text_length(
-			bpf_probe_read_kernel_str(scratch->service_name, sizeof(scratch->service_name),
-						  scratch->env + KEY_LENGTH(SERVICE_NAME_KEY)));
+		scratch->event.service_name_bytes = text_length(bpf_probe_read_kernel_str(
+			scratch->service_name, sizeof(scratch->service_name),
+			scratch->env + KEY_LENGTH(SERVICE_NAME_KEY)));
 	else if (starts_with(scratch->env, ATTRIBUTES_KEY, KEY_LENGTH(ATTRIBUTES_KEY)))
 		scratch->event.resource_attributes_bytes = text_length(
 			bpf_probe_read_kernel_str(scratch->attributes, sizeof(scratch->attributes),
@@ -82,7 +82,8 @@ static __always_inline void exec_read_environment(struct exec_scratch *scratch, 
 
 		if (at >= env.end)
 			return;
-		length = bpf_probe_read_user_str(scratch->env, sizeof(scratch->env), (const void *)at);
+		length = bpf_probe_read_user_str(scratch->env, sizeof(scratch->env),
+						 (const void *)at);
 		if (length <= 0)
 			return;
 		at += (unsigned long)length;
@@ -92,8 +93,8 @@ static __always_inline void exec_read_environment(struct exec_scratch *scratch, 
 }
 
 /* Append `length` bytes to the payload. Returns the new end. */
-static __always_inline __u32 exec_append(struct exec_scratch *scratch, __u32 end, const void *from, __u32 length,
-					 __u32 limit)
+static __always_inline __u32 exec_append(struct exec_scratch *scratch, __u32 end, const void *from,
+					 __u32 length, __u32 limit)
 {
 	barrier_var(end);
 	end &= PAYLOAD_ROOM - 1;
@@ -104,7 +105,8 @@ static __always_inline __u32 exec_append(struct exec_scratch *scratch, __u32 end
 	return end + length;
 }
 
-static __always_inline __u32 exec_append_args(struct exec_scratch *scratch, __u32 end, struct bounds args)
+static __always_inline __u32 exec_append_args(struct exec_scratch *scratch, __u32 end,
+					      struct bounds args)
 {
 	unsigned long length = args.end - args.start;
 	__u32 wanted = length > PROCESS_ARGS_MAX ? PROCESS_ARGS_MAX : (__u32)length;
@@ -120,7 +122,8 @@ static __always_inline __u32 exec_append_args(struct exec_scratch *scratch, __u3
 	return end + wanted;
 }
 
-static __always_inline void exec_fill(struct event_process_exec *event, const struct task_struct *task)
+static __always_inline void exec_fill(struct event_process_exec *event,
+				      const struct task_struct *task)
 {
 	emit_fill_header(&event->header, (__u32)BPF_CORE_READ(task, tgid), EVENT_PROCESS_EXEC, 0);
 	event->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
@@ -151,12 +154,14 @@ static __always_inline int on_exec(const struct task_struct *task, const struct 
 	args.end = BPF_CORE_READ(task, mm, arg_end);
 	env.start = BPF_CORE_READ(task, mm, env_start);
 	env.end = BPF_CORE_READ(task, mm, env_end);
-	event->path_bytes = text_length(
-		bpf_probe_read_kernel_str(scratch->payload, PROCESS_PATH_MAX, BPF_CORE_READ(bprm, filename)));
+	event->path_bytes = text_length(bpf_probe_read_kernel_str(
+		scratch->payload, PROCESS_PATH_MAX, BPF_CORE_READ(bprm, filename)));
 	end = exec_append_args(scratch, event->path_bytes, args);
 	exec_read_environment(scratch, env);
-	end = exec_append(scratch, end, scratch->service_name, event->service_name_bytes, PROCESS_ENV_MAX);
-	end = exec_append(scratch, end, scratch->attributes, event->resource_attributes_bytes, PROCESS_ENV_MAX);
+	end = exec_append(scratch, end, scratch->service_name, event->service_name_bytes,
+			  PROCESS_ENV_MAX);
+	end = exec_append(scratch, end, scratch->attributes, event->resource_attributes_bytes,
+			  PROCESS_ENV_MAX);
 	barrier_var(end);
 	end &= PAYLOAD_ROOM - 1;
 	event->cgroup_bytes = text_length(
@@ -176,7 +181,8 @@ static __always_inline int on_exec(const struct task_struct *task, const struct 
 	return 0;
 }
 
-static __always_inline int on_fork(const struct task_struct *parent, const struct task_struct *child)
+static __always_inline int on_fork(const struct task_struct *parent,
+				   const struct task_struct *child)
 {
 	struct event_process_fork event = {};
 	struct process_state *process;
@@ -184,7 +190,8 @@ static __always_inline int on_fork(const struct task_struct *parent, const struc
 	event.child_tgid = (__u32)BPF_CORE_READ(child, tgid);
 	if (event.child_tgid != (__u32)BPF_CORE_READ(child, pid))
 		return 0; /* a thread */
-	emit_fill_header(&event.header, (__u32)BPF_CORE_READ(parent, tgid), EVENT_PROCESS_FORK, sizeof(event));
+	emit_fill_header(&event.header, (__u32)BPF_CORE_READ(parent, tgid), EVENT_PROCESS_FORK,
+			 sizeof(event));
 	event.start_ns = BPF_CORE_READ(child, start_boottime);
 	process = process_find(event.header.tgid);
 	if (process && (process->flags & PROCESS_IGNORED)) {
@@ -202,7 +209,8 @@ static __always_inline int on_task_exit(const struct task_struct *task)
 
 	if (BPF_CORE_READ(task, signal, live.counter) > 0)
 		return 0;
-	emit_fill_header(&event.header, (__u32)BPF_CORE_READ(task, tgid), EVENT_PROCESS_EXIT, sizeof(event));
+	emit_fill_header(&event.header, (__u32)BPF_CORE_READ(task, tgid), EVENT_PROCESS_EXIT,
+			 sizeof(event));
 	event.start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
 	emit_copy(RING_PROCESS, &event.header, sizeof(event));
 	return 0;

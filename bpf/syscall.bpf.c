@@ -14,7 +14,8 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* A plain load in tp_btf programs, a helper call in raw_tp ones. */
-#define REGS_READ(regs, field, is_direct) ((is_direct) ? (__u64)(regs)->field : (__u64)BPF_CORE_READ(regs, field))
+#define REGS_READ(regs, field, is_direct) \
+	((is_direct) ? (__u64)(regs)->field : (__u64)BPF_CORE_READ(regs, field))
 
 #define ERRNO_MAX 4095
 #define SYSCALL_NR_MAX 512 /* power of two, above every number of x86-64 and arm64 */
@@ -50,7 +51,8 @@ struct {
 /* Non-blocking I/O says these all day. */
 static __always_inline bool error_is_expected(__u32 error)
 {
-	return error == 11 /* EAGAIN */ || error == 115 /* EINPROGRESS */ || error == 4 /* EINTR */ ||
+	return error == 11 /* EAGAIN */ || error == 115 /* EINPROGRESS */ ||
+	       error == 4 /* EINTR */ ||
 	       (error >= 512 && error <= 516) /* ERESTART*, never seen by the process */;
 }
 
@@ -61,7 +63,8 @@ static __always_inline void error_count(const struct syscall_error_key *key)
 	if (!count) {
 		if (!bpf_map_update_elem(&syscall_errors, key, &one, BPF_NOEXIST))
 			return;
-		count = bpf_map_lookup_elem(&syscall_errors, key); /* another CPU was first, or full */
+		count = bpf_map_lookup_elem(&syscall_errors,
+					    key); /* another CPU was first, or full */
 	}
 	if (count)
 		__sync_fetch_and_add(count, 1);
@@ -111,8 +114,8 @@ static __always_inline void on_connect_error(__u32 tgid, __u32 fd, __u32 error)
 	struct sock *sk;
 	__u64 key;
 
-	if (error != 101 /* ENETUNREACH */ && error != 113 /* EHOSTUNREACH */ && error != 13 /* EACCES */ &&
-	    error != 1 /* EPERM */ && error != 99 /* EADDRNOTAVAIL */)
+	if (error != 101 /* ENETUNREACH */ && error != 113 /* EHOSTUNREACH */ &&
+	    error != 13 /* EACCES */ && error != 1 /* EPERM */ && error != 99 /* EADDRNOTAVAIL */)
 		return;
 	sk = fd_sock(fd);
 	if (!sk || !sock_is_tcp(sk))
@@ -134,7 +137,8 @@ static __always_inline void on_connect_error(__u32 tgid, __u32 fd, __u32 error)
 	emit_copy(1 + (tgid & settings.shard_mask), &event.header, sizeof(event));
 }
 
-static __always_inline int on_error(__u32 nr, __u32 error, const struct pt_regs *regs, const bool is_direct)
+static __always_inline int on_error(__u32 nr, __u32 error, const struct pt_regs *regs,
+				    const bool is_direct)
 {
 	__u32 tgid = (__u32)(bpf_get_current_pid_tgid() >> 32);
 	struct syscall_error_key key = { .tgid = tgid, .nr = (__u16)nr, .error = (__u16)error };
@@ -170,7 +174,8 @@ static __always_inline int on_accept(__u32 tgid, __u32 fd)
 		return 0;
 	conn = conn_find(sk);
 	if (!conn) {
-		if (!sock_is_tcp(sk) || conn_open(sk, tgid, ROLE_SERVER, CONN_PREEXISTING, TCP_ESTABLISHED))
+		if (!sock_is_tcp(sk) ||
+		    conn_open(sk, tgid, ROLE_SERVER, CONN_PREEXISTING, TCP_ESTABLISHED))
 			return 0;
 		conn = conn_find(sk);
 		if (!conn)
@@ -185,7 +190,8 @@ static __always_inline int on_accept(__u32 tgid, __u32 fd)
 	return 0;
 }
 
-static __always_inline int on_success(__u32 nr, long ret, const struct pt_regs *regs, const bool is_direct)
+static __always_inline int on_success(__u32 nr, long ret, const struct pt_regs *regs,
+				      const bool is_direct)
 {
 	__u32 tgid;
 	struct call call = { .bytes = (__u64)ret };
@@ -211,7 +217,8 @@ static __always_inline int on_success(__u32 nr, long ret, const struct pt_regs *
 	return on_transfer(&call, tgid);
 }
 
-static __always_inline int on_exit(__u64 nr, long ret, const struct pt_regs *regs, const bool is_direct)
+static __always_inline int on_exit(__u64 nr, long ret, const struct pt_regs *regs,
+				   const bool is_direct)
 {
 	if (ret < 0) {
 		if (ret < -ERRNO_MAX)

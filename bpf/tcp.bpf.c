@@ -31,7 +31,8 @@ static __always_inline __u32 connect_outcome_of(int error, bool was_retried)
 	return CONNECT_OTHER;
 }
 
-static __always_inline void on_connect_end(struct conn_state *conn, const struct sock *sk, __u32 outcome, int error)
+static __always_inline void on_connect_end(struct conn_state *conn, const struct sock *sk,
+					   __u32 outcome, int error)
 {
 	struct event_tcp_connect event = {};
 

@@ -16,10 +16,10 @@
 
 /* Read-only data of the BPF objects, the same struct in each. */
 struct bpf_settings {
-	__u32 agent_tgid;	 /* never observed: our own scrapes are not traffic */
-	__u32 shard_mask;	 /* connection shards - 1; shards are a power of two */
-	__u32 prefix_bytes;	 /* captured of each turn, at most PREFIX_MAX */
-	__u32 wake_bytes;	 /* ring fill at which the reader is woken before its timer */
+	__u32 agent_tgid;	       /* never observed: our own scrapes are not traffic */
+	__u32 shard_mask;	       /* connection shards - 1; shards are a power of two */
+	__u32 prefix_bytes;	       /* captured of each turn, at most PREFIX_MAX */
+	__u32 wake_bytes;	       /* ring fill at which the reader is woken before its timer */
 	__u32 error_events_per_second; /* per process, to the ring; 0: none */
 	__u32 count_expected_errors;   /* also EAGAIN, EINPROGRESS, EINTR, ERESTART* */
 	__u32 has_selection;	       /* some processes may carry PROCESS_IGNORED */
@@ -37,23 +37,23 @@ enum conn_mode {
  * `turn.bytes` is read before `turn.last_ns`: the kernel side writes them the other way round. */
 struct conn_state {
 	__u64 conn_id;
-	__u64 opened_ns;       /* client: SYN sent, then established; server: established; 0: unknown */
-	__u64 sampled_ns;      /* of the newest TCP_SAMPLE */
-	__u64 bytes_sent;      /* already added to the owner's process_state */
-	__u64 bytes_received;  /* the same */
+	__u64 opened_ns;  /* client: SYN sent, then established; server: established; 0: unknown */
+	__u64 sampled_ns; /* of the newest TCP_SAMPLE */
+	__u64 bytes_sent; /* already added to the owner's process_state */
+	__u64 bytes_received; /* the same */
 	struct conn_tuple tuple;
 	struct turn_summary turn;
 	__u32 turn_no;
-	__u32 captured; /* of the newest turn; at prefix_bytes nothing more is copied */
-	__u32 tgid;	/* newest process seen to use it; 0: not accepted yet */
-	__u32 write_seq; /* tcp_sock.write_seq that the writes seen so far explain */
-	__u32 late_bytes; /* of a write that has moved them but has not returned yet */
+	__u32 captured;	    /* of the newest turn; at prefix_bytes nothing more is copied */
+	__u32 tgid;	    /* newest process seen to use it; 0: not accepted yet */
+	__u32 write_seq;    /* tcp_sock.write_seq that the writes seen so far explain */
+	__u32 late_bytes;   /* of a write that has moved them but has not returned yet */
 	__u32 late_turn_no; /* the number kept for that write */
-	__u8 role;	/* enum conn_role */
-	__u8 flags;	/* enum conn_flags */
-	__u8 mode;	/* enum conn_mode */
-	__u8 tcp_state; /* TCP_ESTABLISHED … as in the kernel */
-	__u32 ring;	/* index in rings */
+	__u8 role;	    /* enum conn_role */
+	__u8 flags;	    /* enum conn_flags */
+	__u8 mode;	    /* enum conn_mode */
+	__u8 tcp_state;	    /* TCP_ESTABLISHED … as in the kernel */
+	__u32 ring;	    /* index in rings */
 };
 _Static_assert(sizeof(struct conn_state) == 152, "conn_state is shared");
 
@@ -74,7 +74,7 @@ struct process_state {
 	__u64 retransmits;
 	__u64 resets_sent;
 	__u64 resets_received;
-	__u64 compat_calls; /* failed or tracked calls of 32-bit callers */
+	__u64 compat_calls;   /* failed or tracked calls of 32-bit callers */
 	__u64 limit_start_ns; /* of the running second of the error-event limiter */
 	__u32 limit_count;
 	__u32 flags; /* enum process_flags */
@@ -92,8 +92,8 @@ _Static_assert(sizeof(struct syscall_error_key) == 8, "syscall_error_key is shar
 /* Value of listener_by_sock (key: address of struct sock). */
 struct listener_state {
 	__u32 tgid;
-	__u32 drops;	   /* SYNs and handshakes dropped since the socket was made, as `ss -m` shows */
-	__u32 backlog;	   /* connections waiting for accept */
+	__u32 drops;   /* SYNs and handshakes dropped since the socket was made, as `ss -m` shows */
+	__u32 backlog; /* connections waiting for accept */
 	__u32 backlog_max; /* the limit that listen asked for */
 	__u32 first_drops; /* drops when sonde first saw it */
 	__u16 port;
@@ -111,18 +111,22 @@ struct listen_port_key {
 _Static_assert(sizeof(struct listen_port_key) == 8, "listen_port_key is shared");
 
 /* Per-CPU counters of the kernel side. X(number, NAME, label, help) */
-#define KERNEL_COUNTERS(X)                                                                     \
-	X(0, CONN_TABLE_FULL, "conn_by_sock", "connections not tracked: the table was full")   \
-	X(1, PROCESS_TABLE_FULL, "process_by_tgid", "processes counted under tgid 0: the table was full") \
-	X(2, ERROR_TABLE_FULL, "syscall_errors", "failed calls counted only in total: the table was full") \
-	X(3, LISTENER_TABLE_FULL, "listener_by_sock", "listening sockets not tracked: the table was full") \
-	X(4, PAYLOAD_FAULT, "turn_payload", "first bytes of a turn not copied: the memory was not present")
+#define KERNEL_COUNTERS(X)                                                                   \
+	X(0, CONN_TABLE_FULL, "conn_by_sock", "connections not tracked: the table was full") \
+	X(1, PROCESS_TABLE_FULL, "process_by_tgid",                                          \
+	  "processes counted under tgid 0: the table was full")                              \
+	X(2, ERROR_TABLE_FULL, "syscall_errors",                                             \
+	  "failed calls counted only in total: the table was full")                          \
+	X(3, LISTENER_TABLE_FULL, "listener_by_sock",                                        \
+	  "listening sockets not tracked: the table was full")                               \
+	X(4, PAYLOAD_FAULT, "turn_payload",                                                  \
+	  "first bytes of a turn not copied: the memory was not present")
 
 enum kernel_counter {
 #define X(number, NAME, label, help) COUNTER_##NAME = number,
 	KERNEL_COUNTERS(X)
 #undef X
-	KERNEL_COUNTER_COUNT = 5,
+		KERNEL_COUNTER_COUNT = 5,
 };
 
 /* Value of event_counts (per CPU, key: enum event_kind). Produced is delivered plus lost. */
@@ -134,9 +138,9 @@ _Static_assert(sizeof(struct event_count) == 56, "event_count is shared");
 
 /* Argument of the control programs, run by user space with BPF_PROG_TEST_RUN. */
 enum control_op {
-	CONTROL_CONN_MODE = 1,	     /* key: sock, id: conn_id, value: enum conn_mode */
-	CONTROL_PROCESS_FLAGS = 2,   /* key: tgid, value: enum process_flags */
-	CONTROL_LISTENER_READ = 3,   /* key: sock: fill drops and backlog from the socket */
+	CONTROL_CONN_MODE = 1,	   /* key: sock, id: conn_id, value: enum conn_mode */
+	CONTROL_PROCESS_FLAGS = 2, /* key: tgid, value: enum process_flags */
+	CONTROL_LISTENER_READ = 3, /* key: sock: fill drops and backlog from the socket */
 };
 
 #endif

@@ -16,23 +16,23 @@
 #define EVENT_ABI_VERSION 1
 
 /* X(number, KIND, struct and label name). Append only: recorded rings stay readable. */
-#define EVENT_KINDS(X)                      \
-	X(1, PROCESS_EXEC, process_exec)    \
-	X(2, PROCESS_FORK, process_fork)    \
-	X(3, PROCESS_EXIT, process_exit)    \
-	X(4, TCP_CONNECT, tcp_connect)      \
-	X(5, TCP_ACCEPT, tcp_accept)        \
-	X(6, TCP_CLOSE, tcp_close)          \
-	X(7, TCP_SAMPLE, tcp_sample)        \
-	X(8, TURN, turn)                    \
-	X(9, TURN_PROGRESS, turn_progress)  \
+#define EVENT_KINDS(X)                     \
+	X(1, PROCESS_EXEC, process_exec)   \
+	X(2, PROCESS_FORK, process_fork)   \
+	X(3, PROCESS_EXIT, process_exit)   \
+	X(4, TCP_CONNECT, tcp_connect)     \
+	X(5, TCP_ACCEPT, tcp_accept)       \
+	X(6, TCP_CLOSE, tcp_close)         \
+	X(7, TCP_SAMPLE, tcp_sample)       \
+	X(8, TURN, turn)                   \
+	X(9, TURN_PROGRESS, turn_progress) \
 	X(10, SYSCALL_ERROR, syscall_error)
 
 enum event_kind {
 #define X(number, KIND, name) EVENT_##KIND = number,
 	EVENT_KINDS(X)
 #undef X
-	EVENT_KIND_COUNT = 11, /* one more than the highest number */
+		EVENT_KIND_COUNT = 11, /* one more than the highest number */
 };
 
 struct event_header {
@@ -93,7 +93,7 @@ struct turn_summary {
 	__u64 bytes;	/* moved so far in this turn */
 	__u64 start_ns; /* return of its first call */
 	__u64 last_ns;	/* return of its newest call */
-	__u64 tail;	/* the last up to 8 bytes moved, newest in the most significant byte; 0: not seen */
+	__u64 tail; /* the last up to 8 bytes moved, newest in the most significant byte; 0: not seen */
 	__u32 calls;
 	__u8 dir; /* enum turn_dir */
 	__u8 _pad[3];
@@ -103,16 +103,20 @@ _Static_assert(sizeof(struct turn_summary) == 40, "turn_summary is ABI");
 /* Bits of event_turn.turn_flags. */
 enum turn_flags {
 	TURN_CONTINUED = 1 << 0, /* not the turn's first call: more of the same prefix */
-	TURN_NO_BYTES = 1 << 1,	 /* nothing could be copied: sendfile, splice, or memory not present */
-	TURN_LATE = 1 << 2,	 /* a write that returned after the read that follows it; conn.turn_no is its own, the
+	TURN_NO_BYTES =
+		1 << 1, /* nothing could be copied: sendfile, splice, or memory not present */
+	TURN_LATE =
+		1
+		<< 2, /* a write that returned after the read that follows it; conn.turn_no is its own, the
 				    turn under way is a later one */
-	TURN_AWAITS_WRITE = 1 << 3, /* a read with a write before it that has not returned: that one comes
+	TURN_AWAITS_WRITE =
+		1 << 3, /* a read with a write before it that has not returned: that one comes
 				       as TURN_LATE and with this event's turn_no - 1 */
 };
 
 /* A call that began a turn, or brought more of a turn's first bytes. `turn` is the summary after this
- * call; `prev` is the finished summary of the turn before, zero when there was none or when this is a
- * continuation. Payload: the first `captured` bytes that this call moved. */
+ * call; `prev` is the finished summary of the turn before (with TURN_AWAITS_WRITE: of the one before that
+ * write), zero when there was none or when this is a continuation. Payload: the first `captured` bytes that this call moved. */
 struct event_turn {
 	struct event_header header;
 	struct conn_ref conn;
@@ -121,7 +125,7 @@ struct event_turn {
 	__u64 call_bytes; /* moved by this call */
 	__u32 offset;	  /* of the payload from the start of the turn */
 	__u32 tid;
-	__u16 captured; /* payload bytes */
+	__u16 captured;	  /* payload bytes */
 	__u16 turn_flags; /* enum turn_flags */
 	__u32 _pad;
 };
@@ -139,7 +143,8 @@ _Static_assert(sizeof(struct event_turn_progress) == 120, "event_turn_progress i
 enum connect_outcome {
 	CONNECT_ESTABLISHED = 0,
 	CONNECT_REFUSED = 1,
-	CONNECT_TIMEOUT = 2, /* no answer until the kernel gave up, or until the process did after at
+	CONNECT_TIMEOUT =
+		2, /* no answer until the kernel gave up, or until the process did after at
 				least one SYN was sent again */
 	CONNECT_UNREACHABLE = 3,
 	CONNECT_RESET = 4,
@@ -213,7 +218,7 @@ _Static_assert(sizeof(struct event_syscall_error) == 32, "event_syscall_error is
 
 /* Bits of event_process_exec.exec_flags. */
 enum process_exec_flags {
-	PROCESS_FOUND = 1 << 0,	   /* not an exec: user space found it running and wrote this event */
+	PROCESS_FOUND = 1 << 0, /* not an exec: user space found it running and wrote this event */
 	PROCESS_ENV_PART = 1 << 1, /* the environment was longer than what was looked through */
 };
 

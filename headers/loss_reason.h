@@ -5,19 +5,19 @@
 #ifndef SONDE_LOSS_REASON_H
 #define SONDE_LOSS_REASON_H
 
-#define LOSS_REASONS(X)                                                             \
-	X(0, RING_FULL, "ring_full", "kernel: no room in the ring buffer")          \
-	X(1, NO_RING, "no_ring", "kernel: the shard has no ring buffer")            \
+#define LOSS_REASONS(X)                                                                  \
+	X(0, RING_FULL, "ring_full", "kernel: no room in the ring buffer")               \
+	X(1, NO_RING, "no_ring", "kernel: the shard has no ring buffer")                 \
 	X(2, RATE_LIMITED, "rate_limited", "kernel: held back by the per-process limit") \
-	X(3, MALFORMED, "malformed", "user: size or field out of bounds")           \
-	X(4, UNKNOWN_KIND, "unknown_kind", "user: a kind this version does not know") \
+	X(3, MALFORMED, "malformed", "user: size or field out of bounds")                \
+	X(4, UNKNOWN_KIND, "unknown_kind", "user: a kind this version does not know")    \
 	X(5, NO_MEMORY, "no_memory", "user: allocation failed or a table was full")
 
 enum loss_reason {
 #define X(number, NAME, label, text) LOSS_##NAME = number,
 	LOSS_REASONS(X)
 #undef X
-	LOSS_REASON_COUNT = 6, /* one more than the highest number */
+		LOSS_REASON_COUNT = 6, /* one more than the highest number */
 };
 
 #endif

@@ -8,13 +8,13 @@
 
 /* A call's kind: a shape, and bits. */
 enum call_shape {
-	SHAPE_BUFFER = 1,   /* (fd, buffer, …) */
-	SHAPE_VECTOR = 2,   /* (fd, iovec *, count) */
-	SHAPE_MESSAGE = 3,  /* (fd, msghdr *, flags) */
-	SHAPE_MESSAGES = 4, /* (fd, mmsghdr *, count, flags); returns how many messages */
+	SHAPE_BUFFER = 1,    /* (fd, buffer, …) */
+	SHAPE_VECTOR = 2,    /* (fd, iovec *, count) */
+	SHAPE_MESSAGE = 3,   /* (fd, msghdr *, flags) */
+	SHAPE_MESSAGES = 4,  /* (fd, mmsghdr *, count, flags); returns how many messages */
 	SHAPE_NO_BUFFER = 5, /* (fd, …): bytes that never are in user memory */
-	SHAPE_SPLICE = 6,   /* (fd_in, offset, fd_out, …) */
-	SHAPE_ACCEPT = 7,   /* returns a descriptor */
+	SHAPE_SPLICE = 6,    /* (fd_in, offset, fd_out, …) */
+	SHAPE_ACCEPT = 7,    /* returns a descriptor */
 	SHAPE_MASK = 0x0f,
 	CALL_IS_WRITE = 0x10,
 	CALL_FLAGS_IN_ARG2 = 0x20,
@@ -86,7 +86,8 @@ __noinline int call_load_vector(void)
 	iov = scratch->call.args[1];
 	count = scratch->call.args[2];
 	if ((scratch->call.kind & SHAPE_MASK) != SHAPE_VECTOR) {
-		if (bpf_probe_read_user(&scratch->message, sizeof(scratch->message), (const void *)iov))
+		if (bpf_probe_read_user(&scratch->message, sizeof(scratch->message),
+					(const void *)iov))
 			return 0;
 		iov = scratch->message.iov;
 		count = scratch->message.iov_length;
@@ -96,12 +97,14 @@ __noinline int call_load_vector(void)
 	barrier_var(count); /* keeps clang from comparing another copy than it passes on */
 	count &= 2 * IOV_LOOK_MAX - 1;
 	if (count > IOV_LOOK_MAX ||
-	    bpf_probe_read_user(scratch->iov, (__u32)count * sizeof(struct user_iovec), (const void *)iov))
+	    bpf_probe_read_user(scratch->iov, (__u32)count * sizeof(struct user_iovec),
+				(const void *)iov))
 		return 0;
 	return (int)count;
 }
 
-static __always_inline __u32 call_copy(struct call_scratch *scratch, __u32 at, __u32 length, __u64 from)
+static __always_inline __u32 call_copy(struct call_scratch *scratch, __u32 at, __u32 length,
+				       __u64 from)
 {
 	barrier_var(at);
 	barrier_var(length);
@@ -178,15 +181,19 @@ __noinline __u64 call_tail_vector(__u32 count, __u64 tail)
 
 /* The same for a call with one buffer, of which `captured` bytes are in the scratch: spares a second copy from user memory
  * when that is all of it. */
-static __always_inline __u64 call_tail_buffer(struct call_scratch *scratch, __u32 captured, __u64 tail)
+static __always_inline __u64 call_tail_buffer(struct call_scratch *scratch, __u32 captured,
+					      __u64 tail)
 {
 	__u32 at = captured - 8;
 
 	if (captured != scratch->call.bytes || captured < 8)
-		return tail_push(tail, scratch->call.args[1] + scratch->call.bytes, scratch->call.bytes);
+		return tail_push(tail, scratch->call.args[1] + scratch->call.bytes,
+				 scratch->call.bytes);
 	barrier_var(at);
 	at &= PREFIX_MAX - 1;
-	return *(__u64 *)(scratch->bytes + at); /* unaligned: x86-64 and arm64 allow it; memcpy would go byte by byte */
+	return *(
+		__u64 *)(scratch->bytes +
+			 at); /* unaligned: x86-64 and arm64 allow it; memcpy would go byte by byte */
 }
 
 /* Copy the first `want` bytes that the call in the scratch moved, and set its `tail`.

@@ -27,7 +27,8 @@ static __always_inline bool sock_is_tcp(const struct sock *sk)
 {
 	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
 
-	return (family == AF_INET || family == AF_INET6) && BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP;
+	return (family == AF_INET || family == AF_INET6) &&
+	       BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP;
 }
 
 /* An IPv4 connection of an IPv6 socket has its addresses in IPv4-mapped form in the IPv6 fields. */
@@ -43,8 +44,10 @@ static __always_inline void conn_fill_tuple(struct conn_tuple *tuple, const stru
 		BPF_CORE_READ_INTO((__be32 *)tuple->local_addr, sk, __sk_common.skc_rcv_saddr);
 		BPF_CORE_READ_INTO((__be32 *)tuple->remote_addr, sk, __sk_common.skc_daddr);
 	} else {
-		BPF_CORE_READ_INTO((struct in6_addr *)tuple->local_addr, sk, __sk_common.skc_v6_rcv_saddr);
-		BPF_CORE_READ_INTO((struct in6_addr *)tuple->remote_addr, sk, __sk_common.skc_v6_daddr);
+		BPF_CORE_READ_INTO((struct in6_addr *)tuple->local_addr, sk,
+				   __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO((struct in6_addr *)tuple->remote_addr, sk,
+				   __sk_common.skc_v6_daddr);
 	}
 }
 
@@ -79,7 +82,8 @@ static __noinline int conn_insert(const struct sock *sk, __u32 tgid, __u32 role_
 	return 0;
 }
 
-static __always_inline int conn_open(const struct sock *sk, __u32 tgid, __u8 role, __u8 flags, __u8 tcp_state)
+static __always_inline int conn_open(const struct sock *sk, __u32 tgid, __u8 role, __u8 flags,
+				     __u8 tcp_state)
 {
 	return conn_insert(sk, tgid, role | (__u32)flags << 8 | (__u32)tcp_state << 16);
 }
@@ -124,7 +128,8 @@ static __always_inline void conn_account(struct conn_state *conn, const struct t
 	if (stats->bytes_sent > conn->bytes_sent)
 		__sync_fetch_and_add(&process->bytes_sent, stats->bytes_sent - conn->bytes_sent);
 	if (stats->bytes_received > conn->bytes_received)
-		__sync_fetch_and_add(&process->bytes_received, stats->bytes_received - conn->bytes_received);
+		__sync_fetch_and_add(&process->bytes_received,
+				     stats->bytes_received - conn->bytes_received);
 	conn->bytes_sent = stats->bytes_sent;
 	conn->bytes_received = stats->bytes_received;
 }

@@ -88,7 +88,8 @@ static __always_inline void emit_copy(__u32 ring_index, struct event_header *hea
 		emit_count_delivered(kind);
 }
 
-static __always_inline void emit_fill_header(struct event_header *header, __u32 tgid, __u16 kind, __u16 size)
+static __always_inline void emit_fill_header(struct event_header *header, __u32 tgid, __u16 kind,
+					     __u16 size)
 {
 	header->ktime_ns = bpf_ktime_get_ns();
 	header->tgid = tgid;

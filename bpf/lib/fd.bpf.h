@@ -43,7 +43,8 @@ static __always_inline struct sock *file_sock(const struct file *file)
 	} near = {};
 	struct socket *socket;
 
-	if (data_offset == ops_offset + 16) { /* since 6.12 (file struct reordered): one read serves both */
+	if (data_offset ==
+	    ops_offset + 16) { /* since 6.12 (file struct reordered): one read serves both */
 		bpf_probe_read_kernel(&near, sizeof(near), (const char *)file + ops_offset);
 	} else {
 		bpf_probe_read_kernel(&near.ops, sizeof(near.ops), (const char *)file + ops_offset);

@@ -40,7 +40,8 @@ static __always_inline void listener_insert(const struct sock *sk, __u32 tgid)
 	if (listener.family == AF_INET)
 		BPF_CORE_READ_INTO((__be32 *)listener.addr, sk, __sk_common.skc_rcv_saddr);
 	else
-		BPF_CORE_READ_INTO((struct in6_addr *)listener.addr, sk, __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO((struct in6_addr *)listener.addr, sk,
+				   __sk_common.skc_v6_rcv_saddr);
 	if (bpf_map_update_elem(&listener_by_sock, &key, &listener, BPF_ANY))
 		kernel_count(COUNTER_LISTENER_TABLE_FULL);
 }

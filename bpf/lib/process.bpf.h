@@ -25,7 +25,8 @@ static const volatile struct process_state process_fresh = {};
 
 static __always_inline int process_insert(__u32 tgid)
 {
-	if (bpf_map_update_elem(&process_by_tgid, &tgid, (const void *)&process_fresh, BPF_NOEXIST) == -7 /* E2BIG */) {
+	if (bpf_map_update_elem(&process_by_tgid, &tgid, (const void *)&process_fresh,
+				BPF_NOEXIST) == -7 /* E2BIG */) {
 		kernel_count(COUNTER_PROCESS_TABLE_FULL);
 		return -1;
 	}
@@ -43,11 +44,11 @@ static __always_inline struct process_state *process_get(__u32 tgid)
 	return process_find(tgid);
 }
 
-#define process_add(tgid, field, n)                                            \
-	({                                                                     \
-		struct process_state *_process = process_get(tgid);            \
-		if (_process)                                                  \
-			__sync_fetch_and_add(&_process->field, n);             \
+#define process_add(tgid, field, n)                                 \
+	({                                                          \
+		struct process_state *_process = process_get(tgid); \
+		if (_process)                                       \
+			__sync_fetch_and_add(&_process->field, n);  \
 	})
 
 static __always_inline bool process_is_ignored(__u32 tgid)

@@ -39,18 +39,22 @@ static __always_inline struct call_scratch *call_scratch_get(void)
 
 /* Seen from a write that has moved its bytes into the socket but not returned: the other side may answer, and another
  * thread read that answer, before we see the write. write_seq knows. */
-static __always_inline __u32 turn_pending_write(const struct conn_state *conn, const struct sock *sk)
+static __always_inline __u32 turn_pending_write(const struct conn_state *conn,
+						const struct sock *sk)
 {
 	__u32 pending = sock_write_seq(sk) - conn->write_seq;
 
-	return pending < (1u << 30) ? pending : 0; /* beyond: bytes we count but write_seq had already */
+	return pending < (1u << 30) ? pending :
+				      0; /* beyond: bytes we count but write_seq had already */
 }
 
 static __always_inline void turn_count_exchange(const struct conn_state *conn, __u8 dir, __u32 tgid)
 {
 	__u32 role = conn->role;
 
-	if (role == ROLE_CLIENT ? dir != DIR_READ : role == ROLE_SERVER ? dir != DIR_WRITE : conn->turn_no & 1)
+	if (role == ROLE_CLIENT ? dir != DIR_READ :
+	    role == ROLE_SERVER ? dir != DIR_WRITE :
+				  conn->turn_no & 1)
 		return;
 	barrier_var(role);
 	if (role < ROLE_COUNT)
@@ -103,8 +107,8 @@ static __always_inline void turn_emit(struct turn_scratch *scratch, const struct
 }
 
 /* A write that returned after the read that followed it. */
-static __always_inline void turn_late(struct turn_scratch *scratch, struct conn_state *conn, const struct sock *sk,
-				      const struct call *call, __u64 now)
+static __always_inline void turn_late(struct turn_scratch *scratch, struct conn_state *conn,
+				      const struct sock *sk, const struct call *call, __u64 now)
 {
 	struct event_turn *event = &scratch->event;
 	__u32 captured, bytes = (__u32)call->bytes;
@@ -113,11 +117,13 @@ static __always_inline void turn_late(struct turn_scratch *scratch, struct conn_
 	if (conn->mode != MODE_MESSAGES)
 		return;
 	scratch->call.call = *call;
-	captured = (__u32)call_capture(bytes < settings.prefix_bytes ? bytes : settings.prefix_bytes, 0);
+	captured = (__u32)call_capture(
+		bytes < settings.prefix_bytes ? bytes : settings.prefix_bytes, 0);
 	event->header.ktime_ns = now;
 	__builtin_memset(&event->prev, 0, sizeof(event->prev));
-	event->turn = (struct turn_summary){ .bytes = call->bytes, .start_ns = now, .last_ns = now, .calls = 1,
-					     .dir = DIR_WRITE };
+	event->turn = (struct turn_summary){
+		.bytes = call->bytes, .start_ns = now, .last_ns = now, .calls = 1, .dir = DIR_WRITE
+	};
 	event->call_bytes = call->bytes;
 	event->offset = 0;
 	event->turn_flags = (__u16)(TURN_LATE | (captured ? 0 : TURN_NO_BYTES));
@@ -136,12 +142,65 @@ static __always_inline bool turn_header_ends(const struct turn_scratch *scratch,
 	return *(__u32 *)&scratch->call.bytes[at] == CRLFCRLF;
 }
 
-static __always_inline void turn_move(struct conn_state *conn, struct sock *sk, const struct call *call, __u8 dir,
-				      __u32 tgid)
+/* A read that overtook a write: that write's bytes count as explained, and when no call of it was seen yet it gets the
+ * turn before this one. Returns turn flags. */
+static __always_inline __u32 turn_notice_overtaken(struct conn_state *conn, __u32 pending)
 {
-	__u32 want, captured = 0, flags = 0, offset, pending = 0;
+	conn->write_seq += pending;
+	conn->late_bytes = pending;
+	if (conn->turn_no && conn->turn.dir == DIR_WRITE) {
+		conn->late_turn_no = conn->turn_no;
+		return 0;
+	}
+	conn->late_turn_no = ++conn->turn_no;
+	return TURN_AWAITS_WRITE;
+}
+
+/* The direction changes: keep the finished turn's figures for the event, begin anew. */
+static __always_inline void turn_change(struct turn_scratch *scratch, struct conn_state *conn,
+					__u8 dir, __u32 flags, __u32 tgid, __u64 now)
+{
+	bool is_two = flags & TURN_AWAITS_WRITE && conn->role == ROLE_SERVER;
+
+	scratch->event.prev = conn->turn;
+	conn->turn_no++;
+	if (conn->turn_no > 1) /* an overtaken answer was an exchange too */
+		turn_count_exchange(conn, is_two ? DIR_WRITE : dir, tgid);
+	turn_begin(conn, dir, now);
+}
+
+/* Bring the turn's figures up to date with a call. last_ns before bytes: user space reads them the other way round. */
+static __always_inline void turn_add(struct conn_state *conn, const struct call *call, __u64 now)
+{
+	conn->turn.calls++;
+	conn->turn.last_ns = now;
+	barrier();
+	conn->turn.bytes += call->bytes;
+}
+
+/* Copy what is wanted of the call's bytes and note the direction's tail. Returns how many were copied. */
+static __always_inline __u32 turn_capture(struct turn_scratch *scratch, struct conn_state *conn,
+					  const struct call *call, __u32 want)
+{
+	__u32 captured;
+
+	scratch->call.call = *call;
+	captured = (__u32)call_capture(want, conn->turn.tail);
+	conn->turn.tail = scratch->call.tail;
+	conn->captured += captured;
+	/* Bytes after a hole are of no use, and neither are bytes after the header. */
+	if (captured < call->bytes || turn_header_ends(scratch, captured))
+		conn->captured = settings.prefix_bytes;
+	if (want && !captured && (call->kind & SHAPE_MASK) < SHAPE_NO_BUFFER)
+		kernel_count(COUNTER_PAYLOAD_FAULT);
+	return captured;
+}
+
+static __always_inline void turn_move(struct conn_state *conn, struct sock *sk,
+				      const struct call *call, __u8 dir, __u32 tgid)
+{
+	__u32 want, captured, flags = 0, pending, offset;
 	struct turn_scratch *scratch = turn_scratch_get();
-	bool is_new = !conn->turn_no || conn->turn.dir != dir;
 	__u64 now = bpf_ktime_get_ns();
 
 	if (!scratch)
@@ -154,56 +213,28 @@ static __always_inline void turn_move(struct conn_state *conn, struct sock *sk, 
 		conn->write_seq += (__u32)call->bytes;
 	} else {
 		pending = turn_pending_write(conn, sk);
+		if (pending)
+			flags = turn_notice_overtaken(conn, pending);
 	}
-	if (pending) {
-		conn->write_seq += pending;
-		conn->late_bytes = pending;
-		conn->late_turn_no = conn->turn_no;
-		if (!is_new || !conn->turn_no) { /* the whole write turn is still to come */
-			conn->late_turn_no = ++conn->turn_no;
-			is_new = true;
-			flags |= TURN_AWAITS_WRITE;
-		}
-	}
-	if (is_new) {
-		scratch->event.prev = conn->turn;
-		if (flags & TURN_AWAITS_WRITE)
-			__builtin_memset(&scratch->event.prev, 0, sizeof(scratch->event.prev));
-		conn->turn_no++;
-		if (conn->turn_no > 1)
-			turn_count_exchange(conn, flags & TURN_AWAITS_WRITE && conn->role == ROLE_SERVER ?
-							  DIR_WRITE : dir, tgid);
-		turn_begin(conn, dir, now);
+	if (flags || !conn->turn_no || conn->turn.dir != dir) {
+		turn_change(scratch, conn, dir, flags, tgid, now);
 	} else {
 		__builtin_memset(&scratch->event.prev, 0, sizeof(scratch->event.prev));
-		flags |= TURN_CONTINUED;
-	}
-	want = turn_want(conn, call);
-	if (conn->mode == MODE_MESSAGES) {
-		scratch->call.call = *call;
-		captured = (__u32)call_capture(want, conn->turn.tail);
-		conn->turn.tail = scratch->call.tail;
-		if (want && !captured && (call->kind & SHAPE_MASK) < SHAPE_NO_BUFFER)
-			kernel_count(COUNTER_PAYLOAD_FAULT);
+		flags = TURN_CONTINUED;
 	}
 	offset = (__u32)conn->turn.bytes;
-	conn->turn.calls++;
-	conn->turn.last_ns = now;
-	barrier();
-	conn->turn.bytes += call->bytes;
-	conn->captured += captured;
-	/* Bytes after a hole are of no use, and neither are bytes after the header. */
-	if (captured < call->bytes || turn_header_ends(scratch, captured))
-		conn->captured = settings.prefix_bytes;
-	if (!want || (!captured && !is_new))
+	turn_add(conn, call, now);
+	if (conn->mode != MODE_MESSAGES)
 		return;
-	if (!captured)
-		flags |= TURN_NO_BYTES;
+	want = turn_want(conn, call);
+	captured = turn_capture(scratch, conn, call, want);
+	if (!want || (!captured && flags == TURN_CONTINUED))
+		return;
 	scratch->event.header.ktime_ns = now;
 	scratch->event.turn = conn->turn;
 	scratch->event.call_bytes = call->bytes;
 	scratch->event.offset = offset;
-	scratch->event.turn_flags = (__u16)flags;
+	scratch->event.turn_flags = (__u16)(captured ? flags : flags | TURN_NO_BYTES);
 	turn_emit(scratch, conn, sk, conn->turn_no, captured);
 }
 
@@ -223,12 +254,14 @@ static __always_inline void conn_sample(struct conn_state *conn, const struct so
 }
 
 /* The entry of a socket; made now when the connection is older than sonde. NULL: not TCP, or the table is full. */
-static __always_inline struct conn_state *conn_find_or_adopt(const struct sock *sk, __u32 tgid, __u8 dir, __u64 bytes)
+static __always_inline struct conn_state *conn_find_or_adopt(const struct sock *sk, __u32 tgid,
+							     __u8 dir, __u64 bytes)
 {
 	struct conn_state *conn = conn_find(sk);
 
 	if (conn || !sock_is_tcp(sk) ||
-	    conn_open(sk, tgid, ROLE_UNKNOWN, CONN_PREEXISTING, BPF_CORE_READ(sk, __sk_common.skc_state)))
+	    conn_open(sk, tgid, ROLE_UNKNOWN, CONN_PREEXISTING,
+		      BPF_CORE_READ(sk, __sk_common.skc_state)))
 		return conn;
 	conn = conn_find(sk);
 	if (conn && dir == DIR_WRITE)

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # build-initrd.sh OUT [--modules KDIR] [SRC[:DEST]]…: an initrd that boots guest-init and then runs /test/run (bash).
 # SRC is a file or a tree of the host; binaries bring the libraries that ldd names. DEST defaults to
 # SRC for absolute paths under /usr, /etc, /opt and /var, and to /test/<name> for everything else.

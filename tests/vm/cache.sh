@@ -1,4 +1,5 @@
 # shellcheck shell=bash disable=SC2034 # its readers are elsewhere
+# SPDX-License-Identifier: Apache-2.0
 # Sourced by every script here: where the room keeps what it fetched and built, and how a script gives up.
 
 vm_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

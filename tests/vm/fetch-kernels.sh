@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # fetch-kernels.sh [KERNEL…]: Debian's cloud kernels and the modules that guests need, into
 # $SONDE_CACHE/kernels/KERNEL/{vmlinuz,modules/,release}. Does nothing for a kernel that is there.
 set -euo pipefail

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # fetch-qemu.sh: QEMU 10 for counting instructions, into $SONDE_CACHE/qemu, with a wrapper
 # $SONDE_CACHE/qemu/qemu-system-x86_64 that finds its libraries and firmware there.
 # Debian 12's own QEMU 7.2 panics guests under -icount (DESIGN.md). Does nothing when the wrapper works.

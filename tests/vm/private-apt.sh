@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
 # Sourced by the fetch scripts: apt with its own sources, lists and archives, so that nothing that the
 # machine has installed or configured changes. Leaves to its callers what to download.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # run.sh KERNEL [option]… -- COMMAND [ARG]…: run a command in a guest of that kernel, with its output and exit status.
 #   --smp N --mem M    processors (2) and memory (1G)
 #   --timeout S        end the guest after S seconds (120); then the status is 124

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # selftest.sh [KERNEL…]: does each guest offer what the end-to-end tests lean on? Prints a line a kernel.
 set -euo pipefail
 vm_dir=$(cd "$(dirname "$0")" && pwd)

@@ -76,7 +76,8 @@ static void expire(struct agent *agent, uint64_t now_ns)
 {
 	const struct series_liveness liveness = { agent, owner_is_gone, service_is_gone };
 
-	series_store_expire(agent->store, now_ns, (uint64_t)agent->options->series_ttl_seconds * NS_PER_SECOND,
+	series_store_expire(agent->store, now_ns,
+			    (uint64_t)agent->options->series_ttl_seconds * NS_PER_SECOND,
 			    &liveness);
 	process_table_expire(agent->processes, now_ns, PROCESS_KEEP_NS);
 }
@@ -158,7 +159,8 @@ static bool run_once(struct agent *agent)
 			answer_scrape(agent);
 	}
 	now_ns = now_monotonic_ns();
-	(void)control_server_run(agent->control, now_ns); /* what fails with a client only ends that client */
+	(void)control_server_run(agent->control,
+				 now_ns); /* what fails with a client only ends that client */
 	housekeep(agent, now_ns);
 	return true;
 }
@@ -176,7 +178,8 @@ static int start_tables(struct agent *agent)
 	agent->observer = agent->store ? observer_new(agent->store) : NULL;
 	if (!agent->processes || !agent->observer)
 		return -ENOMEM;
-	agent->engine = engine_new(&limits, agent->processes, observer_sink(agent->observer), &feedback);
+	agent->engine =
+		engine_new(&limits, agent->processes, observer_sink(agent->observer), &feedback);
 	return agent->engine ? 0 : -ENOMEM;
 }
 
@@ -184,8 +187,9 @@ static void log_report(const struct check_report *report)
 {
 	for (size_t i = 0; i < report->signal_count; i++)
 		if (!report->signals[i].hook)
-			log_warn("no hook for %s on this kernel; going without %s (`sonde check` tells why)",
-				 report->signals[i].signal, report->signals[i].loses);
+			log_warn(
+				"no hook for %s on this kernel; going without %s (`sonde check` tells why)",
+				report->signals[i].signal, report->signals[i].loses);
 }
 
 static int start_kernel_side(struct agent *agent)
@@ -195,8 +199,9 @@ static int start_kernel_side(struct agent *agent)
 	int error = loader_start(&agent->options->loader, &agent->loader, &agent->report);
 
 	if (error) {
-		log_error("cannot start: %s",
-			  agent->report && agent->report->fatal[0] ? agent->report->fatal : strerror(-error));
+		log_error("cannot start: %s", agent->report && agent->report->fatal[0] ?
+						      agent->report->fatal :
+						      strerror(-error));
 		return error;
 	}
 	log_report(agent->report);
@@ -212,8 +217,9 @@ static int start_control(struct agent *agent, struct control_table *table)
 	int error = control_server_open(agent->options->socket_path, table, &agent->control);
 
 	if (error == -EADDRINUSE)
-		log_error("another agent answers on %s; give this one its own --socket and --listen",
-			  agent->options->socket_path);
+		log_error(
+			"another agent answers on %s; give this one its own --socket and --listen",
+			agent->options->socket_path);
 	else if (error)
 		log_error("cannot listen on %s: %s", agent->options->socket_path, strerror(-error));
 	return error ? error : add_to_loop(agent, control_server_fd(agent->control));
@@ -322,8 +328,8 @@ int agent_run(const struct agent_options *options)
 	recording_feed_init(&agent.feed, &options->loader.settings);
 	error = start(&agent, &table);
 	if (!error) {
-		log_info("metrics on http://%s/metrics, control socket %s", http_server_address(agent.http),
-			 options->socket_path);
+		log_info("metrics on http://%s/metrics, control socket %s",
+			 http_server_address(agent.http), options->socket_path);
 		while (run_once(&agent))
 			;
 		drain(&agent);

@@ -14,12 +14,13 @@
 struct agent_options {
 	const char *listen;	 /* ADDR:PORT */
 	const char *socket_path; /* control socket */
-	const char *only_exe[AGENT_GLOBS_MAX]; /* look only at processes whose executable matches one */
+	const char *
+		only_exe[AGENT_GLOBS_MAX]; /* look only at processes whose executable matches one */
 	size_t only_exe_count;
 	const char *skip_exe[AGENT_GLOBS_MAX]; /* never look at those */
 	size_t skip_exe_count;
 	struct loader_options loader;
-	size_t series_limit;	    /* per metric */
+	size_t series_limit; /* per metric */
 	size_t routes_per_service;
 	unsigned series_ttl_seconds; /* after the end of a series' process */
 };

@@ -26,7 +26,8 @@ static const char *const loss_labels[LOSS_REASON_COUNT] = {
 };
 
 /* Updates that find no room are counted in the store itself. */
-static void set_total(struct agent *agent, enum metric metric, const char *first, const char *second, uint64_t total)
+static void set_total(struct agent *agent, enum metric metric, const char *first,
+		      const char *second, uint64_t total)
 {
 	label_values labels = { first, second };
 
@@ -68,7 +69,8 @@ static void write_events(struct agent *agent)
 			if (reason != LOSS_RATE_LIMITED)
 				produced += counts[kind].lost[reason];
 		set_total(agent, METRIC_EVENTS_PRODUCED, event_kind_name(kind), NULL, produced);
-		set_total(agent, METRIC_EVENTS_CONSUMED, event_kind_name(kind), NULL, agent->intake.consumed[kind]);
+		set_total(agent, METRIC_EVENTS_CONSUMED, event_kind_name(kind), NULL,
+			  agent->intake.consumed[kind]);
 		write_event_losses(agent, kind, &counts[kind]);
 	}
 }
@@ -88,7 +90,8 @@ static void write_kernel_counters(struct agent *agent)
 		if (i != COUNTER_PAYLOAD_FAULT)
 			set_total(agent, METRIC_MAP_FULL, labels[i], NULL, counters[i]);
 	set_total(agent, METRIC_PAYLOAD_FAULTS, NULL, NULL, counters[COUNTER_PAYLOAD_FAULT]);
-	set_total(agent, METRIC_SYSCALL_ERRORS_UNATTRIBUTED, NULL, NULL, counters[COUNTER_ERROR_TABLE_FULL]);
+	set_total(agent, METRIC_SYSCALL_ERRORS_UNATTRIBUTED, NULL, NULL,
+		  counters[COUNTER_ERROR_TABLE_FULL]);
 }
 
 static void write_hooks(struct agent *agent)
@@ -112,23 +115,29 @@ static void write_fills(struct agent *agent)
 
 	for (size_t i = 0; i < count; i++) {
 		set_gauge(agent, METRIC_MAP_ENTRIES, fills[i].map, (double)fills[i].entries);
-		set_gauge(agent, METRIC_MAP_MAX_ENTRIES, fills[i].map, (double)fills[i].max_entries);
+		set_gauge(agent, METRIC_MAP_MAX_ENTRIES, fills[i].map,
+			  (double)fills[i].max_entries);
 	}
 	(void)loader_rings(agent->loader, &rings);
 	for (size_t i = 0; i < rings; i++) {
 		char name[16];
 
 		snprintf(name, sizeof(name), i == RING_PROCESS ? "process" : "shard_%zu", i - 1);
-		set_gauge(agent, METRIC_RING_BYTES, name, (double)ring_consumer_waiting(agent->consumer, i));
+		set_gauge(agent, METRIC_RING_BYTES, name,
+			  (double)ring_consumer_waiting(agent->consumer, i));
 		set_gauge(agent, METRIC_RING_SIZE, name, (double)loader_ring_bytes(agent->loader));
 	}
 	engine_stats_read(agent->engine, &engine);
 	set_gauge(agent, METRIC_TABLE_ENTRIES, "connections", (double)engine.connections);
-	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "connections", (double)agent->options->loader.connections);
+	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "connections",
+		  (double)agent->options->loader.connections);
 	set_total(agent, METRIC_TABLE_EVICTED, "connections", NULL, engine.connections_evicted);
-	set_gauge(agent, METRIC_TABLE_ENTRIES, "processes", (double)process_table_count(agent->processes));
-	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "processes", (double)agent->options->loader.processes);
-	set_total(agent, METRIC_TABLE_EVICTED, "processes", NULL, process_table_evicted(agent->processes));
+	set_gauge(agent, METRIC_TABLE_ENTRIES, "processes",
+		  (double)process_table_count(agent->processes));
+	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "processes",
+		  (double)agent->options->loader.processes);
+	set_total(agent, METRIC_TABLE_EVICTED, "processes", NULL,
+		  process_table_evicted(agent->processes));
 	set_total(agent, METRIC_TURNS_MISSED, NULL, NULL, engine.turns_missed);
 	set_total(agent, METRIC_ROUTES_REFUSED, NULL, NULL, engine.routes_refused);
 }
@@ -139,7 +148,8 @@ static int write_program(void *context, const struct program_figures *figures)
 
 	set_total(agent, METRIC_BPF_RUN_TIME, figures->name, NULL, figures->run_ns);
 	set_total(agent, METRIC_BPF_RUNS, figures->name, NULL, figures->runs);
-	set_total(agent, METRIC_BPF_RECURSION_MISSES, figures->name, NULL, figures->recursion_misses);
+	set_total(agent, METRIC_BPF_RECURSION_MISSES, figures->name, NULL,
+		  figures->recursion_misses);
 	return 0;
 }
 
@@ -185,7 +195,8 @@ static void write_cost(struct agent *agent)
 			  timeval_ns(&usage.ru_utime) + timeval_ns(&usage.ru_stime));
 	set_gauge(agent, METRIC_RESIDENT_MEMORY, NULL, resident_bytes());
 	set_gauge(agent, METRIC_OPEN_FDS, NULL, open_descriptors());
-	set_gauge(agent, METRIC_START_TIME, NULL, (double)agent->started_realtime_ns / NS_PER_SECOND);
+	set_gauge(agent, METRIC_START_TIME, NULL,
+		  (double)agent->started_realtime_ns / NS_PER_SECOND);
 }
 
 static void write_build(struct agent *agent)

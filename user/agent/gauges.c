@@ -60,7 +60,8 @@ static bool match_service(const struct table_node *node, const void *key)
 
 static bool match_listener(const struct table_node *node, const void *key)
 {
-	return memcmp(&table_entry(node, struct listener_sum, node)->key, key, sizeof(struct listener_key)) == 0;
+	return memcmp(&table_entry(node, struct listener_sum, node)->key, key,
+		      sizeof(struct listener_key)) == 0;
 }
 
 static bool match_drops(const struct table_node *node, const void *key)
@@ -68,7 +69,8 @@ static bool match_drops(const struct table_node *node, const void *key)
 	return table_entry(node, struct socket_drops, node)->sock == *(const uint64_t *)key;
 }
 
-struct gauges *gauges_new(const struct loader *loader, struct series_store *store, struct process_table *processes)
+struct gauges *gauges_new(const struct loader *loader, struct series_store *store,
+			  struct process_table *processes)
 {
 	struct gauges *gauges = calloc(1, sizeof(*gauges));
 
@@ -114,7 +116,8 @@ void gauges_free(struct gauges **gauges_slot)
 void gauges_begin(struct gauges *gauges)
 {
 	for (struct table_node *node = gauges->services.oldest; node; node = node->newer)
-		memset(table_entry(node, struct service_sum, node)->open, 0, sizeof(uint64_t[ROLE_COUNT]));
+		memset(table_entry(node, struct service_sum, node)->open, 0,
+		       sizeof(uint64_t[ROLE_COUNT]));
 	for (struct table_node *node = gauges->listeners.oldest; node; node = node->newer) {
 		struct listener_sum *sum = table_entry(node, struct listener_sum, node);
 
@@ -130,7 +133,8 @@ static struct service_sum *service_sum(struct gauges *gauges, const char *servic
 {
 	uint64_t hash = hash_bytes(service, strlen(service));
 	struct table_node *node = table_find(&gauges->services, hash, service);
-	struct service_sum *sum = node ? table_entry(node, struct service_sum, node) : calloc(1, sizeof(*sum));
+	struct service_sum *sum =
+		node ? table_entry(node, struct service_sum, node) : calloc(1, sizeof(*sum));
 
 	if (node || !sum)
 		return sum;
@@ -145,7 +149,8 @@ static struct listener_sum *listener_sum(struct gauges *gauges, const struct lis
 {
 	uint64_t hash = hash_bytes(key, sizeof(*key));
 	struct table_node *node = table_find(&gauges->listeners, hash, key);
-	struct listener_sum *sum = node ? table_entry(node, struct listener_sum, node) : calloc(1, sizeof(*sum));
+	struct listener_sum *sum =
+		node ? table_entry(node, struct listener_sum, node) : calloc(1, sizeof(*sum));
 
 	if (node || !sum)
 		return sum;
@@ -160,7 +165,8 @@ static struct socket_drops *socket_drops(struct gauges *gauges, uint64_t sock, u
 {
 	uint64_t hash = hash_u64(sock);
 	struct table_node *node = table_find(&gauges->drops, hash, &sock);
-	struct socket_drops *drops = node ? table_entry(node, struct socket_drops, node) : calloc(1, sizeof(*drops));
+	struct socket_drops *drops =
+		node ? table_entry(node, struct socket_drops, node) : calloc(1, sizeof(*drops));
 
 	if (node || !drops)
 		return drops;
@@ -178,7 +184,8 @@ void gauges_connection(struct gauges *gauges, const struct conn_state *conn)
 	struct service_sum *sum;
 
 	/* Not accepted yet, or no longer open in both directions' sense. */
-	if (!conn->tgid || (conn->tcp_state != TCP_STATE_ESTABLISHED && conn->tcp_state != TCP_STATE_CLOSE_WAIT))
+	if (!conn->tgid ||
+	    (conn->tcp_state != TCP_STATE_ESTABLISHED && conn->tcp_state != TCP_STATE_CLOSE_WAIT))
 		return;
 	process = process_lookup(gauges->processes, conn->tgid);
 	if (!process || process->is_ignored || conn->role >= ROLE_COUNT)
@@ -197,7 +204,8 @@ void gauges_listener(struct gauges *gauges, uint64_t sock)
 	struct listener_sum *sum;
 	struct socket_drops *drops;
 
-	if (loader_control(gauges->loader, CONTROL_LISTENER_READ, sock, 0, 0) || kernel_table_find(map, &sock, &state))
+	if (loader_control(gauges->loader, CONTROL_LISTENER_READ, sock, 0, 0) ||
+	    kernel_table_find(map, &sock, &state))
 		return; /* closed meanwhile */
 	process = process_lookup(gauges->processes, state.tgid);
 	if (!process || process->is_ignored)
@@ -236,8 +244,10 @@ static void end_services(struct gauges *gauges)
 
 			if (!sum->open[role] && !sum->was_set[role])
 				continue;
-			(void)series_set(gauges->store, METRIC_TCP_CONNECTIONS, labels, 0, (double)sum->open[role]);
-			sum->was_set[role] = sum->open[role] > 0; /* 0 is said once and then stands */
+			(void)series_set(gauges->store, METRIC_TCP_CONNECTIONS, labels, 0,
+					 (double)sum->open[role]);
+			sum->was_set[role] =
+				sum->open[role] > 0; /* 0 is said once and then stands */
 			is_used = true;
 		}
 		if (!is_used)
@@ -259,10 +269,10 @@ static void end_listeners(struct gauges *gauges)
 		snprintf(pid, sizeof(pid), "%u", sum->key.tgid);
 		snprintf(port, sizeof(port), "%u", sum->key.port);
 		if (sum->is_met) {
-			(void)series_set(gauges->store, METRIC_TCP_LISTEN_BACKLOG, labels, sum->key.tgid,
-					 (double)sum->backlog);
-			(void)series_set(gauges->store, METRIC_TCP_LISTEN_BACKLOG_LIMIT, labels, sum->key.tgid,
-					 (double)sum->backlog_max);
+			(void)series_set(gauges->store, METRIC_TCP_LISTEN_BACKLOG, labels,
+					 sum->key.tgid, (double)sum->backlog);
+			(void)series_set(gauges->store, METRIC_TCP_LISTEN_BACKLOG_LIMIT, labels,
+					 sum->key.tgid, (double)sum->backlog_max);
 		} else {
 			series_remove(gauges->store, METRIC_TCP_LISTEN_BACKLOG, labels);
 			series_remove(gauges->store, METRIC_TCP_LISTEN_BACKLOG_LIMIT, labels);

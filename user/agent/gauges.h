@@ -14,7 +14,8 @@
 struct gauges;
 
 /* All borrowed. NULL when out of memory. */
-struct gauges *gauges_new(const struct loader *loader, struct series_store *store, struct process_table *processes);
+struct gauges *gauges_new(const struct loader *loader, struct series_store *store,
+			  struct process_table *processes);
 void gauges_free(struct gauges **gauges);
 
 /* A round: begin, everything there is, end. */

@@ -17,7 +17,8 @@ static bool matches_any(const char *const *globs, size_t count, const char *path
 
 static bool is_unselected(const struct agent_options *options, const char *path)
 {
-	if (options->only_exe_count && !matches_any(options->only_exe, options->only_exe_count, path))
+	if (options->only_exe_count &&
+	    !matches_any(options->only_exe, options->only_exe_count, path))
 		return true;
 	return matches_any(options->skip_exe, options->skip_exe_count, path);
 }
@@ -36,15 +37,18 @@ static void select_process(struct agent *agent, uint32_t tgid)
 		return;
 	is_ignored = is_unselected(agent->options, process->path);
 	if (is_ignored || process->is_ignored)
-		(void)loader_control(agent->loader, CONTROL_PROCESS_FLAGS, tgid, 0, /* gone already: nothing to do */
+		(void)loader_control(agent->loader, CONTROL_PROCESS_FLAGS, tgid,
+				     0, /* gone already: nothing to do */
 				     is_ignored ? PROCESS_IGNORED : 0);
 	process->is_ignored = is_ignored;
 }
 
-static void count_lost(struct agent *agent, const void *bytes, size_t length, enum loss_reason reason)
+static void count_lost(struct agent *agent, const void *bytes, size_t length,
+		       enum loss_reason reason)
 {
 	const struct event_header *header = bytes;
-	unsigned kind = length >= sizeof(*header) && header->kind < EVENT_KIND_COUNT ? header->kind : 0;
+	unsigned kind =
+		length >= sizeof(*header) && header->kind < EVENT_KIND_COUNT ? header->kind : 0;
 
 	agent->intake.lost[kind][reason]++;
 }
@@ -56,7 +60,8 @@ void intake_record(void *context, const void *bytes, size_t length)
 	int error = event_decode(bytes, length, &event);
 
 	if (error) {
-		count_lost(agent, bytes, length, error == -ENOTSUP ? LOSS_UNKNOWN_KIND : LOSS_MALFORMED);
+		count_lost(agent, bytes, length,
+			   error == -ENOTSUP ? LOSS_UNKNOWN_KIND : LOSS_MALFORMED);
 		return;
 	}
 	error = engine_feed(agent->engine, &event);
@@ -93,21 +98,24 @@ void intake_catch_up(void *context, uint32_t tgid)
 	struct agent *agent = context;
 
 	if (agent->consumer)
-		(void)ring_consumer_drain_processes(agent->consumer); /* if that fails, the main loop meets it too */
+		(void)ring_consumer_drain_processes(
+			agent->consumer); /* if that fails, the main loop meets it too */
 	if (!process_is_known(agent->processes, tgid))
 		(void)take_in_running(agent, tgid);
 }
 
 void intake_running_processes(struct agent *agent)
 {
-	(void)procfs_each_process(take_in_running, agent); /* without /proc, events alone name processes */
+	(void)procfs_each_process(take_in_running,
+				  agent); /* without /proc, events alone name processes */
 }
 
 void intake_set_mode(void *context, uint64_t sock, uint64_t conn_id, enum conn_mode mode)
 {
 	struct agent *agent = context;
 
-	(void)loader_control(agent->loader, CONTROL_CONN_MODE, sock, conn_id, mode); /* closed already: no matter */
+	(void)loader_control(agent->loader, CONTROL_CONN_MODE, sock, conn_id,
+			     mode); /* closed already: no matter */
 }
 
 /* Written as an event, so that a recording holds what was seen. */
@@ -117,7 +125,8 @@ void intake_ask_progress(void *context, uint64_t sock, uint64_t conn_id)
 	struct event_turn_progress event = { 0 };
 	struct conn_state conn;
 
-	if (kernel_table_find(loader_map(agent->loader, "conn_by_sock"), &sock, &conn) || conn.conn_id != conn_id)
+	if (kernel_table_find(loader_map(agent->loader, "conn_by_sock"), &sock, &conn) ||
+	    conn.conn_id != conn_id)
 		return;
 	event.header = (struct event_header){ .ktime_ns = now_monotonic_ns(),
 					      .tgid = conn.tgid,

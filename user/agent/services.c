@@ -63,11 +63,13 @@ static double row_quantile(const struct service_row *row, double share)
 	double rank = share * (double)row->count, below = 0;
 
 	for (size_t i = 0; i < row->layout->bound_count; i++) {
-		double lower = i ? (double)row->layout->bounds[i - 1] : 0, upper = (double)row->layout->bounds[i];
+		double lower = i ? (double)row->layout->bounds[i - 1] : 0,
+		       upper = (double)row->layout->bounds[i];
 		double here = (double)row->classic[i];
 
 		if (here > 0 && below + here >= rank)
-			return (lower + (upper - lower) * (rank - below) / here) / row->layout->divisor;
+			return (lower + (upper - lower) * (rank - below) / here) /
+			       row->layout->divisor;
 		below += here;
 	}
 	return (double)row->layout->bounds[row->layout->bound_count - 1] / row->layout->divisor;
@@ -78,10 +80,12 @@ static void row_write(const struct service_row *row, json_t *array)
 	if (!row->count)
 		return;
 	(void)json_array_append_new(
-		array, json_pack("{s:s, s:s, s:I, s:I, s:f, s:f, s:f}", "service", row->service, "kind", row->kind,
-				 "requests", (json_int_t)row->count, "errors", (json_int_t)row->errors, "mean_seconds",
-				 (double)row->sum / (double)row->count / row->layout->divisor, "p50_seconds",
-				 row_quantile(row, 0.5), "p99_seconds", row_quantile(row, 0.99)));
+		array, json_pack("{s:s, s:s, s:I, s:I, s:f, s:f, s:f}", "service", row->service,
+				 "kind", row->kind, "requests", (json_int_t)row->count, "errors",
+				 (json_int_t)row->errors, "mean_seconds",
+				 (double)row->sum / (double)row->count / row->layout->divisor,
+				 "p50_seconds", row_quantile(row, 0.5), "p99_seconds",
+				 row_quantile(row, 0.99)));
 }
 
 /* Series sorted by labels stand together by service, their first label. */
@@ -89,7 +93,8 @@ static int write_source(const struct snapshot *snapshot, size_t source, json_t *
 {
 	size_t count;
 	const struct sample *samples = snapshot_samples(snapshot, sources[source].metric, &count);
-	_cleanup_free_ const struct sample **sorted = calloc(count ? count : 1, sizeof(struct sample *));
+	_cleanup_free_ const struct sample **sorted =
+		calloc(count ? count : 1, sizeof(struct sample *));
 	struct service_row row = { 0 };
 	size_t used = 0;
 
@@ -102,7 +107,8 @@ static int write_source(const struct snapshot *snapshot, size_t source, json_t *
 	for (size_t i = 0; i < used; i++) {
 		if (!row.service || strcmp(row.service, sorted[i]->values) != 0) {
 			row_write(&row, array);
-			row = (struct service_row){ .service = sorted[i]->values, .kind = sources[source].kind };
+			row = (struct service_row){ .service = sorted[i]->values,
+						    .kind = sources[source].kind };
 		}
 		row_add(&row, sorted[i], *label_at(sorted[i], sources[source].error_label));
 	}

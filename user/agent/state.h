@@ -61,7 +61,8 @@ void intake_ask_progress(void *context, uint64_t sock, uint64_t conn_id);
 
 /* figures.c: the agent's own metrics, before a snapshot. */
 void figures_write(struct agent *agent);
-void figures_window(struct agent *agent, uint64_t now_ns); /* open and close the windows of BPF statistics */
+void figures_window(struct agent *agent,
+		    uint64_t now_ns); /* open and close the windows of BPF statistics */
 
 /* services.c: requests, errors and latency of each service, for people. Returns 0 or -ENOMEM. */
 int services_write(struct agent *agent, json_t **ret_array);

@@ -32,7 +32,8 @@ static int write_hooks(void *context, size_t limit, json_t **ret_data, size_t *r
 	return finish(signal_view_json(agent->report), ret_data);
 }
 
-static void format_end(const uint8_t address[16], uint16_t family, uint16_t port, char *text, size_t size)
+static void format_end(const uint8_t address[16], uint16_t family, uint16_t port, char *text,
+		       size_t size)
 {
 	char host[INET6_ADDRSTRLEN] = "?";
 
@@ -70,11 +71,13 @@ static int add_connection(void *context, const struct engine_conn_view *view)
 	format_end(tuple->remote_addr, tuple->family, tuple->remote_port, remote, sizeof(remote));
 	append(listing->array,
 	       json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:I, s:I, s:f}", "role",
-			 observe_role_name(view->conn->role), "local", local, "remote", remote, "protocol",
-			 view->protocol, "pid", (json_int_t)(view->process ? view->process->tgid : 0), "service",
+			 observe_role_name(view->conn->role), "local", local, "remote", remote,
+			 "protocol", view->protocol, "pid",
+			 (json_int_t)(view->process ? view->process->tgid : 0), "service",
 			 view->process ? view->process->service : "", "executable",
-			 view->process ? view->process->executable : "", "requests", (json_int_t)view->requests,
-			 "turns", (json_int_t)view->conn->turn_no, "idle_seconds",
+			 view->process ? view->process->executable : "", "requests",
+			 (json_int_t)view->requests, "turns", (json_int_t)view->conn->turn_no,
+			 "idle_seconds",
 			 now_ns > view->last_ns ? (double)(now_ns - view->last_ns) / 1e9 : 0.0));
 	return 0;
 }
@@ -103,15 +106,18 @@ static int add_process(void *context, struct process *process)
 		connects += state->connects[i];
 	append(listing->array,
 	       json_pack("{s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:s}", "pid",
-			 (json_int_t)process->tgid, "parent_pid", (json_int_t)process->parent_tgid, "service",
-			 process->service, "executable", process->executable, "connects", (json_int_t)connects,
-			 "accepts", (json_int_t)(state ? state->accepts : 0), "exchanges",
-			 (json_int_t)(state ? state->exchanges[ROLE_CLIENT] + state->exchanges[ROLE_SERVER] +
-						      state->exchanges[ROLE_UNKNOWN]
-					    : 0),
-			 "bytes_sent", (json_int_t)(state ? state->bytes_sent : 0), "bytes_received",
-			 (json_int_t)(state ? state->bytes_received : 0), "exited", process->exited_ns != 0, "ignored",
-			 process->is_ignored, "path", process->path));
+			 (json_int_t)process->tgid, "parent_pid", (json_int_t)process->parent_tgid,
+			 "service", process->service, "executable", process->executable, "connects",
+			 (json_int_t)connects, "accepts", (json_int_t)(state ? state->accepts : 0),
+			 "exchanges",
+			 (json_int_t)(state ? state->exchanges[ROLE_CLIENT] +
+						      state->exchanges[ROLE_SERVER] +
+						      state->exchanges[ROLE_UNKNOWN] :
+					      0),
+			 "bytes_sent", (json_int_t)(state ? state->bytes_sent : 0),
+			 "bytes_received", (json_int_t)(state ? state->bytes_received : 0),
+			 "exited", process->exited_ns != 0, "ignored", process->is_ignored, "path",
+			 process->path));
 	return 0;
 }
 
@@ -136,10 +142,12 @@ static int write_series(void *context, size_t limit, json_t **ret_data, size_t *
 		struct series_family_view family;
 
 		series_family_read(agent->store, metric, &family);
-		append(array, json_pack("{s:s, s:s, s:I, s:I, s:I}", "metric", metric_table[metric].name, "type",
-					metric_type_name(metric_table[metric].type), "series",
-					(json_int_t)family.count, "limit", (json_int_t)family.limit, "refused",
-					(json_int_t)(family.refused_limit + family.refused_memory)));
+		append(array,
+		       json_pack("{s:s, s:s, s:I, s:I, s:I}", "metric", metric_table[metric].name,
+				 "type", metric_type_name(metric_table[metric].type), "series",
+				 (json_int_t)family.count, "limit", (json_int_t)family.limit,
+				 "refused",
+				 (json_int_t)(family.refused_limit + family.refused_memory)));
 	}
 	*ret_total = METRIC_COUNT;
 	return finish(array, ret_data);
@@ -171,9 +179,10 @@ static json_t *ring_rows(struct agent *agent)
 		char name[16];
 
 		snprintf(name, sizeof(name), i == RING_PROCESS ? "process" : "shard_%zu", i - 1);
-		append(array, json_pack("{s:s, s:I, s:I}", "ring", name, "size_bytes",
-					(json_int_t)loader_ring_bytes(agent->loader), "waiting_bytes",
-					(json_int_t)ring_consumer_waiting(agent->consumer, i)));
+		append(array,
+		       json_pack("{s:s, s:I, s:I}", "ring", name, "size_bytes",
+				 (json_int_t)loader_ring_bytes(agent->loader), "waiting_bytes",
+				 (json_int_t)ring_consumer_waiting(agent->consumer, i)));
 	}
 	return array;
 }
@@ -189,14 +198,17 @@ static json_t *event_rows(struct agent *agent)
 		uint64_t lost = 0;
 
 		for (unsigned reason = 0; reason < LOSS_REASON_COUNT; reason++)
-			lost += reason == LOSS_RATE_LIMITED
-					? 0
-					: counts[kind].lost[reason] + agent->intake.lost[kind][reason];
+			lost += reason == LOSS_RATE_LIMITED ?
+					0 :
+					counts[kind].lost[reason] +
+						agent->intake.lost[kind][reason];
 		append(array,
 		       json_pack("{s:s, s:I, s:I, s:I}", "kind", event_kind_name(kind), "produced",
 				 (json_int_t)(counts[kind].delivered + agent->intake.made[kind] +
-					      counts[kind].lost[LOSS_RING_FULL] + counts[kind].lost[LOSS_NO_RING]),
-				 "consumed", (json_int_t)agent->intake.consumed[kind], "lost", (json_int_t)lost));
+					      counts[kind].lost[LOSS_RING_FULL] +
+					      counts[kind].lost[LOSS_NO_RING]),
+				 "consumed", (json_int_t)agent->intake.consumed[kind], "lost",
+				 (json_int_t)lost));
 	}
 	return array;
 }
@@ -205,7 +217,9 @@ static int write_rings(void *context, size_t limit, json_t **ret_data, size_t *r
 {
 	(void)limit;
 	(void)ret_total;
-	return finish(json_pack("{s:o, s:o}", "rings", ring_rows(context), "events", event_rows(context)), ret_data);
+	return finish(json_pack("{s:o, s:o}", "rings", ring_rows(context), "events",
+				event_rows(context)),
+		      ret_data);
 }
 
 static int write_config(void *context, size_t limit, json_t **ret_data, size_t *ret_total)
@@ -221,21 +235,30 @@ static int write_config(void *context, size_t limit, json_t **ret_data, size_t *
 		return -ENOMEM;
 	(void)json_object_set_new(data, "listen", json_string(http_server_address(agent->http)));
 	(void)json_object_set_new(data, "socket", json_string(options->socket_path));
-	(void)json_object_set_new(data, "ring_bytes", json_integer((json_int_t)loader_ring_bytes(agent->loader)));
+	(void)json_object_set_new(data, "ring_bytes",
+				  json_integer((json_int_t)loader_ring_bytes(agent->loader)));
 	(void)json_object_set_new(data, "prefix_bytes", json_integer(settings->prefix_bytes));
-	(void)json_object_set_new(data, "error_events_per_second", json_integer(settings->error_events_per_second));
-	(void)json_object_set_new(data, "expected_errors", json_boolean(settings->count_expected_errors));
-	(void)json_object_set_new(data, "connections", json_integer((json_int_t)options->loader.connections));
-	(void)json_object_set_new(data, "processes", json_integer((json_int_t)options->loader.processes));
-	(void)json_object_set_new(data, "series_limit", json_integer((json_int_t)options->series_limit));
-	(void)json_object_set_new(data, "series_ttl_seconds", json_integer(options->series_ttl_seconds));
-	(void)json_object_set_new(data, "routes_per_service", json_integer((json_int_t)options->routes_per_service));
+	(void)json_object_set_new(data, "error_events_per_second",
+				  json_integer(settings->error_events_per_second));
+	(void)json_object_set_new(data, "expected_errors",
+				  json_boolean(settings->count_expected_errors));
+	(void)json_object_set_new(data, "connections",
+				  json_integer((json_int_t)options->loader.connections));
+	(void)json_object_set_new(data, "processes",
+				  json_integer((json_int_t)options->loader.processes));
+	(void)json_object_set_new(data, "series_limit",
+				  json_integer((json_int_t)options->series_limit));
+	(void)json_object_set_new(data, "series_ttl_seconds",
+				  json_integer(options->series_ttl_seconds));
+	(void)json_object_set_new(data, "routes_per_service",
+				  json_integer((json_int_t)options->routes_per_service));
 	*ret_data = data;
 	return 0;
 }
 
 const struct control_topic agent_topics[] = {
-	{ "services", write_services }, { "hooks", write_hooks }, { "conns", write_conns }, { "procs", write_procs },	{ "series", write_series },
-	{ "maps", write_maps },	  { "rings", write_rings }, { "config", write_config },
+	{ "services", write_services }, { "hooks", write_hooks },   { "conns", write_conns },
+	{ "procs", write_procs },	{ "series", write_series }, { "maps", write_maps },
+	{ "rings", write_rings },	{ "config", write_config },
 };
 const size_t agent_topic_count = sizeof(agent_topics) / sizeof(agent_topics[0]);

@@ -61,10 +61,12 @@ static bool match_process(const struct table_node *node, const void *key)
 
 static bool match_error(const struct table_node *node, const void *key)
 {
-	return memcmp(&table_entry(node, struct seen_error, node)->key, key, sizeof(struct syscall_error_key)) == 0;
+	return memcmp(&table_entry(node, struct seen_error, node)->key, key,
+		      sizeof(struct syscall_error_key)) == 0;
 }
 
-struct totals *totals_new(const struct loader *loader, struct series_store *store, struct process_table *processes)
+struct totals *totals_new(const struct loader *loader, struct series_store *store,
+			  struct process_table *processes)
 {
 	struct totals *totals = calloc(1, sizeof(*totals));
 
@@ -77,9 +79,10 @@ struct totals *totals_new(const struct loader *loader, struct series_store *stor
 		totals->fds[i] = loader_map(loader, maps[i].name);
 	totals->gauges = gauges_new(loader, store, processes);
 	if (!totals->gauges ||
-	    table_init(&totals->seen_processes, loader_map_limit(loader, maps[MAP_PROCESSES].name) + 1,
-		       match_process) ||
-	    table_init(&totals->seen_errors, loader_map_limit(loader, maps[MAP_ERRORS].name) + 1, match_error))
+	    table_init(&totals->seen_processes,
+		       loader_map_limit(loader, maps[MAP_PROCESSES].name) + 1, match_process) ||
+	    table_init(&totals->seen_errors, loader_map_limit(loader, maps[MAP_ERRORS].name) + 1,
+		       match_error))
 		totals_free(&totals);
 	return totals;
 }
@@ -103,9 +106,11 @@ void totals_free(struct totals **totals_slot)
 	if (!totals)
 		return;
 	while (totals->seen_processes.oldest)
-		forget_process(totals, table_entry(totals->seen_processes.oldest, struct seen_process, node));
+		forget_process(totals, table_entry(totals->seen_processes.oldest,
+						   struct seen_process, node));
 	while (totals->seen_errors.oldest)
-		forget_error(totals, table_entry(totals->seen_errors.oldest, struct seen_error, node));
+		forget_error(totals,
+			     table_entry(totals->seen_errors.oldest, struct seen_error, node));
 	table_done(&totals->seen_processes);
 	table_done(&totals->seen_errors);
 	gauges_free(&totals->gauges);
@@ -144,8 +149,10 @@ struct process_counter {
 	const char *extra; /* last label, NULL: none */
 };
 
-#define COUNTER(field, metric, by_process, extra) \
-	{ offsetof(struct process_state, field), METRIC_##metric, by_process, extra }
+#define COUNTER(field, metric, by_process, extra)                                         \
+	{                                                                                 \
+		offsetof(struct process_state, field), METRIC_##metric, by_process, extra \
+	}
 
 static const struct process_counter process_counters[] = {
 	COUNTER(connects[CONNECT_ESTABLISHED], TCP_CONNECTS, true, "established"),
@@ -166,7 +173,8 @@ static const struct process_counter process_counters[] = {
 	COUNTER(compat_calls, COMPAT_CALLS, true, NULL),
 };
 
-static uint64_t counter_read(const struct process_state *state, const struct process_counter *counter)
+static uint64_t counter_read(const struct process_state *state,
+			     const struct process_counter *counter)
 {
 	uint64_t value;
 
@@ -174,17 +182,19 @@ static uint64_t counter_read(const struct process_state *state, const struct pro
 	return value;
 }
 
-static void add_process(struct totals *totals, const struct owner *owner, const struct process_state *now,
-			const struct process_state *last)
+static void add_process(struct totals *totals, const struct owner *owner,
+			const struct process_state *now, const struct process_state *last)
 {
 	for (size_t i = 0; i < sizeof(process_counters) / sizeof(process_counters[0]); i++) {
 		const struct process_counter *counter = &process_counters[i];
 		uint64_t delta = counter_read(now, counter) - counter_read(last, counter);
-		label_values with_process = { owner->service, owner->pid, owner->executable, counter->extra };
+		label_values with_process = { owner->service, owner->pid, owner->executable,
+					      counter->extra };
 		label_values by_service = { owner->service, counter->extra };
 
 		if (delta)
-			(void)series_add(totals->store, counter->metric, /* a full store counts what it refuses */
+			(void)series_add(totals->store,
+					 counter->metric, /* a full store counts what it refuses */
 					 counter->by_process ? with_process : by_service,
 					 counter->by_process ? owner->tgid : 0, delta);
 	}
@@ -197,7 +207,8 @@ static bool is_gone(struct totals *totals, const struct owner *owner)
 		return false;
 	if (owner->process->exited_ns)
 		return true;
-	if (process_is_known(totals->processes, owner->tgid) || kill((pid_t)owner->tgid, 0) == 0 || errno != ESRCH)
+	if (process_is_known(totals->processes, owner->tgid) || kill((pid_t)owner->tgid, 0) == 0 ||
+	    errno != ESRCH)
 		return false;
 	process_mark_exited(totals->processes, owner->tgid, totals->now_ns);
 	return true;
@@ -228,14 +239,16 @@ static void visit_process(void *context, const void *key, const void *value)
 	add_process(totals, &owner, value, &seen->last);
 	seen->last = *(const struct process_state *)value;
 	if (is_gone(totals, &owner)) {
-		(void)kernel_table_remove(totals->fds[MAP_PROCESSES], key); /* gone already is as good */
+		(void)kernel_table_remove(totals->fds[MAP_PROCESSES],
+					  key); /* gone already is as good */
 		forget_process(totals, seen);
 	}
 }
 
 static bool error_is_expected(uint16_t error)
 {
-	return error == EAGAIN || error == EINPROGRESS || error == EINTR || (error >= 512 && error <= 516);
+	return error == EAGAIN || error == EINPROGRESS || error == EINTR ||
+	       (error >= 512 && error <= 516);
 }
 
 static void visit_error(void *context, const void *key_bytes, const void *value)
@@ -261,11 +274,12 @@ static void visit_error(void *context, const void *key_bytes, const void *value)
 	if (!owner_find(totals, key->tgid, &owner))
 		return;
 	if (count > seen->last) {
-		label_values labels = { owner.service, owner.pid, owner.executable, syscall_name(key->nr),
-					errno_name(key->error) };
+		label_values labels = { owner.service, owner.pid, owner.executable,
+					syscall_name(key->nr), errno_name(key->error) };
 
-		(void)series_add(totals->store, error_is_expected(key->error) ? METRIC_SYSCALL_EXPECTED_ERRORS
-									      : METRIC_SYSCALL_ERRORS,
+		(void)series_add(totals->store,
+				 error_is_expected(key->error) ? METRIC_SYSCALL_EXPECTED_ERRORS :
+								 METRIC_SYSCALL_ERRORS,
 				 labels, key->tgid, count - seen->last);
 	}
 	seen->last = count;
@@ -311,7 +325,8 @@ int totals_refresh(struct totals *totals, uint64_t now_ns)
 		totals->entries[i] = 0;
 		if (totals->fds[i] < 0)
 			continue; /* its family did not load */
-		error = kernel_table_each(totals->fds[i], maps[i].key_bytes, maps[i].value_bytes, visits[i], totals);
+		error = kernel_table_each(totals->fds[i], maps[i].key_bytes, maps[i].value_bytes,
+					  visits[i], totals);
 		if (error)
 			result = error;
 	}
@@ -333,6 +348,7 @@ size_t totals_fill_read(const struct totals *totals, struct totals_fill *ret_fil
 	for (size_t i = 0; i < MAP_COUNT && count < room; i++)
 		if (totals->fds[i] >= 0)
 			ret_fill[count++] = (struct totals_fill){ maps[i].name, totals->entries[i],
-								  loader_map_limit(totals->loader, maps[i].name) };
+								  loader_map_limit(totals->loader,
+										   maps[i].name) };
 	return count;
 }

@@ -13,7 +13,8 @@
 struct totals;
 
 /* All borrowed; they must outlive it. NULL when out of memory. */
-struct totals *totals_new(const struct loader *loader, struct series_store *store, struct process_table *processes);
+struct totals *totals_new(const struct loader *loader, struct series_store *store,
+			  struct process_table *processes);
 void totals_free(struct totals **totals);
 
 /* Read the kernel's tables and bring the series up to date; then drop the kernel's entries of processes that are gone.

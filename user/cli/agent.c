@@ -36,14 +36,15 @@ struct parsed {
 	struct forced_hook forced[FORCED_MAX];
 };
 
-static unsigned long number(struct argp_state *state, const char *option, const char *text, unsigned long least,
-			    unsigned long most)
+static unsigned long number(struct argp_state *state, const char *option, const char *text,
+			    unsigned long least, unsigned long most)
 {
 	char *end;
 	unsigned long value = strtoul(text, &end, 10);
 
 	if (end == text || *end || *text == '-' || value < least || value > most)
-		argp_error(state, "--%s wants a number from %lu to %lu, not '%s'", option, least, most, text);
+		argp_error(state, "--%s wants a number from %lu to %lu, not '%s'", option, least,
+			   most, text);
 	return value;
 }
 
@@ -60,9 +61,11 @@ static void add_forced(struct argp_state *state, struct parsed *parsed, char *ar
 	char *hook = strchr(argument, '=');
 
 	if (!hook || parsed->agent.loader.forced_count == FORCED_MAX)
-		argp_error(state, "--hook wants SIGNAL=HOOK, at most %d times, not '%s'", FORCED_MAX, argument);
+		argp_error(state, "--hook wants SIGNAL=HOOK, at most %d times, not '%s'",
+			   FORCED_MAX, argument);
 	*hook++ = '\0';
-	parsed->forced[parsed->agent.loader.forced_count++] = (struct forced_hook){ argument, hook };
+	parsed->forced[parsed->agent.loader.forced_count++] =
+		(struct forced_hook){ argument, hook };
 }
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
@@ -82,7 +85,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		agent->loader.ring_bytes = number(state, "ring-bytes", argument, 4096, 1ul << 30);
 		return 0;
 	case OPTION_PREFIX_BYTES:
-		settings->prefix_bytes = (uint32_t)number(state, "prefix-bytes", argument, 64, PREFIX_MAX);
+		settings->prefix_bytes =
+			(uint32_t)number(state, "prefix-bytes", argument, 64, PREFIX_MAX);
 		return 0;
 	case OPTION_HOOK:
 		add_forced(state, parsed, argument);
@@ -91,10 +95,12 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		settings->count_expected_errors = 1;
 		return 0;
 	case OPTION_ERROR_EVENTS:
-		settings->error_events_per_second = (uint32_t)number(state, "error-events", argument, 0, 1000000);
+		settings->error_events_per_second =
+			(uint32_t)number(state, "error-events", argument, 0, 1000000);
 		return 0;
 	case OPTION_SAMPLE_SECONDS:
-		settings->sample_interval_ns = number(state, "sample-seconds", argument, 1, 3600) * 1000000000u;
+		settings->sample_interval_ns =
+			number(state, "sample-seconds", argument, 1, 3600) * 1000000000u;
 		return 0;
 	case OPTION_SKIP_EXE:
 		add_glob(state, agent->skip_exe, &agent->skip_exe_count, argument);
@@ -112,7 +118,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		agent->series_limit = number(state, "series", argument, 1, 1ul << 20);
 		return 0;
 	case OPTION_SERIES_TTL:
-		agent->series_ttl_seconds = (unsigned)number(state, "series-ttl", argument, 1, 86400);
+		agent->series_ttl_seconds =
+			(unsigned)number(state, "series-ttl", argument, 1, 86400);
 		return 0;
 	case OPTION_ROUTES:
 		agent->routes_per_service = number(state, "routes", argument, 1, 1ul << 16);
@@ -127,22 +134,30 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 
 static const struct argp_option argp_options[] = {
 	{ "listen", 'l', "ADDR:PORT", 0, "Serve /metrics there (" LISTEN_DEFAULT ")", 0 },
-	{ "socket", 's', "PATH", 0, "Control socket for dump and record (" CONTROL_SOCKET_DEFAULT ")", 0 },
-	{ "only-exe", OPTION_ONLY_EXE, "GLOB", 0, "Look only at processes whose executable's path matches", 1 },
-	{ "skip-exe", OPTION_SKIP_EXE, "GLOB", 0, "Do not look at processes whose executable's path matches", 1 },
+	{ "socket", 's', "PATH", 0,
+	  "Control socket for dump and record (" CONTROL_SOCKET_DEFAULT ")", 0 },
+	{ "only-exe", OPTION_ONLY_EXE, "GLOB", 0,
+	  "Look only at processes whose executable's path matches", 1 },
+	{ "skip-exe", OPTION_SKIP_EXE, "GLOB", 0,
+	  "Do not look at processes whose executable's path matches", 1 },
 	{ "expected-errors", OPTION_EXPECTED_ERRORS, NULL, 0,
-	  "Also count EAGAIN, EINPROGRESS, EINTR, ERESTART* (sonde_syscall_expected_errors_total)", 1 },
-	{ "prefix-bytes", OPTION_PREFIX_BYTES, "N", 0, "First bytes of a turn to look at (1024)", 2 },
+	  "Also count EAGAIN, EINPROGRESS, EINTR, ERESTART* (sonde_syscall_expected_errors_total)",
+	  1 },
+	{ "prefix-bytes", OPTION_PREFIX_BYTES, "N", 0, "First bytes of a turn to look at (1024)",
+	  2 },
 	{ "ring-bytes", OPTION_RING_BYTES, "N", 0, "Size of each ring buffer (1 MiB)", 2 },
 	{ "connections", OPTION_CONNECTIONS, "N", 0, "Connections tracked at once (16384)", 2 },
 	{ "processes", OPTION_PROCESSES, "N", 0, "Processes tracked at once (8192)", 2 },
 	{ "series", OPTION_SERIES, "N", 0, "Series per metric (2000)", 2 },
-	{ "series-ttl", OPTION_SERIES_TTL, "SECONDS", 0, "Keep series after their process has gone (300)", 2 },
+	{ "series-ttl", OPTION_SERIES_TTL, "SECONDS", 0,
+	  "Keep series after their process has gone (300)", 2 },
 	{ "routes", OPTION_ROUTES, "N", 0, "Routes per service (200)", 2 },
 	{ "error-events", OPTION_ERROR_EVENTS, "N", 0,
 	  "System-call error events per process and second (100); counts are always exact", 2 },
-	{ "sample-seconds", OPTION_SAMPLE_SECONDS, "N", 0, "Between RTT samples of a connection (10)", 2 },
-	{ "hook", OPTION_HOOK, "SIGNAL=HOOK", 0, "Use this hook for a signal and no other (see sonde check)", 3 },
+	{ "sample-seconds", OPTION_SAMPLE_SECONDS, "N", 0,
+	  "Between RTT samples of a connection (10)", 2 },
+	{ "hook", OPTION_HOOK, "SIGNAL=HOOK", 0,
+	  "Use this hook for a signal and no other (see sonde check)", 3 },
 	{ "debug", OPTION_DEBUG, NULL, 0, "Log more", 3 },
 	{ 0 },
 };
@@ -170,7 +185,8 @@ int command_agent(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &parsed);
 	parsed.agent.loader.forced = parsed.forced;
-	parsed.agent.loader.settings.has_selection = parsed.agent.only_exe_count || parsed.agent.skip_exe_count;
+	parsed.agent.loader.settings.has_selection =
+		parsed.agent.only_exe_count || parsed.agent.skip_exe_count;
 	/* A quarter full: at a million events a second that leaves the reader milliseconds. */
 	parsed.agent.loader.settings.wake_bytes = (uint32_t)(parsed.agent.loader.ring_bytes / 4);
 	return agent_run(&parsed.agent) ? STATUS_FAILED : STATUS_OK;

@@ -40,8 +40,10 @@ static const char *status_name(int status)
 
 static int print_json(FILE *file, const struct check_report *report, json_t *signals)
 {
-	json_t *answer = json_pack("{s:s,s:s,s:s?,s:o}", "status", status_name(check_status(report)), "kernel",
-				   report->kernel, "fatal", report->fatal[0] ? report->fatal : NULL, "signals", signals);
+	json_t *answer =
+		json_pack("{s:s,s:s,s:s?,s:o}", "status", status_name(check_status(report)),
+			  "kernel", report->kernel, "fatal",
+			  report->fatal[0] ? report->fatal : NULL, "signals", signals);
 	int error = answer && json_dumpf(answer, file, JSON_INDENT(2)) == 0 ? 0 : -ENOMEM;
 
 	json_decref(answer);
@@ -72,7 +74,8 @@ int check_print(FILE *file, const struct check_report *report, bool is_json, siz
 
 	if (!signals)
 		return -ENOMEM;
-	return is_json ? print_json(file, report, signals) : print_text(file, report, signals, width);
+	return is_json ? print_json(file, report, signals) :
+			 print_text(file, report, signals, width);
 }
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)

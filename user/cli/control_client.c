@@ -19,10 +19,13 @@
 static void say_why_not(const char *path, int error)
 {
 	if (error == -ENOENT || error == -ECONNREFUSED)
-		log_error("no agent answers at %s: start one with `sonde agent`, as root, or give its socket with --socket",
-			  path);
+		log_error(
+			"no agent answers at %s: start one with `sonde agent`, as root, or give its socket with --socket",
+			path);
 	else if (error == -EACCES || error == -EPERM)
-		log_error("%s: permission denied: only root and the user the agent runs as may ask it", path);
+		log_error(
+			"%s: permission denied: only root and the user the agent runs as may ask it",
+			path);
 	else
 		log_error("%s: %s", path, strerror(-error));
 }

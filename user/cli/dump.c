@@ -78,7 +78,8 @@ static const struct view views[] = {
 	    { .key = "lost" } } },
 };
 
-static const char *const topics[] = { "services", "hooks", "conns", "procs", "series", "maps", "rings", "config" };
+static const char *const topics[] = { "services", "hooks", "conns", "procs",
+				      "series",	  "maps",  "rings", "config" };
 #define TOPIC_COUNT (sizeof(topics) / sizeof(topics[0]))
 
 struct dump_options {
@@ -174,10 +175,12 @@ static int dump_topic(int fd, const struct dump_options *options)
 	if (error)
 		return error;
 	if (options->is_json) {
-		error = json_dumpf(json_object_get(answer, "data"), stdout, JSON_INDENT(2)) ? -EIO : 0;
+		error = json_dumpf(json_object_get(answer, "data"), stdout, JSON_INDENT(2)) ? -EIO :
+											      0;
 		putchar('\n');
 	} else {
-		error = print_data(options->topic, json_object_get(answer, "data"), terminal_width(stdout));
+		error = print_data(options->topic, json_object_get(answer, "data"),
+				   terminal_width(stdout));
 		print_cut(answer, "\nshown: ", "\n");
 	}
 	json_decref(answer);
@@ -194,7 +197,8 @@ static json_t *overview_series(const json_t *data, size_t limit)
 		size_t best = 0;
 
 		for (size_t i = 0; i < json_array_size(left); i++) {
-			json_int_t series = json_integer_value(json_object_get(json_array_get(left, i), "series"));
+			json_int_t series = json_integer_value(
+				json_object_get(json_array_get(left, i), "series"));
 
 			best = series > most ? i : best;
 			most = series > most ? series : most;
@@ -265,12 +269,16 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		return 0;
 	case 'n':
 		options->limit = strtoul(argument, &end, 10);
-		if (end == argument || *end || *argument == '-' || !options->limit || options->limit > LIMIT_ALL)
+		if (end == argument || *end || *argument == '-' || !options->limit ||
+		    options->limit > LIMIT_ALL)
 			argp_error(state, "--limit wants a number from 1 to %d", LIMIT_ALL);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (options->topic || !is_topic(argument))
-			argp_error(state, "'%s' is none of services, hooks, conns, procs, series, maps, rings, config", argument);
+			argp_error(
+				state,
+				"'%s' is none of services, hooks, conns, procs, series, maps, rings, config",
+				argument);
 		options->topic = argument;
 		return 0;
 	default:
@@ -283,7 +291,8 @@ int command_dump(int argc, char **argv)
 	static const struct argp_option argp_options[] = {
 		{ "json", 'j', NULL, 0, "Print JSON (user/cli/README.md)", 0 },
 		{ "limit", 'n', "N", 0, "At most N entries", 0 },
-		{ "socket", 's', "PATH", 0, "The agent's control socket (" CONTROL_SOCKET_DEFAULT ")", 0 },
+		{ "socket", 's', "PATH", 0,
+		  "The agent's control socket (" CONTROL_SOCKET_DEFAULT ")", 0 },
 		{ 0 },
 	};
 	static const struct argp argp = {

@@ -112,7 +112,8 @@ static void format_members(const json_t *object, char *text)
 		if (!json_is_string(value) && !json_is_number(value) && !json_is_boolean(value))
 			continue;
 		format_value(value, COLUMN_NUMBER, member);
-		used += (size_t)snprintf(text + used, CELL_MAX - used, "%s%s=%s", used ? " " : "", key, member);
+		used += (size_t)snprintf(text + used, CELL_MAX - used, "%s%s=%s", used ? " " : "",
+					 key, member);
 		if (used >= CELL_MAX)
 			return;
 	}
@@ -184,7 +185,8 @@ static int cells_fill(struct cells *cells, const json_t *rows, const struct colu
 		error = cells_add(cells, make_title(columns[column]));
 	json_array_foreach(rows, i, row)
 		for (size_t column = 0; !error && column < cells->columns; column++) {
-			format_value(json_object_get(row, columns[column]->key), columns[column]->format, text);
+			format_value(json_object_get(row, columns[column]->key),
+				     columns[column]->format, text);
 			error = cells_add(cells, strdup(text));
 		}
 	return error;
@@ -212,8 +214,8 @@ static void put_spaces(FILE *file, size_t count)
 	fprintf(file, "%*s", (int)count, "");
 }
 
-static int print_row(FILE *file, const struct cells *cells, size_t row, const struct column *const *columns,
-		     const size_t *widths, size_t width)
+static int print_row(FILE *file, const struct cells *cells, size_t row,
+		     const struct column *const *columns, const size_t *widths, size_t width)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t length;
@@ -237,7 +239,8 @@ static int print_row(FILE *file, const struct cells *cells, size_t row, const st
 	return 0;
 }
 
-int json_table_print(FILE *file, const json_t *rows, const struct column *columns, size_t column_count, size_t width)
+int json_table_print(FILE *file, const json_t *rows, const struct column *columns,
+		     size_t column_count, size_t width)
 {
 	_cleanup_(cells_done) struct cells cells = { 0 };
 	_cleanup_free_ const struct column **shown = calloc(column_count + 1, sizeof(*shown));
@@ -270,13 +273,18 @@ int json_list_print(FILE *file, const json_t *object, size_t width)
 		{ .key = "value", .title = "VALUE" },
 	};
 	json_t *rows = json_array(), *value;
+	int error = rows ? 0 : -ENOMEM;
 	const char *key;
-	int error;
 
-	json_object_foreach((json_t *)object, key, value)
-		if (!json_is_array(value))
-			(void)json_array_append_new(rows, json_pack("{s:s,s:O}", "key", key, "value", value));
-	error = json_table_print(file, rows, columns, sizeof(columns) / sizeof(columns[0]), width);
+	json_object_foreach((json_t *)object, key, value) {
+		if (error || json_is_array(value))
+			continue;
+		if (json_array_append_new(rows, json_pack("{s:s,s:O}", "key", key, "value", value)))
+			error = -ENOMEM;
+	}
+	if (!error)
+		error = json_table_print(file, rows, columns, sizeof(columns) / sizeof(columns[0]),
+					 width);
 	json_decref(rows);
 	return error;
 }

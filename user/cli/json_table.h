@@ -24,7 +24,8 @@ struct column {
  *
  * width    of a line, what is longer is cut; 0: no limit
  * Returns  0 or -ENOMEM */
-int json_table_print(FILE *file, const json_t *rows, const struct column *columns, size_t column_count, size_t width);
+int json_table_print(FILE *file, const json_t *rows, const struct column *columns,
+		     size_t column_count, size_t width);
 
 /* Print the scalars of an object, one a line: "key  value". */
 int json_list_print(FILE *file, const json_t *object, size_t width);

@@ -73,7 +73,8 @@ static int measure(struct intake *intake, size_t *ret_whole)
 		intake->has_header = true;
 		whole = sizeof(struct recording_header);
 	}
-	while (!(error = recording_record_read(intake->buffer + whole, intake->used - whole, &view))) {
+	while (!(error = recording_record_read(intake->buffer + whole, intake->used - whole,
+					       &view))) {
 		whole += view.record_bytes;
 		intake->dropped += view.dropped;
 		intake->events += !view.dropped;
@@ -85,7 +86,8 @@ static int measure(struct intake *intake, size_t *ret_whole)
 /* Returns bytes read, 0 at the end, negative errno. */
 static int take_in(struct intake *intake, int socket_fd)
 {
-	ssize_t got = recv(socket_fd, intake->buffer + intake->used, sizeof(intake->buffer) - intake->used, 0);
+	ssize_t got = recv(socket_fd, intake->buffer + intake->used,
+			   sizeof(intake->buffer) - intake->used, 0);
 	size_t whole;
 	int error;
 
@@ -128,7 +130,8 @@ static int take_all(struct intake *intake, int socket_fd, int signal_fd, double 
 	int got = 1;
 
 	while (got > 0) {
-		struct pollfd polls[] = { { socket_fd, POLLIN, 0 }, { is_leaving ? -1 : signal_fd, POLLIN, 0 } };
+		struct pollfd polls[] = { { socket_fd, POLLIN, 0 },
+					  { is_leaving ? -1 : signal_fd, POLLIN, 0 } };
 
 		if (poll(polls, 2, wait_ms(until_ms)) < 0 && errno != EINTR)
 			return -errno;
@@ -165,7 +168,8 @@ static int open_signals(void)
 /* Events hold bytes of other people's connections: the file is its owner's only. */
 static int open_output(const char *path)
 {
-	int fd = strcmp(path, "-") ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : dup(STDOUT_FILENO);
+	int fd = strcmp(path, "-") ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) :
+				     dup(STDOUT_FILENO);
 
 	if (fd < 0) {
 		log_error("%s: %s", path, strerror(errno));
@@ -182,8 +186,8 @@ static int say_result(const struct record_options *options, const struct intake 
 		log_error("the agent sends what this version of sonde does not understand");
 	else if (error)
 		log_error("%s: %s", options->path, strerror(-error));
-	log_info("%s: %" PRIu64 " events, %" PRIu64 " dropped, %" PRIu64 " bytes", options->path, intake->events,
-		 intake->dropped, intake->bytes);
+	log_info("%s: %" PRIu64 " events, %" PRIu64 " dropped, %" PRIu64 " bytes", options->path,
+		 intake->events, intake->dropped, intake->bytes);
 	return error && error != -ECONNRESET ? STATUS_FAILED : STATUS_OK;
 }
 
@@ -204,7 +208,8 @@ static int record(const struct record_options *options)
 	if (file_fd < 0)
 		return STATUS_FAILED;
 	intake->file_fd = file_fd;
-	return say_result(options, intake, take_all(intake, socket_fd, signal_fd, options->seconds));
+	return say_result(options, intake,
+			  take_all(intake, socket_fd, signal_fd, options->seconds));
 }
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
@@ -239,7 +244,8 @@ int command_record(int argc, char **argv)
 {
 	static const struct argp_option argp_options[] = {
 		{ "seconds", 't', "N", 0, "Stop after N seconds; without it, on Ctrl-C", 0 },
-		{ "socket", 's', "PATH", 0, "The agent's control socket (" CONTROL_SOCKET_DEFAULT ")", 0 },
+		{ "socket", 's', "PATH", 0,
+		  "The agent's control socket (" CONTROL_SOCKET_DEFAULT ")", 0 },
 		{ 0 },
 	};
 	static const struct argp argp = {

@@ -54,7 +54,8 @@ int recording_feed_started(struct recording_feed *feed, struct control_stream *s
 	recorder = malloc(sizeof(*recorder));
 	if (!recorder)
 		return -ENOMEM;
-	recording_header_make(&feed->settings, now_ns(CLOCK_REALTIME), now_ns(CLOCK_MONOTONIC), &header);
+	recording_header_make(&feed->settings, now_ns(CLOCK_REALTIME), now_ns(CLOCK_MONOTONIC),
+			      &header);
 	error = recorder_start(recorder, &output, &header);
 	if (!error)
 		error = procfs_each_process(append_process, recorder);
@@ -68,7 +69,8 @@ int recording_feed_started(struct recording_feed *feed, struct control_stream *s
 void recording_feed_finishing(struct recording_feed *feed, struct control_stream *stream)
 {
 	(void)feed;
-	(void)recorder_finish(control_stream_data(stream)); /* no room: the client lags too far to be told */
+	(void)recorder_finish(
+		control_stream_data(stream)); /* no room: the client lags too far to be told */
 }
 
 void recording_feed_ended(struct recording_feed *feed, struct control_stream *stream)
@@ -86,7 +88,8 @@ void recording_feed_append(struct recording_feed *feed, const void *bytes, size_
 {
 	for (size_t i = 0; i < RECORDING_FEED_MAX; i++)
 		if (feed->recorders[i])
-			(void)recorder_append(feed->recorders[i], bytes, length); /* a broken stream ends by itself */
+			(void)recorder_append(feed->recorders[i], bytes,
+					      length); /* a broken stream ends by itself */
 }
 
 uint64_t recording_feed_dropped(const struct recording_feed *feed)

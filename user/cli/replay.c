@@ -62,8 +62,8 @@ static int replay_init(struct replay *replay)
 	replay->observer = replay->store ? observer_new(replay->store) : NULL;
 	if (!replay->processes || !replay->observer)
 		return -ENOMEM;
-	replay->engine =
-		engine_new(&engine_limits, replay->processes, observer_sink(replay->observer), &nobody);
+	replay->engine = engine_new(&engine_limits, replay->processes,
+				    observer_sink(replay->observer), &nobody);
 	return replay->engine ? 0 : -ENOMEM;
 }
 
@@ -117,7 +117,8 @@ static int print_metrics(const struct replay *replay, const struct exporter *exp
 	return 0;
 }
 
-static void say_faults(const char *path, const struct replay_result *result, const struct replay *replay, int error)
+static void say_faults(const char *path, const struct replay_result *result,
+		       const struct replay *replay, int error)
 {
 	if (result->fault)
 		log_error("%s: byte %" PRIu64 ": %s", path, result->offset, result->fault);
@@ -126,7 +127,8 @@ static void say_faults(const char *path, const struct replay_result *result, con
 	if ((result->fault || error) && result->events)
 		log_warn("%s: the %" PRIu64 " events before that are used", path, result->events);
 	if (result->dropped)
-		log_warn("%s: %" PRIu64 " events are missing: they could not be recorded", path, result->dropped);
+		log_warn("%s: %" PRIu64 " events are missing: they could not be recorded", path,
+			 result->dropped);
 	if (replay->undecoded)
 		log_warn("%s: %" PRIu64 " events could not be decoded", path, replay->undecoded);
 }
@@ -177,7 +179,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 int command_replay(int argc, char **argv)
 {
 	static const struct argp_option argp_options[] = {
-		{ "format", 'f', "NAME", 0, "prometheus (as without this option) or openmetrics", 0 },
+		{ "format", 'f', "NAME", 0, "prometheus (as without this option) or openmetrics",
+		  0 },
 		{ 0 },
 	};
 	static const struct argp argp = {

@@ -7,37 +7,49 @@
 #include <string.h>
 
 #include "cli/json_table.h"
+#include "correlate/shown_text.h"
 
 static json_t *alternatives_json(const struct signal_report *signal)
 {
 	json_t *array = json_array();
+	bool is_whole = array != NULL;
 
-	for (size_t i = 0; i < signal->alternative_count; i++) {
+	for (size_t i = 0; is_whole && i < signal->alternative_count; i++) {
 		const struct alternative_report *alternative = &signal->alternatives[i];
+		char reason[REPORT_REASON_MAX]; /* one line of well-formed text, whatever the kernel said */
+		json_t *row;
 
-		(void)json_array_append_new(array, json_pack("{s:s,s:b,s:b,s:s%}", "hook", alternative->hook, "tried",
-							     alternative->is_tried, "ok", alternative->is_ok, "reason",
-							     alternative->reason, strlen(alternative->reason)));
+		(void)shown_text_copy(reason, sizeof(reason), alternative->reason,
+				      strnlen(alternative->reason, sizeof(alternative->reason)));
+		row = json_pack("{s:s,s:b,s:b,s:s}", "hook", alternative->hook, "tried",
+				alternative->is_tried, "ok", alternative->is_ok, "reason", reason);
+
+		is_whole = json_array_append_new(array, row) == 0;
 	}
-	return array;
+	if (is_whole)
+		return array;
+	json_decref(array);
+	return NULL;
 }
 
 json_t *signal_view_json(const struct check_report *report)
 {
 	json_t *array = json_array();
+	bool is_whole = array != NULL;
 
-	for (size_t i = 0; i < report->signal_count; i++) {
+	for (size_t i = 0; is_whole && i < report->signal_count; i++) {
 		const struct signal_report *signal = &report->signals[i];
-		json_t *row = json_pack("{s:s,s:s?,s:s?,s:s?,s:o}", "signal", signal->signal, "target", signal->target,
-					"hook", signal->hook, "loses", signal->hook ? NULL : signal->loses,
-					"alternatives", alternatives_json(signal));
+		json_t *row = json_pack("{s:s,s:s?,s:s?,s:s?,s:o}", "signal", signal->signal,
+					"target", signal->target, "hook", signal->hook, "loses",
+					signal->hook ? NULL : signal->loses, "alternatives",
+					alternatives_json(signal));
 
-		if (!row || json_array_append_new(array, row) < 0) {
-			json_decref(array);
-			return NULL;
-		}
+		is_whole = json_array_append_new(array, row) == 0;
 	}
-	return array;
+	if (is_whole)
+		return array;
+	json_decref(array);
+	return NULL;
 }
 
 /* "tp_btf failed, raw_tp" */
@@ -52,8 +64,10 @@ static json_t *tried_text(const json_t *alternatives)
 
 		if (!json_is_true(json_object_get(alternative, "tried")) || used >= sizeof(text))
 			continue;
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s%s", used ? ", " : "", hook ? hook : "?",
-					 json_is_true(json_object_get(alternative, "ok")) ? "" : " failed");
+		used += (size_t)snprintf(
+			text + used, sizeof(text) - used, "%s%s%s", used ? ", " : "",
+			hook ? hook : "?",
+			json_is_true(json_object_get(alternative, "ok")) ? "" : " failed");
 	}
 	return json_string(text);
 }
@@ -71,13 +85,26 @@ static void print_reasons(FILE *file, const json_t *signal, bool *is_first)
 
 		if (!reason || !*reason)
 			continue;
-		fprintf(file, "%s%s: %s: %s\n", *is_first ? "\n" : "", name ? name : "?", hook ? hook : "?", reason);
+		fprintf(file, "%s%s: %s: %s\n", *is_first ? "\n" : "", name ? name : "?",
+			hook ? hook : "?", reason);
 		*is_first = false;
 	}
 	if (!loses)
 		return;
-	fprintf(file, "%s%s: no hook works; you lose: %s\n", *is_first ? "\n" : "", name ? name : "?", loses);
+	fprintf(file, "%s%s: no hook works; you lose: %s\n", *is_first ? "\n" : "",
+		name ? name : "?", loses);
 	*is_first = false;
+}
+
+static int append_row(json_t *rows, const json_t *signal)
+{
+	const char *hook = json_string_value(json_object_get(signal, "hook"));
+	json_t *row =
+		json_pack("{s:O?,s:O?,s:s,s:o}", "signal", json_object_get(signal, "signal"),
+			  "target", json_object_get(signal, "target"), "hook", hook ? hook : "none",
+			  "tried", tried_text(json_object_get(signal, "alternatives")));
+
+	return json_array_append_new(rows, row) ? -ENOMEM : 0;
 }
 
 int signal_view_print(FILE *file, const json_t *signals, size_t width)
@@ -90,20 +117,16 @@ int signal_view_print(FILE *file, const json_t *signals, size_t width)
 	};
 	json_t *rows = json_array();
 	const json_t *signal;
+	int error = rows ? 0 : -ENOMEM;
 	bool is_first = true;
 	size_t i;
-	int error;
 
-	json_array_foreach(signals, i, signal) {
-		const char *hook = json_string_value(json_object_get(signal, "hook"));
-
-		(void)json_array_append_new(rows, json_pack("{s:O?,s:O?,s:s,s:o}", "signal",
-							    json_object_get(signal, "signal"), "target",
-							    json_object_get(signal, "target"), "hook",
-							    hook ? hook : "none", "tried",
-							    tried_text(json_object_get(signal, "alternatives"))));
-	}
-	error = json_table_print(file, rows, columns, sizeof(columns) / sizeof(columns[0]), width);
+	json_array_foreach(signals, i, signal)
+		if (!error)
+			error = append_row(rows, signal);
+	if (!error)
+		error = json_table_print(file, rows, columns, sizeof(columns) / sizeof(columns[0]),
+					 width);
 	json_decref(rows);
 	if (error)
 		return error;

@@ -22,7 +22,9 @@
 
 int command_version(int argc, char **argv)
 {
-	static const struct argp argp = { .doc = "Print the versions of sonde and of what it is made with." };
+	static const struct argp argp = {
+		.doc = "Print the versions of sonde and of what it is made with."
+	};
 
 	argp_parse(&argp, argc, argv, 0, NULL, NULL);
 	printf("sonde %s\n", SONDE_VERSION);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A row a runner: which options take a value, which name what is run, which say that nothing is. */
+/* Walks over options to what is run, and makes a name of that. */
 #include "correlate/command_name.h"
 
 #include <ctype.h>
@@ -7,187 +7,15 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "correlate/runner_table.h"
+
 /* A runner may start a runner: bundle → puma, python3 → gunicorn. */
 #define CHAIN_MAX 4
-
-enum runner_flags {
-	CLUSTERS = 1 << 0,     /* one-letter options may share a dash, their values may be attached */
-	TARGETS_ONLY = 1 << 1, /* arguments that are no options name nothing */
-	APPLICATIONS = 1 << 2, /* module:attribute is preferred over other arguments */
-};
-
-/* Lists are words with a space on both sides. */
-struct runner {
-	const char *names;
-	unsigned flags;
-	const char *values;   /* options that take the next argument */
-	const char *targets;  /* options whose argument is what is run */
-	const char *stops;    /* options and words after which nothing with a name is run */
-	const char *words;    /* sub-commands in front of what is run */
-	const char *attached; /* with CLUSTERS: letters that end a cluster, the rest is theirs */
-	struct text (*name_of)(struct text target);
-};
 
 struct args {
 	const char *at;
 	const char *end;
 	char separator;
-};
-
-static struct text name_of_file(struct text target);
-static struct text name_of_java(struct text target);
-static struct text name_of_application(struct text target);
-static struct text name_of_package(struct text target);
-
-/* Sources: the manual page or --help text of each program. */
-static const struct runner runners[] = {
-	{
-		.names = " java ",
-		.values = " -cp -classpath --class-path -p --module-path --upgrade-module-path"
-			  " --add-modules --limit-modules --add-exports --add-opens --add-reads"
-			  " --patch-module --source --describe-module -d ",
-		.stops = " -version --version -help --help -h -? ",
-		.name_of = name_of_java,
-	},
-	{
-		.names = " python pypy ",
-		.flags = CLUSTERS,
-		.values = " -W -X --check-hash-based-pycs ",
-		.targets = " -m ",
-		.stops = " -c -V -h --version --help ",
-		.name_of = name_of_file,
-	},
-	{
-		.names = " gunicorn uvicorn hypercorn daphne granian waitress-serve ",
-		.flags = APPLICATIONS,
-		.values = " -b --bind -w --workers -k --worker-class -c --config -t --timeout --threads"
-			  " --log-level --log-file --log-config --access-logfile --error-logfile"
-			  " --access-logformat --name -n --pid -p --port --host --chdir --user -u --group -g"
-			  " --umask --backlog --keep-alive --max-requests --max-requests-jitter"
-			  " --graceful-timeout --worker-connections --worker-tmp-dir --certfile --keyfile"
-			  " --forwarded-allow-ips --proxy-allow-from --env -e --paste --pythonpath --uds"
-			  " --fd --reload-dir --reload-include --reload-exclude --loop --http --ws"
-			  " --lifespan --interface --env-file --root-path --app-dir --header"
-			  " --limit-concurrency --limit-max-requests --timeout-keep-alive"
-			  " --timeout-graceful-shutdown --ssl-keyfile --ssl-certfile --ssl-ca-certs"
-			  " --ssl-version --ssl-ciphers --listen --unix-socket ",
-		.name_of = name_of_application,
-	},
-	{
-		.names = " uwsgi uwsgi-core ",
-		.flags = TARGETS_ONLY,
-		.targets = " --module --wsgi -w --wsgi-file --file ",
-		.name_of = name_of_application,
-	},
-	{
-		.names = " celery flask ",
-		.flags = TARGETS_ONLY,
-		.targets = " -A --app ",
-		.name_of = name_of_application,
-	},
-	{
-		.names = " streamlit fastapi ",
-		.words = " run dev ",
-		.values = " --host --port --app -e --entrypoint ",
-		.name_of = name_of_file,
-	},
-	{
-		.names = " node nodejs ",
-		.values = " -r --require --import --loader --experimental-loader -C --conditions"
-			  " --watch-path --env-file --title --input-type --openssl-config"
-			  " --diagnostic-dir --redirect-warnings --disable-warning ",
-		.stops = " -e --eval -p --print -pe -v --version -h --help --run ",
-		.words = " inspect ",
-		.name_of = name_of_file,
-	},
-	{
-		.names = " deno ",
-		.values = " -c --config --import-map --lock --cert --location -L --log-level --port"
-			  " --host --ext --env-file ",
-		.stops = " eval task repl test fmt lint -V --version -h --help ",
-		.words = " run serve ",
-		.name_of = name_of_file,
-	},
-	{
-		.names = " bun ",
-		.values = " -r --preload -c --config --cwd --port --env-file -d --define -l --loader ",
-		.stops = " -e --eval -p --print install add remove test build --version ",
-		.words = " run x exec ",
-		.name_of = name_of_package,
-	},
-	{
-		.names = " ts-node ts-node-esm ts-node-dev tsx babel-node ",
-		.values = " -P --project -r --require -O --compiler-options --tsconfig --import --cwd ",
-		.stops = " -e --eval -p --print ",
-		.words = " watch ",
-		.name_of = name_of_file,
-	},
-	{
-		.names = " npx npx-cli bunx pnpx ",
-		.values = " -p --package --registry -w --workspace ",
-		.stops = " -c --call ",
-		.name_of = name_of_package,
-	},
-	{
-		.names = " npm npm-cli ",
-		.values = " -p --package --prefix --registry -w --workspace ",
-		.stops = " run run-script start test install ci -c --call ",
-		.words = " exec x ",
-		.name_of = name_of_package,
-	},
-	{
-		.names = " ruby jruby truffleruby ",
-		.flags = CLUSTERS,
-		.values = " -I -r -C -E --encoding --external-encoding --internal-encoding ",
-		.stops = " -e --version ",
-		.attached = "xKTWF0",
-		.name_of = name_of_file,
-	},
-	{
-		.names = " bundle bundler ",
-		.values = " --gemfile ",
-		.words = " exec ",
-		.name_of = name_of_file,
-	},
-	{
-		.names = " php ",
-		.values = " -S -t -c -d -z -B -R -E -F ",
-		.targets = " -f ",
-		.stops = " -r -a -m -i -v ",
-		.name_of = name_of_file,
-	},
-	{
-		.names = " perl ",
-		.flags = CLUSTERS,
-		.values = " -I ",
-		.stops = " -e -E -v -V ",
-		.attached = "MmilxFdDC0",
-		.name_of = name_of_file,
-	},
-	{
-		.names = " sh bash dash ash zsh ksh mksh rbash ",
-		.flags = CLUSTERS,
-		.values = " -o -O --rcfile --init-file ",
-		.stops = " -c -s --version ",
-		.name_of = name_of_file,
-	},
-	{
-		.names = " dotnet ",
-		.values = " --depsfile --runtimeconfig --additionalprobingpath --additional-deps"
-			  " --fx-version --roll-forward ",
-		.stops = " run build test watch publish restore new tool msbuild --info --version ",
-		.words = " exec ",
-		.name_of = name_of_file,
-	},
-	{ .names = " mono mono-sgen ", .values = " --config --runtime ", .name_of = name_of_file },
-	{ .names = " lua luajit ", .values = " -l ", .stops = " -e ", .name_of = name_of_file },
-	{ .names = " Rscript ", .stops = " -e ", .name_of = name_of_file },
-	{
-		.names = " beam.smp beam ",
-		.flags = TARGETS_ONLY,
-		.targets = " -name -sname --name --sname ",
-		.name_of = name_of_package,
-	},
 };
 
 static bool text_is(struct text text, const char *word)
@@ -250,9 +78,9 @@ static const struct runner *runner_find(struct text name)
 	while (stem.length && (isdigit((unsigned char)stem.at[stem.length - 1]) ||
 			       stem.at[stem.length - 1] == '.'))
 		stem.length--;
-	for (size_t i = 0; i < sizeof(runners) / sizeof(runners[0]); i++)
-		if (list_has(runners[i].names, name) || list_has(runners[i].names, stem))
-			return &runners[i];
+	for (size_t i = 0; i < runner_table_length; i++)
+		if (list_has(runner_table[i].names, name) || list_has(runner_table[i].names, stem))
+			return &runner_table[i];
 	return NULL;
 }
 
@@ -301,9 +129,9 @@ static bool strip_suffix(struct text *name, const char *const *suffixes)
 static struct text name_of_file(struct text target)
 {
 	static const char *const extensions[] = {
-		".pyz", ".pyc",	 ".pyw", ".py",	  ".mjs",  ".cjs", ".js",  ".mts", ".cts", ".tsx", ".jsx",
-		".ts",	".phar", ".php", ".psgi", ".bash", ".sh",  ".dll", ".exe", ".rb",  ".ru",  ".pl",
-		".lua", ".R",	 NULL,
+		".pyz", ".pyc", ".pyw", ".py",	 ".mjs", ".cjs",  ".js",   ".mts", ".cts",
+		".tsx", ".jsx", ".ts",	".phar", ".php", ".psgi", ".bash", ".sh",  ".dll",
+		".exe", ".rb",	".ru",	".pl",	 ".lua", ".R",	  NULL,
 	};
 	struct text name = text_base(target);
 
@@ -343,6 +171,15 @@ static struct text name_of_package(struct text target)
 	return name.length && name.at[0] != '@' ? text_before(name, '@') : name;
 }
 
+static struct text (*const name_makers[])(struct text target) = {
+	[NAMED_FILE] = name_of_file,
+	[NAMED_JAVA] = name_of_java,
+	[NAMED_APPLICATION] = name_of_application,
+	[NAMED_PACKAGE] = name_of_package,
+};
+_Static_assert(sizeof(name_makers) / sizeof(name_makers[0]) == NAMED_PACKAGE + 1,
+	       "a maker for each");
+
 /* module.path:attribute, and no HOST:PORT or scheme:/path. */
 static bool is_application(struct text arg)
 {
@@ -375,7 +212,8 @@ static enum option_effect option_in_lists(const struct runner *runner, struct te
 }
 
 /* -um http.server, -mhttp.server, -ex: letter by letter. */
-static enum option_effect cluster_effect(const struct runner *runner, struct text arg, struct text *ret_rest)
+static enum option_effect cluster_effect(const struct runner *runner, struct text arg,
+					 struct text *ret_rest)
 {
 	for (size_t i = 1; i < arg.length; i++) {
 		char letter[2] = { '-', arg.at[i] };
@@ -392,7 +230,8 @@ static enum option_effect cluster_effect(const struct runner *runner, struct tex
 	return OPTION_FLAG;
 }
 
-static enum option_effect option_effect(const struct runner *runner, struct text arg, struct text *ret_rest)
+static enum option_effect option_effect(const struct runner *runner, struct text arg,
+					struct text *ret_rest)
 {
 	struct text name = arg;
 	enum option_effect effect;
@@ -425,7 +264,7 @@ static bool is_target(const struct runner *runner, struct text arg)
 {
 	if (runner->flags & TARGETS_ONLY || list_has(runner->words, arg))
 		return false;
-	return arg.at[0] != '@' || runner->name_of != name_of_java; /* java @argfile */
+	return arg.at[0] != '@' || runner->naming != NAMED_JAVA; /* java @argfile */
 }
 
 /* Move `args` past what the runner runs. */
@@ -484,7 +323,7 @@ static int follow(const struct runner *runner, struct args *args, struct text *r
 	for (int depth = 0; runner && depth < CHAIN_MAX; depth++) {
 		if (target_find(runner, args, &target) < 0 || is_pipe(target))
 			break;
-		name = runner->name_of(target);
+		name = name_makers[runner->naming](target);
 		runner = runner_find(name);
 	}
 	*ret_name = name;
@@ -497,8 +336,8 @@ static int name_from_title(struct text title, struct text *ret_name)
 {
 	struct text name = text_after_last(title, '[');
 
-	if (name.length && name.length < title.length && text_ends(name, "]") && name.at > title.at + 1 &&
-	    !memchr(name.at, ' ', name.length)) {
+	if (name.length && name.length < title.length && text_ends(name, "]") &&
+	    name.at > title.at + 1 && !memchr(name.at, ' ', name.length)) {
 		name.length--;
 		*ret_name = name_of_application(name);
 	} else {
@@ -548,5 +387,6 @@ int command_name_find(struct text program, struct text args_text, struct text *r
 	runner = runner_find(text_base(program));
 	if (!runner)
 		return -ENOENT;
-	return args.at >= args.end ? name_from_title(first, ret_name) : follow(runner, &args, ret_name);
+	return args.at >= args.end ? name_from_title(first, ret_name) :
+				     follow(runner, &args, ret_name);
 }

@@ -23,7 +23,7 @@ struct request {
 	uint64_t request_body_bytes;
 	uint64_t response_body_bytes;
 	const char *attributes[ATTRIBUTE_COUNT]; /* NULL: not known or does not apply */
-	enum conn_role role; /* client or server, never unknown */
+	enum conn_role role;			 /* client or server, never unknown */
 	bool is_partial; /* began before sonde did, or a piece of it was lost: counted, its duration is not */
 };
 
@@ -32,8 +32,10 @@ struct observation_sink {
 	void *context;
 	void (*request)(void *context, const struct request *request);
 	void (*parse_outcome)(void *context, const char *protocol_name, enum parse_outcome outcome);
-	void (*tcp_connect)(void *context, const struct event_tcp_connect *event, const struct process *process);
-	void (*tcp_accept)(void *context, const struct event_tcp_accept *event, const struct process *process);
+	void (*tcp_connect)(void *context, const struct event_tcp_connect *event,
+			    const struct process *process);
+	void (*tcp_accept)(void *context, const struct event_tcp_accept *event,
+			   const struct process *process);
 	void (*tcp_stats)(void *context, const struct conn_ref *conn, const struct tcp_stats *stats,
 			  const struct process *process); /* from TCP_SAMPLE and TCP_CLOSE */
 	void (*syscall_error)(void *context, const struct event_syscall_error *event,

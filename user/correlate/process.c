@@ -59,8 +59,10 @@ static void dead_remove(struct process_table *table, struct entry *entry)
 {
 	if (!entry->is_listed_dead)
 		return;
-	*(entry->died_before ? &entry->died_before->died_after : &table->first_dead) = entry->died_after;
-	*(entry->died_after ? &entry->died_after->died_before : &table->last_dead) = entry->died_before;
+	*(entry->died_before ? &entry->died_before->died_after : &table->first_dead) =
+		entry->died_after;
+	*(entry->died_after ? &entry->died_after->died_before : &table->last_dead) =
+		entry->died_before;
 	entry->died_before = NULL;
 	entry->died_after = NULL;
 	entry->is_listed_dead = false;
@@ -89,7 +91,8 @@ void process_table_free(struct process_table **table)
 	if (!*table)
 		return;
 	while ((*table)->table.oldest)
-		entry_drop(*table, entry_of(table_entry((*table)->table.oldest, struct process, node)));
+		entry_drop(*table,
+			   entry_of(table_entry((*table)->table.oldest, struct process, node)));
 	table_done(&(*table)->table);
 	free(*table);
 	*table = NULL;
@@ -164,11 +167,13 @@ static void set_program(struct process *process, const struct event *event)
 
 	if (path_bytes > event->payload_bytes)
 		path_bytes = event->payload_bytes;
-	(void)shown_text_copy(process->path, sizeof(process->path), (const char *)event->payload, path_bytes);
+	(void)shown_text_copy(process->path, sizeof(process->path), (const char *)event->payload,
+			      path_bytes);
 	base = strrchr(process->path, '/');
 	base = base ? base + 1 : process->path;
 	if (*base)
-		(void)shown_text_copy(process->executable, sizeof(process->executable), base, strlen(base));
+		(void)shown_text_copy(process->executable, sizeof(process->executable), base,
+				      strlen(base));
 	else
 		(void)shown_text_copy(process->executable, sizeof(process->executable), exec->comm,
 				      strnlen(exec->comm, sizeof(exec->comm)));
@@ -178,8 +183,8 @@ static void set_program(struct process *process, const struct event *event)
 static int feed_exec(struct process_table *table, const struct event *event)
 {
 	const struct event_process_exec *exec = event->process_exec;
-	struct entry *entry = entry_at(table, event->header->tgid, exec->start_ns,
-				       event->header->ktime_ns);
+	struct entry *entry =
+		entry_at(table, event->header->tgid, exec->start_ns, event->header->ktime_ns);
 
 	if (!entry)
 		return -ENOMEM;
@@ -203,8 +208,8 @@ static int feed_fork(struct process_table *table, const struct event *event)
 {
 	const struct event_process_fork *fork = event->process_fork;
 	_cleanup_(process_unref) struct process *parent = find_parent(table, event->header->tgid);
-	struct entry *child = entry_at(table, fork->child_tgid, fork->start_ns,
-				       event->header->ktime_ns);
+	struct entry *child =
+		entry_at(table, fork->child_tgid, fork->start_ns, event->header->ktime_ns);
 
 	if (!child)
 		return -ENOMEM;
@@ -252,7 +257,8 @@ int process_table_feed(struct process_table *table, const struct event *event)
 	}
 }
 
-static bool wants_catch_up(const struct process_table *table, const struct entry *entry, uint32_t tgid)
+static bool wants_catch_up(const struct process_table *table, const struct entry *entry,
+			   uint32_t tgid)
 {
 	if (!tgid || !table->catch_up || table->is_catching_up)
 		return false;

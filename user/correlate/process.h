@@ -16,13 +16,13 @@
 /* A process. Held by reference count: series and connections may outlive it. */
 struct process {
 	struct table_node node;
-	uint64_t start_ns; /* CLOCK_BOOTTIME; 0 unknown */
+	uint64_t start_ns;  /* CLOCK_BOOTTIME; 0 unknown */
 	uint64_t exited_ns; /* CLOCK_MONOTONIC of its exit event; 0: alive as far as we know */
 	uint32_t tgid;
 	uint32_t parent_tgid;
 	unsigned references;
-	bool is_ignored; /* not selected */
-	char executable[64];  /* base name of the program: process_executable_name */
+	bool is_ignored;		 /* not selected */
+	char executable[64];		 /* base name of the program: process_executable_name */
 	char path[PROCESS_PATH_MAX + 1]; /* like the others made fit to be shown (shown_text.h) */
 	char service[SERVICE_NAME_MAX];
 };
@@ -61,7 +61,8 @@ void process_unref(struct process **process);
 void process_table_expire(struct process_table *table, uint64_t now_ns, uint64_t keep_ns);
 
 /* Walk in order of last use, newest first; return non-zero from visit to stop. */
-void process_table_each(struct process_table *table, int (*visit)(void *context, struct process *), void *context);
+void process_table_each(struct process_table *table, int (*visit)(void *context, struct process *),
+			void *context);
 
 size_t process_table_count(const struct process_table *table);
 uint64_t process_table_evicted(const struct process_table *table);

@@ -11,7 +11,8 @@
 #include "base/cleanup.h"
 #include "correlate/process.h"
 
-#define PROC_FILE_MAX 65536   /* of an environment or command line; what is longer is not looked through */
+#define PROC_FILE_MAX \
+	65536 /* of an environment or command line; what is longer is not looked through */
 #define PROC_STAT_MAX 1024
 #define LONG_ARGUMENT 64      /* what is kept of each argument when they do not all fit */
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
@@ -55,10 +56,12 @@ static int stat_parse(const char *text, struct proc_stat *ret_stat)
 	if (!open || !close || close < open)
 		return -EBADMSG;
 	length = (size_t)(close - open) - 1;
-	memcpy(stat.comm, open + 1, length < sizeof(stat.comm) - 1 ? length : sizeof(stat.comm) - 1);
+	memcpy(stat.comm, open + 1,
+	       length < sizeof(stat.comm) - 1 ? length : sizeof(stat.comm) - 1);
 	if (sscanf(close + 1,
 		   " %c %u %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %lu %*d %lu",
-		   &stat.state, &stat.parent_tgid, &stat.flags, &stat.threads, &stat.start_ticks) != 5)
+		   &stat.state, &stat.parent_tgid, &stat.flags, &stat.threads,
+		   &stat.start_ticks) != 5)
 		return -EBADMSG;
 	*ret_stat = stat;
 	return 0;
@@ -91,7 +94,8 @@ static __u16 put(struct exec_writer *writer, const char *text, size_t length)
 /* Of what is too long the end is kept: it has the name. */
 static __u16 put_tail(struct exec_writer *writer, const char *text, size_t length, size_t limit)
 {
-	return length > limit ? put(writer, text + length - limit, limit) : put(writer, text, length);
+	return length > limit ? put(writer, text + length - limit, limit) :
+				put(writer, text, length);
 }
 
 static void put_path(struct exec_writer *writer, int proc_fd, const char *first_argument)
@@ -105,9 +109,9 @@ static void put_path(struct exec_writer *writer, int proc_fd, const char *first_
 	    !memcmp(path + length - (sizeof(deleted) - 1), deleted, sizeof(deleted) - 1))
 		length -= sizeof(deleted) - 1;
 	/* Without the right to see it, what the program was called by must do. */
-	writer->exec->path_bytes = length ? put_tail(writer, path, length, PROCESS_PATH_MAX) :
-					    put_tail(writer, first_argument, strlen(first_argument),
-						     PROCESS_PATH_MAX);
+	writer->exec->path_bytes =
+		length ? put_tail(writer, path, length, PROCESS_PATH_MAX) :
+			 put_tail(writer, first_argument, strlen(first_argument), PROCESS_PATH_MAX);
 }
 
 /* An option that brings its value along (-Dkey=value, -XX:…) says nothing of what is run. */

@@ -51,115 +51,6 @@ static void incoming_end(struct engine *engine, struct connection *connection)
 		conn_exchange_free(engine, exchange);
 }
 
-/* NULL: it cannot be told, or the process is not selected. */
-static const struct process *selected_process(struct engine *engine, uint32_t tgid)
-{
-	const struct process *process = process_lookup(engine->processes, tgid);
-
-	return process && !process->is_ignored ? process : NULL;
-}
-
-static const char *protocol_name(const struct connection *connection)
-{
-	return connection->protocol ? connection->protocol->name : "none";
-}
-
-void requests_count(struct engine *engine, const struct connection *connection, uint32_t tgid,
-		    enum parse_outcome outcome)
-{
-	if (selected_process(engine, tgid))
-		engine->sink->parse_outcome(engine->sink->context, protocol_name(connection),
-					    outcome);
-}
-
-static const char *broken_connection_name(const struct connection *connection,
-					  const char *otherwise)
-{
-	return connection->ref.flags & CONN_RESET_RECEIVED ? "reset" : otherwise;
-}
-
-/* Semantic conventions: a 4xx is an error for the client only. */
-static const char *error_type(const struct connection *connection, const struct exchange *exchange)
-{
-	unsigned fault = exchange->facts.sides[SIDE_RESPONSE].fault;
-
-	if (exchange->failure == PARSE_RESPONSE_CUT)
-		return broken_connection_name(connection, "response_cut");
-	if (exchange->failure == PARSE_NO_RESPONSE)
-		return broken_connection_name(connection, "no_response");
-	if (fault == FAULT_SERVER || (fault == FAULT_CLIENT && connection->role == ROLE_CLIENT))
-		return exchange->facts.attributes[ATTRIBUTE_ERROR_TYPE];
-	return NULL;
-}
-
-static const char *route(struct engine *engine, const struct process *process, const char *path)
-{
-	char text[ROUTE_MAX];
-
-	route_template(path, text);
-	return route_table_intern(engine->routes, process->service, text);
-}
-
-static void send_request(struct engine *engine, struct connection *connection,
-			 const struct exchange *exchange, const struct process *process)
-{
-	const struct message *sides = exchange->facts.sides;
-	const char *path = exchange->facts.attributes[ATTRIBUTE_URL_PATH];
-	struct request request = {
-		.start_ns = exchange->start_ns,
-		.end_ns = exchange->end_ns > exchange->start_ns ? exchange->end_ns :
-								  exchange->start_ns,
-		.protocol = connection->protocol,
-		.process = process,
-		.tuple = &connection->ref.tuple,
-		.request_body_bytes = sides[SIDE_REQUEST].body_bytes,
-		.response_body_bytes = sides[SIDE_RESPONSE].body_bytes,
-		.role = connection->role,
-		.is_partial = exchange->failure == PARSE_PARTIAL || exchange->failure == PARSE_LOST,
-	};
-
-	memcpy(request.attributes, exchange->facts.attributes, sizeof(request.attributes));
-	request.attributes[ATTRIBUTE_ERROR_TYPE] = error_type(connection, exchange);
-	if (path && connection->role == ROLE_SERVER)
-		request.attributes[ATTRIBUTE_HTTP_ROUTE] = route(engine, process, path);
-	connection->requests++;
-	engine->sink->request(engine->sink->context, &request);
-}
-
-/* Failures that are counted but are no finished request. A client without an answer had one that failed; a server
- * that gave none did not, and its access log agrees. */
-static bool is_reported(const struct connection *connection, const struct exchange *exchange)
-{
-	switch ((enum parse_outcome)exchange->failure) {
-	case PARSE_MALFORMED:
-	case PARSE_UNMATCHED_RESPONSE:
-	case PARSE_EARLY_RESPONSE: /* to a request whose head was never complete */
-		return false;
-	case PARSE_NO_RESPONSE:
-		return connection->role == ROLE_CLIENT && exchange->has_request_head;
-	default:
-		return connection->role != ROLE_UNKNOWN;
-	}
-}
-
-static void report(struct engine *engine, struct connection *connection,
-		   const struct exchange *exchange)
-{
-	const struct process *process = selected_process(engine, exchange->tgid);
-	uint32_t outcomes = 1u << exchange->failure;
-
-	if (!process)
-		return;
-	if (is_reported(connection, exchange)) {
-		send_request(engine, connection, exchange, process);
-		outcomes |= exchange->facts.outcomes;
-	}
-	for (unsigned outcome = 0; outcomes; outcome++, outcomes >>= 1)
-		if (outcomes & 1)
-			engine->sink->parse_outcome(engine->sink->context,
-						    protocol_name(connection), outcome);
-}
-
 /* Report the oldest exchange and be done with it. */
 static void settle_oldest(struct engine *engine, struct connection *connection,
 			  enum parse_outcome failure)
@@ -168,7 +59,7 @@ static void settle_oldest(struct engine *engine, struct connection *connection,
 
 	if (exchange->failure == PARSE_OK)
 		exchange->failure = (uint8_t)failure;
-	report(engine, connection, exchange);
+	exchange_report(engine, connection, exchange);
 	exchange_retire(engine, connection);
 }
 
@@ -179,19 +70,6 @@ void requests_settle_orphan(struct engine *engine, struct connection *connection
 	settle_oldest(engine, connection,
 		      connection->awaited_turn_no ? PARSE_LOST : connection->orphan_outcome);
 	connection->orphan_outcome = PARSE_UNMATCHED_RESPONSE;
-}
-
-void requests_report_unseen(struct engine *engine, struct connection *connection,
-			    enum parse_outcome outcome, uint32_t count)
-{
-	struct exchange unseen = {
-		.start_ns = connection->last_ns,
-		.tgid = connection->tgid,
-		.failure = (uint8_t)outcome,
-	};
-
-	while (count--)
-		report(engine, connection, &unseen);
 }
 
 void requests_abandon(struct engine *engine, struct connection *connection,
@@ -292,6 +170,7 @@ static void on_request_head(struct engine *engine, struct connection *connection
 	exchange->has_request_head = true;
 	if (!connection->was_recognised || connection->orphan_outcome != PARSE_UNMATCHED_RESPONSE)
 		on_recognised(engine, connection, SIDE_REQUEST);
+	connection->unrecognised_turns = 0;
 	if (exchange->has_response_end)
 		settle_oldest(engine, connection, PARSE_OK);
 }
@@ -383,9 +262,9 @@ static void on_broken(struct engine *engine, struct connection *connection, enum
 /* Nothing of the connection was understood yet, and nothing is what we took it for. */
 static void forget_protocol(struct engine *engine, struct connection *connection)
 {
-	connection->incoming = NULL;
 	while (connection->oldest)
 		exchange_retire(engine, connection);
+	incoming_end(engine, connection);
 	memset(connection->state, 0, connection->protocol->state_bytes);
 	connection->protocol = NULL;
 	connection->sync = SYNC_START;

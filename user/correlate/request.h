@@ -46,6 +46,10 @@ void connection_give_up(struct engine *engine, struct connection *connection);
 void requests_count(struct engine *engine, const struct connection *connection, uint32_t tgid,
 		    enum parse_outcome outcome);
 
+/* Hand an exchange to the sink, as far as its failure is one that is reported, and count its outcomes. */
+void exchange_report(struct engine *engine, struct connection *connection,
+		     const struct exchange *exchange);
+
 /* The answer under way whose end time or questions may bring, or NULL. */
 static inline struct exchange *requests_open_answer(const struct connection *connection)
 {

@@ -121,7 +121,8 @@ static bool name_from_attributes(struct text attributes, char name[SERVICE_NAME_
 		length = percent_decode(trim(pair), value);
 		if (length < 0)
 			return false;
-		if (key.length != strlen("service.name") || memcmp(key.at, "service.name", key.length))
+		if (key.length != strlen("service.name") ||
+		    memcmp(key.at, "service.name", key.length))
 			continue;
 		memcpy(found, value, (size_t)length);
 		found_length = length;
@@ -220,7 +221,8 @@ static bool name_from_unit(struct text cgroup, char name[SERVICE_NAME_MAX])
 		if (i + 3 >= unit.length || unit.at[i] != '\\' || unit.at[i + 1] != 'x' ||
 		    hex_digit(unit.at[i + 2]) < 0 || hex_digit(unit.at[i + 3]) < 0)
 			continue;
-		plain[length - 1] = (char)(hex_digit(unit.at[i + 2]) << 4 | hex_digit(unit.at[i + 3]));
+		plain[length - 1] =
+			(char)(hex_digit(unit.at[i + 2]) << 4 | hex_digit(unit.at[i + 3]));
 		i += 3;
 	}
 	return name_set(name, (struct text){ plain, length });
@@ -265,10 +267,12 @@ void service_name_choose(const struct event *exec, char ret_name[SERVICE_NAME_MA
 	const struct exec_texts texts = exec_texts_of(exec);
 	const char *comm = exec->process_exec->comm;
 
-	if (name_set(ret_name, texts.service_name) || name_from_attributes(texts.resource_attributes, ret_name) ||
+	if (name_set(ret_name, texts.service_name) ||
+	    name_from_attributes(texts.resource_attributes, ret_name) ||
 	    name_from_unit(texts.cgroup, ret_name) || name_from_command(&texts, ret_name) ||
 	    name_from_program(&texts, ret_name) ||
-	    name_set(ret_name, (struct text){ comm, strnlen(comm, sizeof(exec->process_exec->comm)) }))
+	    name_set(ret_name,
+		     (struct text){ comm, strnlen(comm, sizeof(exec->process_exec->comm)) }))
 		return;
 	strcpy(ret_name, "unknown");
 }

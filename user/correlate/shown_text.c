@@ -9,7 +9,11 @@
 static size_t utf8_length(const unsigned char *at, size_t room)
 {
 	unsigned char low = 0x80, high = 0xbf;
-	size_t length = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+	size_t length = at[0] < 0x80 ? 1 :
+			at[0] < 0xc2 ? 0 :
+			at[0] < 0xe0 ? 2 :
+			at[0] < 0xf0 ? 3 :
+				       4;
 
 	if (!length || length > room || at[0] > 0xf4)
 		return 0;

@@ -7,11 +7,7 @@
 #include <string.h>
 
 #include "correlate/request.h"
-
-/* Turns that start like no protocol we know, before we stop looking: of a connection that was open before, may be
- * in the middle of a message; of one that was understood once, after a loss. */
-#define UNRECOGNISED_AT_START_MAX 4
-#define UNRECOGNISED_LATER_MAX 16
+#include "correlate/run.h"
 
 /* Requests reported for one hole in the turn numbers; turns_missed counts on. */
 #define UNSEEN_MAX 4096
@@ -24,158 +20,6 @@
 /* A reset may overtake the return of the write that it answers. */
 #define LINGER_NS 500000000u
 
-static void not_recognised(struct engine *engine, struct connection *connection)
-{
-	unsigned limit = UNRECOGNISED_LATER_MAX;
-
-	if (!connection->was_recognised)
-		limit = connection->orphan_outcome == PARSE_UNMATCHED_RESPONSE ?
-				1 :
-				UNRECOGNISED_AT_START_MAX;
-	connection->turn_use = TURN_IS_SKIPPED;
-	if (++connection->unrecognised_turns < limit)
-		return;
-	requests_count(engine, connection, connection->tgid, PARSE_NOT_THIS_PROTOCOL);
-	connection_give_up(engine, connection);
-}
-
-static void parse(struct engine *engine, struct connection *connection, unsigned dir,
-		  const uint8_t *bytes, uint64_t length, uint64_t time_ns)
-{
-	enum message_side side = connection_side(connection, dir);
-
-	if (!requests_feed(engine, connection, side, bytes, length, time_ns))
-		not_recognised(engine, connection);
-}
-
-static enum sniff_result sniff_all(const uint8_t *bytes, size_t length,
-				   const struct protocol **ret_protocol)
-{
-	enum sniff_result best = SNIFF_NO;
-
-	for (size_t i = 0; i < protocol_table_length; i++) {
-		enum sniff_result result = protocol_table[i]->sniff(bytes, length);
-
-		if (result == SNIFF_REQUEST || result == SNIFF_RESPONSE) {
-			*ret_protocol = protocol_table[i];
-			return result;
-		}
-		if (result == SNIFF_MORE)
-			best = SNIFF_MORE;
-	}
-	return best == SNIFF_MORE && length >= SNIFF_MAX ? SNIFF_NO : best;
-}
-
-/* Does what the bytes look like fit the side that they come from? An unknown role is guessed from it. */
-static bool fits_role(struct connection *connection, unsigned dir, enum sniff_result result)
-{
-	enum message_side side = result == SNIFF_REQUEST ? SIDE_REQUEST : SIDE_RESPONSE;
-
-	if (connection->role == ROLE_UNKNOWN) {
-		connection->role =
-			(side == SIDE_REQUEST) == (dir == DIR_READ) ? ROLE_SERVER : ROLE_CLIENT;
-		connection->is_role_guessed = true;
-	}
-	return connection_side(connection, dir) == side;
-}
-
-static void sniffed(struct engine *engine, struct connection *connection, unsigned dir,
-		    enum sniff_result result, const struct protocol *protocol)
-{
-	bool is_known = (result == SNIFF_REQUEST || result == SNIFF_RESPONSE) &&
-			fits_role(connection, dir, result);
-
-	connection->turn_use = TURN_IS_PARSED;
-	if (connection->sync == SYNC_PARSED) {
-		if (is_known)
-			requests_break_off(engine, connection, connection_side(connection, dir));
-	} else if (connection->sync == SYNC_LOST && is_known && result != SNIFF_REQUEST) {
-		connection->turn_use = TURN_IS_SKIPPED; /* an answer to something lost */
-	} else if (is_known) {
-		connection->protocol = protocol;
-		connection->sync = SYNC_PARSED;
-	} else {
-		not_recognised(engine, connection);
-	}
-}
-
-/* Look at the first bytes of a turn; too few are kept until more come. */
-static void sniff(struct engine *engine, struct connection *connection, unsigned dir,
-		  const uint8_t *bytes, uint64_t length, uint64_t time_ns)
-{
-	const struct protocol *protocol = connection->protocol;
-	size_t held = connection->sniffed_bytes, room = SNIFF_MAX - held;
-	size_t more = length < room ? (size_t)length : room;
-	enum sniff_result result = SNIFF_NO;
-	uint8_t first[SNIFF_MAX];
-
-	memcpy(first, connection->sniffed, held);
-	if (bytes) {
-		memcpy(first + held, bytes, more);
-		result = sniff_all(first, held + more, &protocol);
-	} else if (connection->sync == SYNC_START &&
-		   connection->orphan_outcome == PARSE_UNMATCHED_RESPONSE) {
-		connection->orphan_outcome = PARSE_LOST; /* nobody can say what this was */
-	}
-	if (result == SNIFF_MORE) {
-		memcpy(connection->sniffed, first, held + more);
-		connection->sniffed_bytes = (uint8_t)(held + more);
-		return;
-	}
-	connection->sniffed_bytes = 0;
-	sniffed(engine, connection, dir, result, protocol);
-	if (connection->turn_use == TURN_IS_PARSED && held)
-		parse(engine, connection, dir, first, held, connection->turn.start_ns);
-	if (connection->turn_use == TURN_IS_PARSED && connection->sync == SYNC_PARSED)
-		parse(engine, connection, dir, bytes, length, time_ns);
-}
-
-/* The next bytes of the turn under way. */
-static void advance(struct engine *engine, struct connection *connection, const uint8_t *bytes,
-		    uint64_t length, uint64_t time_ns)
-{
-	unsigned dir = connection->turn.dir;
-
-	connection->consumed += length;
-	connection->moved_ns[dir] = time_ns;
-	if (!length || connection->sync == SYNC_DONE)
-		return;
-	if (connection->turn_use == TURN_IS_SNIFFED)
-		sniff(engine, connection, dir, bytes, length, time_ns);
-	else if (connection->turn_use == TURN_IS_PARSED && connection->sync == SYNC_PARSED)
-		parse(engine, connection, dir, bytes, length, time_ns);
-}
-
-static void advance_unseen(struct engine *engine, struct connection *connection, uint64_t until,
-			   uint64_t time_ns)
-{
-	if (until > connection->consumed)
-		advance(engine, connection, NULL, until - connection->consumed, time_ns);
-}
-
-/* The first bytes of a turn ended before they said anything. */
-static void sniff_end(struct engine *engine, struct connection *connection)
-{
-	size_t held = connection->sniffed_bytes;
-
-	connection->sniffed_bytes = 0;
-	if (connection->turn_use != TURN_IS_SNIFFED || !held)
-		return;
-	if (connection->sync == SYNC_PARSED)
-		parse(engine, connection, connection->turn.dir, connection->sniffed, held,
-		      connection->turn.start_ns);
-	else
-		not_recognised(engine, connection);
-}
-
-static void boundary(struct engine *engine, struct connection *connection, unsigned dir,
-		     enum protocol_boundary what, uint64_t tail)
-{
-	if (connection->sync == SYNC_PARSED)
-		requests_boundary(engine, connection, connection_side(connection, dir), what, tail,
-				  connection->moved_ns[dir]);
-}
-
 /* The turn under way is over; `end` are its final figures, which may be those of another turn or none. */
 static void finish_turn(struct engine *engine, struct connection *connection,
 			const struct turn_summary *end)
@@ -185,12 +29,12 @@ static void finish_turn(struct engine *engine, struct connection *connection,
 	if (!connection->turn_no)
 		return;
 	if (end->calls && end->dir == dir) {
-		advance_unseen(engine, connection, end->bytes, end->last_ns);
+		run_take_unseen(engine, connection, end->bytes, end->last_ns);
 		if (end->last_ns > connection->moved_ns[dir])
 			connection->moved_ns[dir] = end->last_ns;
 	}
-	sniff_end(engine, connection);
-	boundary(engine, connection, dir, BOUNDARY_TURN, end->tail);
+	run_end_sniff(engine, connection);
+	run_boundary(engine, connection, dir, BOUNDARY_TURN, end->tail);
 }
 
 /* How many of `count` turns, the last of which is in `dir`, carry requests. Turns alternate. */
@@ -251,7 +95,8 @@ static void begin_turn(struct engine *engine, struct connection *connection,
 		return;
 	if (connection->had_late_write && dir == DIR_WRITE) {
 		connection->had_late_write = false;
-		boundary(engine, connection, dir, BOUNDARY_TURN, 0); /* its turn ended unnoticed */
+		run_boundary(engine, connection, dir, BOUNDARY_TURN,
+			     0); /* its turn ended unnoticed */
 	}
 	if (connection->sync == SYNC_PARSED && !is_headless &&
 	    !is_suspicious(connection, dir, awaits_write && !event->prev.calls))
@@ -270,11 +115,12 @@ static void take_bytes(struct engine *engine, struct connection *connection,
 	const struct event_turn *turn = event->turn;
 	uint64_t known = connection->consumed, time_ns = time_of(turn), skip;
 
-	advance_unseen(engine, connection, turn->offset, time_ns);
+	run_take_unseen(engine, connection, turn->offset, time_ns);
 	skip = known > turn->offset ? known - turn->offset : 0;
 	if (skip < turn->captured)
-		advance(engine, connection, event->payload + skip, turn->captured - skip, time_ns);
-	advance_unseen(engine, connection, turn->offset + turn->call_bytes, time_ns);
+		run_take_next(engine, connection, event->payload + skip, turn->captured - skip,
+			      time_ns);
+	run_take_unseen(engine, connection, turn->offset + turn->call_bytes, time_ns);
 	connection->turn = turn->turn;
 }
 
@@ -315,19 +161,19 @@ static void take_late_write(struct engine *engine, struct connection *connection
 	connection->had_late_write = true;
 	connection->moved_ns[DIR_WRITE] = time_ns;
 	if (connection->sync != SYNC_PARSED) {
-		enum sniff_result result = sniff_all(event->payload, turn->captured, &protocol);
+		enum sniff_result result = run_sniff(event->payload, turn->captured, &protocol);
 
-		if (result != SNIFF_REQUEST || !fits_role(connection, DIR_WRITE, result))
+		if (result != SNIFF_REQUEST || !run_fits_role(connection, DIR_WRITE, result))
 			return;
 		connection->protocol = protocol;
 		connection->sync = SYNC_PARSED;
 		connection->turn_use = TURN_IS_SKIPPED;
 	}
 	if (turn->captured)
-		parse(engine, connection, DIR_WRITE, event->payload, turn->captured, time_ns);
+		run_parse(engine, connection, DIR_WRITE, event->payload, turn->captured, time_ns);
 	if (turn->call_bytes > turn->captured && connection->sync == SYNC_PARSED)
-		parse(engine, connection, DIR_WRITE, NULL, turn->call_bytes - turn->captured,
-		      time_ns);
+		run_parse(engine, connection, DIR_WRITE, NULL, turn->call_bytes - turn->captured,
+			  time_ns);
 	if (connection->sync == SYNC_PARSED &&
 	    requests_open_answer(connection)) /* to HEAD it has no body */
 		(void)requests_feed(engine, connection, SIDE_RESPONSE, NULL, 0,
@@ -347,8 +193,8 @@ static void review(struct engine *engine, struct connection *connection)
 	struct exchange *answer = requests_open_answer(connection);
 
 	if (answer && connection_side(connection, connection->turn.dir) == SIDE_RESPONSE) {
-		boundary(engine, connection, connection->turn.dir, BOUNDARY_PROGRESS,
-			 connection->turn.tail);
+		run_boundary(engine, connection, connection->turn.dir, BOUNDARY_PROGRESS,
+			     connection->turn.tail);
 		answer = requests_open_answer(connection);
 	}
 	if (connection->closed_ns) {
@@ -423,12 +269,12 @@ int turn_take(struct engine *engine, const struct event *event)
 static void apply_progress(struct engine *engine, struct connection *connection,
 			   const struct turn_summary *turn)
 {
-	advance_unseen(engine, connection, turn->bytes, turn->last_ns);
+	run_take_unseen(engine, connection, turn->bytes, turn->last_ns);
 	if (turn->last_ns > connection->moved_ns[turn->dir])
 		connection->moved_ns[turn->dir] = turn->last_ns;
 	connection->turn = *turn;
 	if (requests_open_answer(connection))
-		boundary(engine, connection, turn->dir, BOUNDARY_PROGRESS, turn->tail);
+		run_boundary(engine, connection, turn->dir, BOUNDARY_PROGRESS, turn->tail);
 }
 
 /* An answer to our question may be ahead of events that wait in the ring: it is used at the next tick. A server that
@@ -448,7 +294,7 @@ int turn_take_progress(struct engine *engine, const struct event *event)
 	if (answer && connection->role == ROLE_SERVER && progress->turn.dir == DIR_WRITE &&
 	    answer->facts.sides[SIDE_RESPONSE].end == END_AT_CLOSE) {
 		apply_progress(engine, connection, &progress->turn);
-		boundary(engine, connection, DIR_WRITE, BOUNDARY_CLOSE, progress->turn.tail);
+		run_boundary(engine, connection, DIR_WRITE, BOUNDARY_CLOSE, progress->turn.tail);
 		review(engine, connection);
 		return 0;
 	}
@@ -538,7 +384,7 @@ bool turn_visit(struct engine *engine, struct connection *connection, uint64_t n
 	}
 	answer = requests_open_answer(connection);
 	if (answer && is_long_silent(connection, answer, seen_ns))
-		boundary(engine, connection, connection->turn.dir, BOUNDARY_IDLE, 0);
+		run_boundary(engine, connection, connection->turn.dir, BOUNDARY_IDLE, 0);
 	review(engine, connection);
 	return connection_is_watched(connection) && may_ask && ask(engine, connection, now_ns);
 }

@@ -23,11 +23,11 @@ static char *names[2][NAMES_MAX];
 
 static char *make_name(unsigned number, int is_compat)
 {
-	_cleanup_free_ char *known =
-		seccomp_syscall_resolve_num_arch(is_compat ? COMPAT_ARCH : SCMP_ARCH_NATIVE, (int)number);
+	_cleanup_free_ char *known = seccomp_syscall_resolve_num_arch(
+		is_compat ? COMPAT_ARCH : SCMP_ARCH_NATIVE, (int)number);
 	char *name;
-	int length = known ? asprintf(&name, "%s%s", is_compat ? "compat_" : "", known)
-			   : asprintf(&name, "%ssyscall_%u", is_compat ? "compat_" : "", number);
+	int length = known ? asprintf(&name, "%s%s", is_compat ? "compat_" : "", known) :
+			     asprintf(&name, "%ssyscall_%u", is_compat ? "compat_" : "", number);
 
 	return length < 0 ? NULL : name;
 }

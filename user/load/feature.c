@@ -50,7 +50,8 @@ static size_t missing_capabilities(char *names, size_t size)
 	for (size_t i = 0; i < sizeof(capabilities) / sizeof(capabilities[0]); i++)
 		if (!(set & (UINT64_C(1) << capabilities[i].bit)) && length < size)
 			length += (size_t)snprintf(names + length, size - length, "%s%s (%s)",
-						   length ? ", " : "", capabilities[i].name, capabilities[i].use);
+						   length ? ", " : "", capabilities[i].name,
+						   capabilities[i].use);
 	return length;
 }
 
@@ -70,18 +71,24 @@ void feature_explain(int load_error, char *text, size_t size)
 	if (missing_capabilities(names, sizeof(names)))
 		snprintf(text, size, "missing capabilities: %s; run as root or grant them", names);
 	else if (access(BTF_PATH, R_OK))
-		snprintf(text, size, "%s: %s; sonde needs a kernel built with CONFIG_DEBUG_INFO_BTF=y (5.10 or later)",
-			 BTF_PATH, strerror(errno));
+		snprintf(
+			text, size,
+			"%s: %s; sonde needs a kernel built with CONFIG_DEBUG_INFO_BTF=y (5.10 or later)",
+			BTF_PATH, strerror(errno));
 	else if (is_locked_down())
-		snprintf(text, size,
-			 "kernel lockdown is in confidentiality mode (%s), which forbids BPF to read kernel memory; "
-			 "boot with lockdown=integrity or none", LOCKDOWN_PATH);
+		snprintf(
+			text, size,
+			"kernel lockdown is in confidentiality mode (%s), which forbids BPF to read kernel memory; "
+			"boot with lockdown=integrity or none",
+			LOCKDOWN_PATH);
 	else if (load_error == EPERM)
-		snprintf(text, size,
-			 "the kernel refused bpf(): Operation not permitted; a seccomp filter, an LSM or a memlock limit "
-			 "stands in the way (container: allow the bpf system call, grant CAP_SYS_RESOURCE)");
+		snprintf(
+			text, size,
+			"the kernel refused bpf(): Operation not permitted; a seccomp filter, an LSM or a memlock limit "
+			"stands in the way (container: allow the bpf system call, grant CAP_SYS_RESOURCE)");
 	else if (load_error)
-		snprintf(text, size, "no BPF program could be loaded: %s; `sonde check` tells what was tried",
+		snprintf(text, size,
+			 "no BPF program could be loaded: %s; `sonde check` tells what was tried",
 			 strerror(load_error));
 }
 

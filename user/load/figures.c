@@ -25,7 +25,8 @@ static int read_program(int fd, const char *name, struct program_figures *ret_fi
 }
 
 int loader_each_program(const struct loader *loader,
-			int (*visit)(void *context, const struct program_figures *figures), void *context)
+			int (*visit)(void *context, const struct program_figures *figures),
+			void *context)
 {
 	struct bpf_object *object;
 	int stop = 0;

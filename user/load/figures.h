@@ -17,7 +17,8 @@ struct program_figures {
 
 /* Visit every loaded program; non-zero from visit stops and is returned. */
 int loader_each_program(const struct loader *loader,
-			int (*visit)(void *context, const struct program_figures *figures), void *context);
+			int (*visit)(void *context, const struct program_figures *figures),
+			void *context);
 
 /* Have the kernel measure programs (BPF_STATS_RUN_TIME) until the descriptor is closed. That costs two clock readings per
  * run, hence windows. Returns a descriptor, the caller's; negative errno (-EPERM without CAP_SYS_ADMIN). */

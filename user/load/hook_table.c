@@ -13,25 +13,42 @@
 #include "walk.skel.h"
 
 /* tp_btf spares a helper call for each pointer; raw_tp asks less of the kernel's BTF. */
-#define TRACEPOINT_HOOKS(base) { { "tp_btf", base "__tp_btf" }, { "raw_tp", base "__raw_tp" } }
+#define TRACEPOINT_HOOKS(base)                    \
+	{                                         \
+		{ "tp_btf", base "__tp_btf" },    \
+		{                                 \
+			"raw_tp", base "__raw_tp" \
+		}                                 \
+	}
 
 const struct signal_row hook_table[] = {
-	{ "system_calls", "syscall", "sys_exit", "request timings and system-call errors", TRACEPOINT_HOOKS("exit") },
+	{ "system_calls", "syscall", "sys_exit", "request timings and system-call errors",
+	  TRACEPOINT_HOOKS("exit") },
 	{ "tcp_state", "tcp", "inet_sock_set_state",
-	  "connect latency and outcome, accept-queue wait, open connections, listeners", TRACEPOINT_HOOKS("state") },
-	{ "tcp_destroy", "tcp", "tcp_destroy_sock", "room in the connection table: entries stay until evicted",
-	  TRACEPOINT_HOOKS("destroy") },
-	{ "tcp_retransmit", "tcp", "tcp_retransmit_skb", "retransmits", TRACEPOINT_HOOKS("retrans") },
+	  "connect latency and outcome, accept-queue wait, open connections, listeners",
+	  TRACEPOINT_HOOKS("state") },
+	{ "tcp_destroy", "tcp", "tcp_destroy_sock",
+	  "room in the connection table: entries stay until evicted", TRACEPOINT_HOOKS("destroy") },
+	{ "tcp_retransmit", "tcp", "tcp_retransmit_skb", "retransmits",
+	  TRACEPOINT_HOOKS("retrans") },
 	{ "tcp_reset_sent", "tcp", "tcp_send_reset", "resets sent", TRACEPOINT_HOOKS("rst_tx") },
-	{ "tcp_reset_received", "tcp", "tcp_receive_reset", "resets received", TRACEPOINT_HOOKS("rst_rx") },
-	{ "process_exec", "process", "sched_process_exec", "names of short-lived processes", TRACEPOINT_HOOKS("exec") },
+	{ "tcp_reset_received", "tcp", "tcp_receive_reset", "resets received",
+	  TRACEPOINT_HOOKS("rst_rx") },
+	{ "process_exec", "process", "sched_process_exec", "names of short-lived processes",
+	  TRACEPOINT_HOOKS("exec") },
 	{ "process_fork", "process", "sched_process_fork", "names of short-lived forked processes",
 	  TRACEPOINT_HOOKS("fork") },
-	{ "process_exit", "process", "sched_process_exit", "prompt release of what is held for dead processes",
-	  TRACEPOINT_HOOKS("last_exit") },
-	{ "open_listeners", "walk", "task_file", "listeners that are older than sonde",
+	{ "process_exit", "process", "sched_process_exit",
+	  "prompt release of what is held for dead processes", TRACEPOINT_HOOKS("last_exit") },
+	{ "open_listeners",
+	  "walk",
+	  "task_file",
+	  "listeners that are older than sonde",
 	  { { "iter", "walk_listeners" } } },
-	{ "open_connections", "walk", "task_file", "connections that are older than sonde, until they are used",
+	{ "open_connections",
+	  "walk",
+	  "task_file",
+	  "connections that are older than sonde, until they are used",
 	  { { "iter", "walk_connections" } } },
 };
 const size_t hook_table_length = sizeof(hook_table) / sizeof(hook_table[0]);
@@ -40,8 +57,9 @@ static const struct {
 	const char *name;
 	const void *(*bytes)(size_t *size);
 } families[] = {
-	{ "control", control_bpf__elf_bytes }, { "syscall", syscall_bpf__elf_bytes }, { "tcp", tcp_bpf__elf_bytes },
-	{ "process", process_bpf__elf_bytes }, { "walk", walk_bpf__elf_bytes },
+	{ "control", control_bpf__elf_bytes }, { "syscall", syscall_bpf__elf_bytes },
+	{ "tcp", tcp_bpf__elf_bytes },	       { "process", process_bpf__elf_bytes },
+	{ "walk", walk_bpf__elf_bytes },
 };
 
 const void *hook_family_object(const char *family, size_t *ret_size)

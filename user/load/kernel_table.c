@@ -14,7 +14,8 @@
 #define BATCH 256
 
 int kernel_table_each(int map, size_t key_bytes, size_t value_bytes,
-		      void (*visit)(void *context, const void *key, const void *value), void *context)
+		      void (*visit)(void *context, const void *key, const void *value),
+		      void *context)
 {
 	_cleanup_free_ char *keys = malloc(BATCH * key_bytes);
 	_cleanup_free_ char *values = malloc(BATCH * value_bytes);
@@ -26,7 +27,8 @@ int kernel_table_each(int map, size_t key_bytes, size_t value_bytes,
 		return -ENOMEM;
 	do {
 		count = BATCH;
-		error = bpf_map_lookup_batch(map, is_first ? NULL : &position, &position, keys, values, &count, NULL);
+		error = bpf_map_lookup_batch(map, is_first ? NULL : &position, &position, keys,
+					     values, &count, NULL);
 		if (error && error != -ENOENT)
 			return error;
 		is_first = false;
@@ -50,7 +52,8 @@ int kernel_table_remove(int map, const void *key)
 static int sum_cpus(int map, uint32_t key, uint64_t *ret_sums, size_t counters)
 {
 	int cpus = libbpf_num_possible_cpus();
-	_cleanup_free_ uint64_t *values = cpus > 0 ? calloc((size_t)cpus * counters, sizeof(*values)) : NULL;
+	_cleanup_free_ uint64_t *values =
+		cpus > 0 ? calloc((size_t)cpus * counters, sizeof(*values)) : NULL;
 
 	if (!values)
 		return cpus > 0 ? -ENOMEM : cpus;
@@ -65,7 +68,8 @@ static int sum_cpus(int map, uint32_t key, uint64_t *ret_sums, size_t counters)
 int kernel_event_counts(int map, struct event_count ret_counts[EVENT_KIND_COUNT])
 {
 	for (uint32_t kind = 0; kind < EVENT_KIND_COUNT; kind++) {
-		int error = sum_cpus(map, kind, (uint64_t *)&ret_counts[kind], sizeof(*ret_counts) / sizeof(uint64_t));
+		int error = sum_cpus(map, kind, (uint64_t *)&ret_counts[kind],
+				     sizeof(*ret_counts) / sizeof(uint64_t));
 
 		if (error)
 			return error;

@@ -12,7 +12,8 @@
  * met; none is met twice. key and value are borrowed until visit returns; visit may delete the entry it is given.
  * Returns 0 or negative errno */
 int kernel_table_each(int map, size_t key_bytes, size_t value_bytes,
-		      void (*visit)(void *context, const void *key, const void *value), void *context);
+		      void (*visit)(void *context, const void *key, const void *value),
+		      void *context);
 
 /* One entry. Returns 0, -ENOENT, negative errno. */
 int kernel_table_find(int map, const void *key, void *ret_value);

@@ -26,11 +26,11 @@ static const char *const family_order[] = { FAMILY_CONTROL, "process", "tcp", "s
 #define FAMILY_COUNT (sizeof(family_order) / sizeof(family_order[0]))
 
 /* Maps that families share; the control object makes them. */
-static const char *const shared_maps[] = { "rings",	  "event_counts", "kernel_counts",   "process_by_tgid",
-					   "conn_by_sock", "listener_by_sock" };
+static const char *const shared_maps[] = { "rings",	      "event_counts", "kernel_counts",
+					   "process_by_tgid", "conn_by_sock", "listener_by_sock" };
 
 struct family {
-	struct bpf_object *object; /* owned */
+	struct bpf_object *object;	   /* owned */
 	struct bpf_link *links[LINKS_MAX]; /* owned */
 	size_t link_count;
 };
@@ -69,7 +69,8 @@ static struct check_report *report_new(void)
 	if (!report)
 		return NULL;
 	if (uname(&kernel) == 0)
-		snprintf(report->kernel, sizeof(report->kernel), "%.63s %.60s", kernel.release, kernel.machine);
+		snprintf(report->kernel, sizeof(report->kernel), "%.63s %.60s", kernel.release,
+			 kernel.machine);
 	report->signal_count = hook_table_length;
 	for (size_t i = 0; i < hook_table_length; i++) {
 		struct signal_report *signal = &report->signals[i];
@@ -78,7 +79,8 @@ static struct check_report *report_new(void)
 		signal->target = hook_table[i].target;
 		signal->loses = hook_table[i].loses;
 		for (size_t j = 0; j < REPORT_ALTERNATIVES_MAX && hook_table[i].hooks[j].name; j++)
-			signal->alternatives[signal->alternative_count++].hook = hook_table[i].hooks[j].name;
+			signal->alternatives[signal->alternative_count++].hook =
+				hook_table[i].hooks[j].name;
 	}
 	return report;
 }
@@ -100,7 +102,8 @@ static int report_apply_forced(struct check_report *report, const struct loader_
 				if (strcmp(alternative->hook, options->forced[i].hook) == 0)
 					is_known = true;
 				else
-					snprintf(alternative->reason, sizeof(alternative->reason), "ruled out by --hook");
+					snprintf(alternative->reason, sizeof(alternative->reason),
+						 "ruled out by --hook");
 			}
 		}
 		if (!is_known)
@@ -124,11 +127,13 @@ static const char *alternative_program(size_t row, const struct signal_report *s
 	return hook_table[row].hooks[alternative - signal->alternatives].program;
 }
 
-static void alternative_fail(struct alternative_report *alternative, const char *operation, int error)
+static void alternative_fail(struct alternative_report *alternative, const char *operation,
+			     int error)
 {
 	alternative->is_tried = true;
 	alternative->is_ok = false;
-	snprintf(alternative->reason, sizeof(alternative->reason), "%.120s: %s", operation, strerror(error));
+	snprintf(alternative->reason, sizeof(alternative->reason), "%.120s: %s", operation,
+		 strerror(error));
 }
 
 static void family_close(struct family *family)
@@ -153,7 +158,8 @@ static int size_maps(struct bpf_object *object, const struct loader *loader)
 	if (error)
 		return error;
 	/* A real ring as the pattern: the one in the object is 4 KiB, which is no whole page everywhere. */
-	return bpf_map__set_inner_map_fd(bpf_object__find_map_by_name(object, "rings"), loader->rings[0]);
+	return bpf_map__set_inner_map_fd(bpf_object__find_map_by_name(object, "rings"),
+					 loader->rings[0]);
 }
 
 static int reuse_maps(struct bpf_object *object, const struct loader *loader)
@@ -171,7 +177,8 @@ static int reuse_maps(struct bpf_object *object, const struct loader *loader)
 	return 0;
 }
 
-static int family_open(const struct loader *loader, const char *name, struct bpf_object **ret_object)
+static int family_open(const struct loader *loader, const char *name,
+		       struct bpf_object **ret_object)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, open_options, .object_name = name);
 	struct bpf_object *object;
@@ -185,8 +192,8 @@ static int family_open(const struct loader *loader, const char *name, struct bpf
 		return bytes ? -errno : -ENOENT;
 	settings = bpf_object__find_map_by_name(object, ".rodata.settings");
 	error = settings ? bpf_map__set_initial_value(settings, &loader->options.settings,
-						      sizeof(loader->options.settings))
-			 : 0; /* an object that reads none */
+						      sizeof(loader->options.settings)) :
+			   0; /* an object that reads none */
 	if (!error && strcmp(name, FAMILY_CONTROL) == 0)
 		error = size_maps(object, loader);
 	else if (!error)
@@ -200,7 +207,8 @@ static int family_open(const struct loader *loader, const char *name, struct bpf
 }
 
 /* Open a family with only the chosen programs switched on; `only` picks a single row, SIZE_MAX all. */
-static int family_open_chosen(const struct loader *loader, const char *name, struct check_report *report, size_t only,
+static int family_open_chosen(const struct loader *loader, const char *name,
+			      struct check_report *report, size_t only,
 			      struct bpf_object **ret_object)
 {
 	struct bpf_object *object;
@@ -214,7 +222,8 @@ static int family_open_chosen(const struct loader *loader, const char *name, str
 	for (size_t row = 0; row < hook_table_length; row++) {
 		struct alternative_report *alternative = alternative_next(&report->signals[row]);
 
-		if (!alternative || strcmp(hook_table[row].family, name) != 0 || (only != SIZE_MAX && only != row))
+		if (!alternative || strcmp(hook_table[row].family, name) != 0 ||
+		    (only != SIZE_MAX && only != row))
 			continue;
 		program = bpf_object__find_program_by_name(
 			object, alternative_program(row, &report->signals[row], alternative));
@@ -249,7 +258,8 @@ static int attach(struct family *family, struct bpf_program *program)
 	link = bpf_program__attach(program);
 	if (!link)
 		return -errno;
-	error = bpf_program__expected_attach_type(program) == BPF_TRACE_ITER ? run_iterator(link) : 0;
+	error = bpf_program__expected_attach_type(program) == BPF_TRACE_ITER ? run_iterator(link) :
+									       0;
 	if (error || bpf_program__expected_attach_type(program) == BPF_TRACE_ITER) {
 		bpf_link__destroy(link);
 		return error;
@@ -259,7 +269,8 @@ static int attach(struct family *family, struct bpf_program *program)
 }
 
 /* Attach each chosen program. Returns how many failed (marked in the report). */
-static size_t family_attach(struct family *family, const char *name, struct check_report *report, size_t only)
+static size_t family_attach(struct family *family, const char *name, struct check_report *report,
+			    size_t only)
 {
 	size_t failed = 0;
 
@@ -268,10 +279,12 @@ static size_t family_attach(struct family *family, const char *name, struct chec
 		struct alternative_report *alternative = alternative_next(signal);
 		int error;
 
-		if (!alternative || strcmp(hook_table[row].family, name) != 0 || (only != SIZE_MAX && only != row))
+		if (!alternative || strcmp(hook_table[row].family, name) != 0 ||
+		    (only != SIZE_MAX && only != row))
 			continue;
-		error = attach(family, bpf_object__find_program_by_name(family->object,
-									alternative_program(row, signal, alternative)));
+		error = attach(family, bpf_object__find_program_by_name(
+					       family->object,
+					       alternative_program(row, signal, alternative)));
 		if (error) {
 			alternative_fail(alternative, "attach", -error);
 			failed++;
@@ -285,7 +298,8 @@ static size_t family_attach(struct family *family, const char *name, struct chec
 }
 
 /* Load one row's hooks by themselves, one after the other, until one loads and attaches. */
-static void family_try_row(const struct loader *loader, const char *name, struct check_report *report, size_t row)
+static void family_try_row(const struct loader *loader, const char *name,
+			   struct check_report *report, size_t row)
 {
 	struct alternative_report *alternative;
 
@@ -301,7 +315,8 @@ static void family_try_row(const struct loader *loader, const char *name, struct
 		if (!error)
 			failed = family_attach(&trial, name, report, row);
 		else
-			alternative_fail(alternative, last_complaint[0] ? last_complaint : "load", -error);
+			alternative_fail(alternative, last_complaint[0] ? last_complaint : "load",
+					 -error);
 		family_close(&trial);
 		if (!failed)
 			return;
@@ -332,7 +347,8 @@ static int family_load_chosen(struct loader *loader, struct family *family, cons
 	return error;
 }
 
-static void family_start(struct loader *loader, struct family *family, const char *name, struct check_report *report)
+static void family_start(struct loader *loader, struct family *family, const char *name,
+			 struct check_report *report)
 {
 	if (family_load_chosen(loader, family, name, report) == 0)
 		return;
@@ -341,7 +357,9 @@ static void family_start(struct loader *loader, struct family *family, const cha
 			family_try_row(loader, name, report, row);
 	family_forget_use(name, report);
 	if (family_load_chosen(loader, family, name, report))
-		log_warn("hooks of the %s family load one by one but not together; going without them", name);
+		log_warn(
+			"hooks of the %s family load one by one but not together; going without them",
+			name);
 }
 
 /* Round up to what a ring buffer takes: a power of two of pages. */
@@ -357,7 +375,8 @@ static size_t ring_size(size_t bytes)
 static int make_rings(struct loader *loader)
 {
 	for (uint32_t i = 0; i <= loader->options.shards; i++) {
-		int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, i == RING_PROCESS ? "ring_process" : "ring_shard", 0, 0,
+		int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF,
+					i == RING_PROCESS ? "ring_process" : "ring_shard", 0, 0,
 					(uint32_t)loader->options.ring_bytes, NULL);
 
 		if (fd < 0)
@@ -390,9 +409,10 @@ static int start_control(struct loader *loader)
 	error = bpf_object__load(loader->families[0].object);
 	if (error)
 		return error;
-	loader->control_fd =
-		bpf_program__fd(bpf_object__find_program_by_name(loader->families[0].object, FAMILY_CONTROL));
-	if (bpf_map_update_elem(loader_map(loader, "process_by_tgid"), &tgid, &unattributed, BPF_ANY))
+	loader->control_fd = bpf_program__fd(
+		bpf_object__find_program_by_name(loader->families[0].object, FAMILY_CONTROL));
+	if (bpf_map_update_elem(loader_map(loader, "process_by_tgid"), &tgid, &unattributed,
+				BPF_ANY))
 		return -errno;
 	return publish_rings(loader);
 }
@@ -418,11 +438,13 @@ static void report_finish(struct check_report *report, int load_error)
 	if (!working) {
 		feature_explain(load_error, report->fatal, sizeof(report->fatal));
 		if (!report->fatal[0])
-			snprintf(report->fatal, sizeof(report->fatal), "no hook works on this kernel");
+			snprintf(report->fatal, sizeof(report->fatal),
+				 "no hook works on this kernel");
 	}
 }
 
-int loader_start(const struct loader_options *options, struct loader **ret_loader, struct check_report **ret_report)
+int loader_start(const struct loader_options *options, struct loader **ret_loader,
+		 struct check_report **ret_report)
 {
 	struct loader *loader = calloc(1, sizeof(*loader));
 	struct check_report *report = report_new();
@@ -532,7 +554,8 @@ size_t loader_ring_bytes(const struct loader *loader)
 	return loader->options.ring_bytes;
 }
 
-int loader_control(const struct loader *loader, enum control_op op, uint64_t key, uint64_t id, uint64_t value)
+int loader_control(const struct loader *loader, enum control_op op, uint64_t key, uint64_t id,
+		   uint64_t value)
 {
 	uint64_t args[] = { op, key, id, value };
 	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = args, .ctx_size_in = sizeof(args));

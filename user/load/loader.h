@@ -18,11 +18,11 @@ struct forced_hook {
 };
 
 struct loader_options {
-	struct bpf_settings settings; /* agent_tgid and shard_mask are filled by the loader */
-	size_t ring_bytes;	      /* of each ring; rounded up to a power of two of pages */
-	unsigned shards;	      /* connection rings; 0: one per possible CPU up to 16 */
-	size_t connections;	      /* entries of conn_by_sock */
-	size_t processes;	      /* entries of process_by_tgid */
+	struct bpf_settings settings;	  /* agent_tgid and shard_mask are filled by the loader */
+	size_t ring_bytes;		  /* of each ring; rounded up to a power of two of pages */
+	unsigned shards;		  /* connection rings; 0: one per possible CPU up to 16 */
+	size_t connections;		  /* entries of conn_by_sock */
+	size_t processes;		  /* entries of process_by_tgid */
 	const struct forced_hook *forced; /* borrowed */
 	size_t forced_count;
 };
@@ -32,7 +32,8 @@ struct loader_options {
  * ret_report  always written, the caller's to free()
  * Returns     0; -ENOTSUP when no signal works or a precondition is missing (report->fatal says what to do);
  *             -EINVAL for an unknown forced hook; -ENOMEM */
-int loader_start(const struct loader_options *options, struct loader **ret_loader, struct check_report **ret_report);
+int loader_start(const struct loader_options *options, struct loader **ret_loader,
+		 struct check_report **ret_report);
 
 /* Detach and close everything; accepts NULL. */
 void loader_stop(struct loader **loader);
@@ -48,7 +49,8 @@ const int *loader_rings(const struct loader *loader, size_t *ret_count);
 size_t loader_ring_bytes(const struct loader *loader);
 
 /* Run a control program (enum control_op). Returns 0, -ENOENT when the key is not there, negative errno. */
-int loader_control(const struct loader *loader, enum control_op op, uint64_t key, uint64_t id, uint64_t value);
+int loader_control(const struct loader *loader, enum control_op op, uint64_t key, uint64_t id,
+		   uint64_t value);
 
 /* The i-th loaded BPF object, borrowed; NULL behind the last. For figures.c. */
 struct bpf_object;

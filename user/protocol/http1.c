@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* HTTP/1.0 and 1.1 (RFC 9112). A state machine a side: what comes between messages, and bodies; heads are
  * http1_head.c's. Lenient where nginx, curl and llhttp are: empty lines before a message, bare LF, runs of spaces. */
-#include "protocol/protocol.h"
+#include "protocol/http1_state.h"
 
 #include <string.h>
-
-#include "protocol/http1_head.h"
 
 static enum protocol_step at_start(struct http1_parse *parse)
 {

@@ -83,7 +83,9 @@ int ring_consumer_new(const int *rings, size_t count, ring_visit visit, void *co
 
 	if (!consumer)
 		return -ENOMEM;
-	*consumer = (struct ring_consumer){ .epoll_fd = -1, .visit = visit, .context = context, .count = count };
+	*consumer = (struct ring_consumer){
+		.epoll_fd = -1, .visit = visit, .context = context, .count = count
+	};
 	error = count < 2 || count > RING_MAX ? -EINVAL : open_rings(consumer, rings);
 	if (error) {
 		ring_consumer_free(&consumer);

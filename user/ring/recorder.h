@@ -18,7 +18,7 @@ struct recorder_output {
 struct recorder {
 	struct recorder_output output;
 	uint64_t recorded;
-	uint64_t dropped;	  /* in all */
+	uint64_t dropped;	 /* in all */
 	uint64_t dropped_unsaid; /* of those, not yet in the recording */
 };
 

@@ -20,8 +20,8 @@ size_t recording_record_bytes(size_t event_bytes)
 	return sizeof(struct recording_record) + padded(event_bytes);
 }
 
-void recording_header_make(const struct bpf_settings *settings, uint64_t realtime_ns, uint64_t monotonic_ns,
-			   struct recording_header *ret_header)
+void recording_header_make(const struct bpf_settings *settings, uint64_t realtime_ns,
+			   uint64_t monotonic_ns, struct recording_header *ret_header)
 {
 	struct recording_header header = {
 		.version = RECORDING_VERSION,
@@ -46,7 +46,8 @@ const char *recording_header_fault(const void *bytes, size_t length)
 {
 	struct recording_header header;
 
-	if (length < sizeof(header.magic) || memcmp(bytes, RECORDING_MAGIC, sizeof(header.magic)) != 0)
+	if (length < sizeof(header.magic) ||
+	    memcmp(bytes, RECORDING_MAGIC, sizeof(header.magic)) != 0)
 		return "this is no recording";
 	if (length < sizeof(header))
 		return "it ends inside its header";
@@ -120,7 +121,8 @@ int recording_record_read(const void *bytes, size_t length, struct recording_vie
 
 	if (length >= sizeof(record)) {
 		memcpy(&record, bytes, sizeof(record));
-		if (record.length < sizeof(struct event_header) || record.length > RECORDING_EVENT_MAX)
+		if (record.length < sizeof(struct event_header) ||
+		    record.length > RECORDING_EVENT_MAX)
 			return -EBADMSG;
 		view.record_bytes = recording_record_bytes(record.length);
 	}

@@ -32,7 +32,7 @@ struct recording_header {
 	uint32_t byte_order;
 	uint32_t event_abi_version;
 	uint32_t header_bytes; /* of this struct: records begin there */
-	uint64_t realtime_ns;  /* CLOCK_REALTIME and CLOCK_MONOTONIC at one instant, to date the events */
+	uint64_t realtime_ns; /* CLOCK_REALTIME and CLOCK_MONOTONIC at one instant, to date the events */
 	uint64_t monotonic_ns;
 	struct recording_settings settings;
 };
@@ -54,10 +54,11 @@ _Static_assert(sizeof(struct recording_gap) == 24, "recordings stay readable");
 
 /* Room that a record takes; at most RECORDING_RECORD_MAX. */
 size_t recording_record_bytes(size_t event_bytes);
-#define RECORDING_RECORD_MAX (sizeof(struct recording_record) + ((RECORDING_EVENT_MAX + 7) & ~(size_t)7))
+#define RECORDING_RECORD_MAX \
+	(sizeof(struct recording_record) + ((RECORDING_EVENT_MAX + 7) & ~(size_t)7))
 
-void recording_header_make(const struct bpf_settings *settings, uint64_t realtime_ns, uint64_t monotonic_ns,
-			   struct recording_header *ret_header);
+void recording_header_make(const struct bpf_settings *settings, uint64_t realtime_ns,
+			   uint64_t monotonic_ns, struct recording_header *ret_header);
 
 /* What is wrong with a header, or NULL. length: bytes there are. */
 const char *recording_header_fault(const void *bytes, size_t length);

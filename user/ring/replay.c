@@ -31,7 +31,8 @@ static int read_header(FILE *file, struct replay_result *result)
 }
 
 /* Returns 0 with a record, -ENODATA at the end, negative errno. */
-static int read_record(FILE *file, char *buffer, struct recording_view *ret_view, const char **ret_fault)
+static int read_record(FILE *file, char *buffer, struct recording_view *ret_view,
+		       const char **ret_fault)
 {
 	struct recording_view view = { .record_bytes = sizeof(struct recording_record) };
 	int have = 0, error;

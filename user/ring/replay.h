@@ -14,7 +14,8 @@ struct replay_result {
 	uint64_t events;
 	uint64_t dropped; /* by the recorder */
 	uint64_t offset;  /* of the first byte that was not understood, or of the end */
-	const char *fault; /* static; why reading ended before the end of the file; NULL: it did not */
+	const char
+		*fault; /* static; why reading ended before the end of the file; NULL: it did not */
 };
 
 /* bytes: one event, 8-byte aligned, borrowed. Non-zero ends the replay. */

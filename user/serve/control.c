@@ -15,7 +15,7 @@
 #include "serve/control_request.h"
 #include "serve/unix_socket.h"
 
-#define IDLE_NS 60000000000u	   /* a client that asks nothing must not keep its place from others */
+#define IDLE_NS 60000000000u /* a client that asks nothing must not keep its place from others */
 #define ACCEPT_PAUSE_NS 1000000000u /* after accept failed for want of descriptors or memory */
 
 struct control_stream {
@@ -32,8 +32,8 @@ struct client {
 	uint64_t progress_ns; /* it took bytes, or asked */
 	uint32_t waits_for;   /* EPOLLIN, EPOLLOUT */
 	int fd;
-	bool is_ended; /* it has shut down its writing side */
-	bool is_last;  /* nothing follows what is queued */
+	bool is_ended;	/* it has shut down its writing side */
+	bool is_last;	/* nothing follows what is queued */
 	bool is_broken; /* to be dropped */
 };
 
@@ -48,7 +48,8 @@ struct control_server {
 	char *path;
 };
 
-static int epoll_set(const struct control_server *server, int operation, int fd, uint32_t events, void *data)
+static int epoll_set(const struct control_server *server, int operation, int fd, uint32_t events,
+		     void *data)
 {
 	struct epoll_event event = { .events = events, .data.ptr = data };
 
@@ -78,7 +79,8 @@ static void client_free(struct client **client)
 	if (!*client)
 		return;
 	if ((*client)->stream.kind)
-		(*client)->stream.kind->ended((*client)->server->table->context, &(*client)->stream);
+		(*client)->stream.kind->ended((*client)->server->table->context,
+					      &(*client)->stream);
 	byte_queue_done(&(*client)->out);
 	close((*client)->fd);
 	free(*client);
@@ -123,7 +125,7 @@ static int client_answer(struct client *client, const json_t *answer, size_t que
 	error = byte_queue_init(&client->out, queue_bytes > length ? queue_bytes : length + 1);
 	if (error)
 		return error;
-	text[length] = '\n'; /* in place of the terminator */
+	text[length] = '\n';				       /* in place of the terminator */
 	(void)byte_queue_push(&client->out, text, length + 1); /* it fits: see above */
 	return 0;
 }
@@ -139,7 +141,8 @@ static void client_refuse(struct client *client, const char *reason)
 
 static const char *error_text(int error)
 {
-	return error == -EMSGSIZE ? "the answer is too long: ask for fewer entries" : strerror(-error);
+	return error == -EMSGSIZE ? "the answer is too long: ask for fewer entries" :
+				    strerror(-error);
 }
 
 static void run_dump(struct client *client, const struct control_request *request)
@@ -157,7 +160,8 @@ static void run_dump(struct client *client, const struct control_request *reques
 		client_refuse(client, "no such topic");
 		return;
 	}
-	error = topic->write(table->context, request->limit ? request->limit : CONTROL_LIMIT_DEFAULT, &data,
+	error = topic->write(table->context,
+			     request->limit ? request->limit : CONTROL_LIMIT_DEFAULT, &data,
 			     &total);
 	if (error) {
 		client_refuse(client, error_text(error));
@@ -309,7 +313,8 @@ static struct client **free_slot(struct control_server *server)
 
 static void refuse(int fd, const char *line)
 {
-	(void)send(fd, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL); /* it hears the end in any case */
+	(void)send(fd, line, strlen(line),
+		   MSG_DONTWAIT | MSG_NOSIGNAL); /* it hears the end in any case */
 }
 
 static void server_adopt(struct control_server *server, int accepted)
@@ -434,7 +439,8 @@ int control_server_fd(const struct control_server *server)
 	return server->epoll_fd;
 }
 
-int control_server_open(const char *path, const struct control_table *table, struct control_server **ret_server)
+int control_server_open(const char *path, const struct control_table *table,
+			struct control_server **ret_server)
 {
 	_cleanup_(control_server_close) struct control_server *server = calloc(1, sizeof(*server));
 	int error;

@@ -16,9 +16,9 @@
 
 #define CONTROL_CLIENTS_MAX 16
 #define CONTROL_REQUEST_MAX 1024
-#define CONTROL_ANSWER_MAX ((size_t)16 << 20) /* longer answers become an error that says so */
+#define CONTROL_ANSWER_MAX ((size_t)16 << 20)  /* longer answers become an error that says so */
 #define CONTROL_STREAM_QUEUE ((size_t)4 << 20) /* what a stream may lag behind */
-#define CONTROL_STALL_NS 10000000000u	       /* a client that takes nothing for this long is dropped */
+#define CONTROL_STALL_NS 10000000000u /* a client that takes nothing for this long is dropped */
 #define CONTROL_LIMIT_DEFAULT 1000
 
 struct control_server;
@@ -60,7 +60,8 @@ struct control_table {
  *
  * table    borrowed, lives as long as the server
  * Returns  0; -EADDRINUSE when another agent answers there; -ENAMETOOLONG; negative errno */
-int control_server_open(const char *path, const struct control_table *table, struct control_server **ret_server);
+int control_server_open(const char *path, const struct control_table *table,
+			struct control_server **ret_server);
 
 /* Ends all streams, removes the socket file if it is still ours. */
 void control_server_close(struct control_server **server);

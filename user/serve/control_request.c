@@ -94,7 +94,8 @@ static int parse_words(const char *line, const char *end, struct control_request
 
 static int parse_json(const char *line, size_t length, struct control_request *request)
 {
-	_cleanup_(cleanup_json) json_t *json = json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
+	_cleanup_(cleanup_json) json_t *json =
+		json_loadb(line, length, JSON_REJECT_DUPLICATES, NULL);
 	const char *verb = json_string_value(json_object_get(json, "command"));
 	const json_t *name = json_object_get(json, "topic");
 	const json_t *limit = json_object_get(json, "limit");

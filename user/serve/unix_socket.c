@@ -87,7 +87,8 @@ int unix_socket_listen(const char *path, struct stat *ret_file)
 		return error;
 	/* bind() takes the file's mode from the socket's: nobody can connect in between, and the umask,
 	 * which all threads share, stays alone. Source: unix_bind_bsd() in net/unix/af_unix.c */
-	if (fchmod(fd, 0600) < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+	if (fchmod(fd, 0600) < 0 ||
+	    bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    listen(fd, BACKLOG) < 0 || lstat(path, ret_file) < 0)
 		return -errno;
 	return TAKE_FD(fd);

@@ -18,7 +18,7 @@ struct pt_regs {
 #pragma clang attribute pop
 
 #define TS_COMPAT 2
-#define TASK_IS_COMPAT(thread_info_word) ((thread_info_word) & TS_COMPAT)
+#define TASK_IS_COMPAT(thread_info_word) ((thread_info_word)&TS_COMPAT)
 #define THREAD_INFO_COMPAT_FIELD status
 
 /* The argument registers survive a system call; ax does not, orig_ax keeps the number. */

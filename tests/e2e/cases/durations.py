@@ -67,7 +67,8 @@ class Witness:
         return said
 
     def converse(self, *steps):
-        """One connection: bytes are sent, numbers are seconds of rest, None reads until one more header has come."""
+        """One connection: bytes are sent, numbers are seconds of rest, None reads until one more header has come,
+        "half" says that nothing more will be sent, "end" reads to the end."""
         got, want = b"", 0
         with socket.create_connection(("127.0.0.1", self.port)) as connection:
             connection.settimeout(20 * self.t.patience)
@@ -76,6 +77,11 @@ class Witness:
                     connection.sendall(step)
                 elif isinstance(step, (int, float)):
                     time.sleep(step)
+                elif step == "half":
+                    connection.shutdown(socket.SHUT_WR)
+                elif step == "end":
+                    while connection.recv(65536):
+                        pass
                 else:
                     want += 1
                     while got.count(b"\r\n\r\n") < want:
@@ -151,8 +157,12 @@ def duration_of_streams(t):
 @test(guest=True)
 def duration_of_unusual_requests(t):
     witness = Witness(t, "unusual")
-    witness.converse(get("/close/50", version="1.0"), None)
-    witness.compare("HTTP/1.0")
+    witness.converse(get("/close/50", version="1.0"), None, "end")
+    witness.compare("HTTP/1.0, ended by close")
+    witness.converse(get("/close/50", version="1.0"), None, "half", "end")
+    witness.compare("HTTP/1.0, the client closes its half in between")
+    witness.converse(get("/dribble/5/20"), "half", "end")
+    witness.compare("the client closes its half at once")
     witness.load("HEAD /body/100", "GET /sleep/30", requests=2)
     metrics = witness.compare("HEAD, then GET on the same connection", requests=2,
                               labels={"http_request_method": "HEAD"})
@@ -175,10 +185,25 @@ def early_response_is_counted(t):
     witness = Witness(t, "early")
     witness.converse(get("/early", "POST", "Content-Length: 100000\r\n"), None, b"x" * 100000, 0.05, get("/sleep/10"), None)
     wait_until(lambda: len(witness.log()) == 2, 10 * t.patience)
-    metrics = witness.agent.settle(witness.counts, 2)
-    t.equal(metrics.by(SERVER + "_count", "http_response_status_code", service_name="early"), {"413": 1, "200": 1},
-            "requests by status")
+
+    def counts(m):
+        return witness.counts(m) + m.total("sonde_requests_partial_total", service_name="early", kind="server")
+    metrics = witness.agent.settle(counts, 2)
+    t.equal(witness.counts(metrics) + metrics.total("sonde_requests_partial_total", service_name="early", kind="server"), 2,
+            "requests and partial requests")
+    t.equal(metrics.total(SERVER + "_count", service_name="early", http_response_status_code="413"), 1, "early answers")
     witness.outcome(metrics, "early_response")
+
+
+@test(guest=True)
+def early_response_to_a_short_body(t):
+    """The rest of the body and the next request arrive in one turn, both within the captured prefix."""
+    witness = Witness(t, "early-short")
+    witness.converse(get("/early", "POST", "Content-Length: 500\r\n"), None, b"x" * 500, 0.05, get("/sleep/10"), None)
+    wait_until(lambda: len(witness.log()) == 2, 10 * t.patience)
+    metrics = witness.agent.settle(witness.counts, 2)
+    t.equal(metrics.by(SERVER + "_count", "http_response_status_code", service_name="early-short"), {"413": 1, "200": 1},
+            "requests by status")
 
 
 @test(guest=True)

@@ -150,7 +150,8 @@ def agent_speaks_of_itself(t):
         rss = next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS"))
     t.near(metrics.total("process_resident_memory_bytes"), rss, "resident memory", 2 << 20, 0.1)
     t.check(rss < 24 << 20, f"resident memory is {rss >> 20} MiB, more than 24")
-    t.equal(metrics.total(SERVER, service_name="sonde"), 0, "requests of the agent itself")
+    t.equal(metrics.total("sonde_process_request_duration_seconds_count", process_pid=agent.pid), 0,
+            "requests of the agent itself")
     t.check(not metrics.by("sonde_tcp_accepts_total", "process_pid", process_pid=agent.pid), "the agent watches itself")
     # It measures its programs in windows: wait for one.
     metrics = agent.settle(lambda m: m.total("sonde_bpf_runs_total") > 0, True, seconds=20)
@@ -220,7 +221,7 @@ def hundred_scrapers_at_once(t):
         return m.by(SERVER, "http_request_method", "http_response_status_code", service_name="scraped")
     metrics = agent.settle(counts, log)
     t.equal(counts(metrics), log, "server requests")
-    t.nothing_lost(metrics)
+    t.nothing_lost(agent)
 
 
 @test(needs=("promtool",))

@@ -52,7 +52,7 @@ def visit(t, agent, name, port, paths):
     got = counts(metrics)
     t.equal(got[0], want, f"{name}: server requests")
     t.equal(got[1], want, f"{name}: client requests")
-    t.nothing_lost(metrics)
+    t.nothing_lost(agent)
 
 
 @test(needs=("curl",), guest=True)
@@ -104,4 +104,4 @@ def nginx_under_ab(t):
     t.equal(metrics.by(SERVER, *keys, service_name="ab-nginx"), log, "server requests")
     # ab may begin a few requests more than it was asked for; those it does not wait for are no requests of its.
     t.equal(metrics.total(CLIENT, service_name="ab-client"), 1500, "client requests")
-    t.nothing_lost(metrics)
+    t.nothing_lost(agent)

@@ -18,6 +18,7 @@ from .process import Process, children, command_of, wait_until
 
 _PR_SET_CHILD_SUBREAPER = 36
 TESTS = []
+DIFFERENCES_SHOWN = 12
 
 
 class Skip(Exception):
@@ -149,6 +150,7 @@ class Context:
                     lines.append(f"  {key}: sonde {got.get(key, 0)}, witness {want.get(key, 0)}")
             if len(lines) == 1:  # only zeros differ
                 return True
+            lines[DIFFERENCES_SHOWN:] = lines[DIFFERENCES_SHOWN:] and [f"  … {len(lines) - DIFFERENCES_SHOWN} more"]
             self.fail("\n".join(lines))
         else:
             self.fail(f"{what}: sonde {got}, witness {want}")
@@ -162,12 +164,19 @@ class Context:
         self.fail(f"{what}: sonde {got:.6f}, witness {want:.6f}, allowed difference {allowed:.6f}")
         return False
 
-    def nothing_lost(self, metrics):
-        self.equal({key: value for key, value in metrics.by(LOST, "kind", "reason").items()}, {}, "lost events")
-        self.balanced(metrics)
+    def nothing_lost(self, agent):
+        self.equal(agent.scrape().by(LOST, "kind", "reason"), {}, "lost events")
+        self.balanced(agent)
 
-    def balanced(self, metrics):
-        for kind, (produced, consumed, lost) in balance(metrics).items():
+    def balanced(self, agent):
+        """Events are produced while a scrape reads the counters: only a lasting difference is one."""
+        last = [{}]
+
+        def is_even():
+            last[0] = balance(agent.scrape())
+            return not last[0]
+        wait_until(is_even, 5 * self.patience)
+        for kind, (produced, consumed, lost) in last[0].items():
             self.fail(f"{kind}: produced {produced:g}, consumed {consumed:g} + lost {lost:g}")
 
     # The end.

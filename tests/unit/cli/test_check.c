@@ -26,7 +26,8 @@ static struct check_report *make_report(bool first_works, bool second_works)
 		.hook = first_works ? "raw_tp" : NULL,
 		.loses = "connect latency",
 		.alternative_count = 2,
-		.alternatives = { { "tp_btf", true, false, "no BTF" }, { "raw_tp", true, first_works, "" } },
+		.alternatives = { { "tp_btf", true, false, "no BTF" },
+				  { "raw_tp", true, first_works, "" } },
 	};
 	report->signals[1] = (struct signal_report){
 		.signal = "retransmit",
@@ -34,7 +35,8 @@ static struct check_report *make_report(bool first_works, bool second_works)
 		.hook = second_works ? "tp_btf" : NULL,
 		.loses = "retransmits",
 		.alternative_count = 2,
-		.alternatives = { { "tp_btf", true, second_works, "" }, { "raw_tp", !second_works, false, "" } },
+		.alternatives = { { "tp_btf", true, second_works, "" },
+				  { "raw_tp", !second_works, false, "" } },
 	};
 	return report;
 }
@@ -72,13 +74,14 @@ static void test_some(void **state)
 
 	(void)state;
 	assert_int_equal(check_status(report), STATUS_DEGRADED);
-	assert_printed(report, "kernel 6.1.0 x86_64\n\n"
-			       "SIGNAL      KERNEL PLACE         HOOK    TRIED\n"
-			       "tcp_state   inet_sock_set_state  raw_tp  tp_btf failed, raw_tp\n"
-			       "retransmit  tcp_retransmit_skb   none    tp_btf failed, raw_tp failed\n"
-			       "\ntcp_state: tp_btf: no BTF\n"
-			       "retransmit: no hook works; you lose: retransmits\n"
-			       "\n1 of 2 signals work.\n");
+	assert_printed(report,
+		       "kernel 6.1.0 x86_64\n\n"
+		       "SIGNAL      KERNEL PLACE         HOOK    TRIED\n"
+		       "tcp_state   inet_sock_set_state  raw_tp  tp_btf failed, raw_tp\n"
+		       "retransmit  tcp_retransmit_skb   none    tp_btf failed, raw_tp failed\n"
+		       "\ntcp_state: tp_btf: no BTF\n"
+		       "retransmit: no hook works; you lose: retransmits\n"
+		       "\n1 of 2 signals work.\n");
 	free(report);
 }
 

@@ -27,9 +27,17 @@ static void test_suggest(void **state)
 		const char *typed;
 		const char *meant;
 	} samples[] = {
-		{ "dmup", "dump" },    { "dumb", "dump" },	  { "agnet", "agent" }, { "chekc", "check" },
-		{ "ver", "version" },  { "verison", "version" },  { "reply", "replay" }, { "recrod", "record" },
-		{ "", NULL },	       { "frobnicate", NULL },	  { "xyz", NULL },
+		{ "dmup", "dump" },
+		{ "dumb", "dump" },
+		{ "agnet", "agent" },
+		{ "chekc", "check" },
+		{ "ver", "version" },
+		{ "verison", "version" },
+		{ "reply", "replay" },
+		{ "recrod", "record" },
+		{ "", NULL },
+		{ "frobnicate", NULL },
+		{ "xyz", NULL },
 		{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", NULL },
 	};
 

@@ -2,6 +2,7 @@
 /* Tables as they come out, character by character. */
 #include "cli/json_table.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -9,6 +10,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "failing_alloc.h"
 
 static const struct column columns[] = {
 	{ .key = "service" },
@@ -27,7 +30,9 @@ static void assert_table(const char *json, size_t width, const char *expected)
 	FILE *file = open_memstream(&text, &length);
 
 	assert_non_null(rows);
-	assert_int_equal(json_table_print(file, rows, columns, sizeof(columns) / sizeof(columns[0]), width), 0);
+	assert_int_equal(json_table_print(file, rows, columns, sizeof(columns) / sizeof(columns[0]),
+					  width),
+			 0);
 	fclose(file);
 	assert_string_equal(text, expected);
 	free(text);
@@ -37,18 +42,20 @@ static void assert_table(const char *json, size_t width, const char *expected)
 static void test_alignment(void **state)
 {
 	(void)state;
-	assert_table("[{\"service\":\"a\",\"pid\":1,\"sent_bytes\":1536,\"idle\":0.0123,\"path\":\"/a\"},"
-		     "{\"service\":\"caf\u00e9\",\"pid\":12345,\"sent_bytes\":0,\"idle\":90,\"path\":null}]",
-		     0,
-		     "SERVICE    PID  SENT BYTES    SINCE  PATH\n"
-		     "a            1     1.5 KiB  12.3 ms  /a\n"
-		     "caf\u00e9     12345         0 B  1.5 min  -\n");
+	assert_table(
+		"[{\"service\":\"a\",\"pid\":1,\"sent_bytes\":1536,\"idle\":0.0123,\"path\":\"/a\"},"
+		"{\"service\":\"caf\u00e9\",\"pid\":12345,\"sent_bytes\":0,\"idle\":90,\"path\":null}]",
+		0,
+		"SERVICE    PID  SENT BYTES    SINCE  PATH\n"
+		"a            1     1.5 KiB  12.3 ms  /a\n"
+		"caf\u00e9     12345         0 B  1.5 min  -\n");
 }
 
 static void test_width(void **state)
 {
 	(void)state;
-	assert_table("[{\"service\":\"abcdefgh\",\"pid\":7}]", 13, "SERVICE   PID\nabcdefgh    7\n");
+	assert_table("[{\"service\":\"abcdefgh\",\"pid\":7}]", 13,
+		     "SERVICE   PID\nabcdefgh    7\n");
 	assert_table("[{\"service\":\"abcdefgh\",\"pid\":7}]", 12, "SERVICE   P…\nabcdefgh   …\n");
 	assert_table("[{\"service\":\"\u00e9\u00e9\u00e9\u00e9\"}]", 3, "SE…\n\u00e9\u00e9…\n");
 }
@@ -56,9 +63,11 @@ static void test_width(void **state)
 static void test_cells(void **state)
 {
 	(void)state;
-	assert_table("[{\"service\":{\"ring_full\":3,\"x\":\"y\",\"z\":[1]},\"pid\":true},{\"service\":{},\"pid\":1.5}]", 0,
-		     "SERVICE          PID\nring_full=3 x=y  yes\n-                1.5\n");
-	assert_table("[{\"service\":\"a\\u001b[2J\\n\\u009bb\"},{\"service\":\"\"}]", 0, "SERVICE\na?[2J???b\n-\n");
+	assert_table(
+		"[{\"service\":{\"ring_full\":3,\"x\":\"y\",\"z\":[1]},\"pid\":true},{\"service\":{},\"pid\":1.5}]",
+		0, "SERVICE          PID\nring_full=3 x=y  yes\n-                1.5\n");
+	assert_table("[{\"service\":\"a\\u001b[2J\\n\\u009bb\"},{\"service\":\"\"}]", 0,
+		     "SERVICE\na?[2J???b\n-\n");
 	assert_table("[]", 0, "SERVICE  PID  SENT BYTES  SINCE  ABSENT  PATH\n");
 	assert_table("[{}]", 0, "");
 }
@@ -90,7 +99,8 @@ static void test_units(void **state)
 
 static void test_list(void **state)
 {
-	json_t *object = json_pack("{s:s,s:i,s:[i]}", "listen", "127.0.0.1:9464", "limit", 5, "array", 1);
+	json_t *object =
+		json_pack("{s:s,s:i,s:[i]}", "listen", "127.0.0.1:9464", "limit", 5, "array", 1);
 	char *text = NULL;
 	size_t length;
 	FILE *file = open_memstream(&text, &length);
@@ -103,11 +113,30 @@ static void test_list(void **state)
 	json_decref(object);
 }
 
+static void test_failing_allocations(void **state)
+{
+	json_t *rows = json_pack("[{s:s,s:i},{s:s}]", "service", "a", "pid", 1, "service", "b");
+	FILE *file = fopen("/dev/null", "w");
+
+	(void)state;
+	assert_non_null(file);
+	FOR_EACH_FAILING_ALLOC(nth)
+	{
+		int error = json_table_print(file, rows, columns,
+					     sizeof(columns) / sizeof(columns[0]), 0);
+
+		assert_int_equal(error, failing_alloc_has_failed() ? -ENOMEM : 0);
+	}
+	fclose(file);
+	json_decref(rows);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_alignment), cmocka_unit_test(test_width), cmocka_unit_test(test_cells),
-		cmocka_unit_test(test_units),	  cmocka_unit_test(test_list),
+		cmocka_unit_test(test_alignment), cmocka_unit_test(test_width),
+		cmocka_unit_test(test_cells),	  cmocka_unit_test(test_units),
+		cmocka_unit_test(test_list),	  cmocka_unit_test(test_failing_allocations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,7 +36,8 @@ static void ended(void *context, struct control_stream *stream)
 	recording_feed_ended(context, stream);
 }
 
-static const struct control_stream_kind kinds[] = { { RECORDING_STREAM, started, finishing, ended } };
+static const struct control_stream_kind kinds[] = { { RECORDING_STREAM, started, finishing,
+						      ended } };
 static const struct control_table table = { .context = &feed, .streams = kinds, .stream_count = 1 };
 
 static void append(uint64_t ktime_ns)
@@ -66,7 +67,8 @@ static void take(struct control_server *server, int fd, struct reader *reader)
 			reader->bytes = realloc(reader->bytes, reader->size);
 			assert_non_null(reader->bytes);
 		}
-		got = recv(fd, reader->bytes + reader->used, reader->size - reader->used, MSG_DONTWAIT);
+		got = recv(fd, reader->bytes + reader->used, reader->size - reader->used,
+			   MSG_DONTWAIT);
 		idle = got > 0 ? 0 : idle + 1;
 		reader->used += got > 0 ? (size_t)got : 0;
 	}
@@ -90,14 +92,16 @@ static struct contents read_contents(const struct reader *reader)
 	assert_null(memmem(reader->bytes, reader->used, &(uint64_t){ MARK }, 8));
 	assert_null(recording_header_fault(reader->bytes + at, reader->used - at));
 	at += sizeof(struct recording_header);
-	for (; recording_record_read(reader->bytes + at, reader->used - at, &view) == 0; at += view.record_bytes) {
+	for (; recording_record_read(reader->bytes + at, reader->used - at, &view) == 0;
+	     at += view.record_bytes) {
 		struct event_header header;
 
 		memcpy(&header, view.event, sizeof(header));
 		contents.dropped += view.dropped;
 		contents.samples += header.kind == EVENT_TCP_SAMPLE;
 		contents.processes += header.kind == EVENT_PROCESS_EXEC;
-		contents.has_self |= header.kind == EVENT_PROCESS_EXEC && header.tgid == (uint32_t)getpid();
+		contents.has_self |=
+			header.kind == EVENT_PROCESS_EXEC && header.tgid == (uint32_t)getpid();
 	}
 	assert_int_equal(at, reader->used);
 	return contents;

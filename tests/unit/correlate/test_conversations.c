@@ -211,9 +211,9 @@ static const struct conversation conversations[] = {
 	  .expected =
 		  GOT "server GET /b 200 1.1 [ok;pipelined;server GET /c 200 1.0 [ok;pipelined;" },
 	{ "absolute target", CLIENT, .is_open_at_end = true,
-	  .steps = { { 'W', "GET http://proxy.example:80/x/y?z HTTP/1.1\r\n\r\n" },
+	  .steps = { { 'W', "GET http://example.com:80/x/y?z HTTP/1.1\r\n\r\n" },
 		     { 'R', OK_EMPTY },
-		     { 'W', "GET http://example HTTP/1.1\r\n\r\n" },
+		     { 'W', "GET http://example.com HTTP/1.1\r\n\r\n" },
 		     { 'R', OK_EMPTY },
 		     { 'W', "OPTIONS * HTTP/1.1\r\n\r\n" },
 		     { 'R', OK_EMPTY } },

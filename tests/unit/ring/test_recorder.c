@@ -31,7 +31,9 @@ static int sink_write(void *context, const void *bytes, size_t length)
 static void append(struct recorder *recorder, uint64_t ktime_ns)
 {
 	struct event_process_exit event = {
-		.header = { .ktime_ns = ktime_ns, .kind = EVENT_PROCESS_EXIT, .size = sizeof(event) },
+		.header = { .ktime_ns = ktime_ns,
+			    .kind = EVENT_PROCESS_EXIT,
+			    .size = sizeof(event) },
 	};
 
 	assert_int_equal(recorder_append(recorder, &event, sizeof(event)), 0);
@@ -48,7 +50,8 @@ static size_t read_back(const struct sink *sink, int64_t *ret_seen)
 		struct event_header header;
 
 		memcpy(&header, view.event, sizeof(header));
-		ret_seen[count++] = view.dropped ? -(int64_t)view.dropped : (int64_t)header.ktime_ns;
+		ret_seen[count++] =
+			view.dropped ? -(int64_t)view.dropped : (int64_t)header.ktime_ns;
 		at += view.record_bytes;
 	}
 	assert_int_equal(at, sink->used);

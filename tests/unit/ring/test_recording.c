@@ -39,7 +39,8 @@ static void test_header(void **state)
 	}
 	bad = header;
 	bad.byte_order = __builtin_bswap32(bad.byte_order);
-	assert_string_equal(recording_header_fault(&bad, sizeof(bad)), "it was made on a machine of the other byte order");
+	assert_string_equal(recording_header_fault(&bad, sizeof(bad)),
+			    "it was made on a machine of the other byte order");
 }
 
 static void make_turn(struct event_turn *turn, size_t size)
@@ -135,16 +136,20 @@ static void test_sizes(void **state)
 
 	(void)state;
 	assert_int_equal(recording_record_make(event, 0, buffer), -EMSGSIZE);
-	assert_int_equal(recording_record_make(event, sizeof(struct event_header) - 1, buffer), -EMSGSIZE);
+	assert_int_equal(recording_record_make(event, sizeof(struct event_header) - 1, buffer),
+			 -EMSGSIZE);
 	assert_int_equal(recording_record_make(event, RECORDING_EVENT_MAX + 1, buffer), -EMSGSIZE);
-	assert_int_equal(recording_record_make(event, RECORDING_EVENT_MAX, buffer), RECORDING_RECORD_MAX);
+	assert_int_equal(recording_record_make(event, RECORDING_EVENT_MAX, buffer),
+			 RECORDING_RECORD_MAX);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_header), cmocka_unit_test(test_there_and_back),
-		cmocka_unit_test(test_no_kernel_addresses), cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_header),
+		cmocka_unit_test(test_there_and_back),
+		cmocka_unit_test(test_no_kernel_addresses),
+		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_sizes),
 	};
 

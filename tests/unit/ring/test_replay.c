@@ -42,7 +42,9 @@ static void make_file(struct file *file)
 	file->ends[0] = file->used;
 	for (uint64_t i = 1; i <= EVENTS; i++) {
 		struct event_process_fork event = {
-			.header = { .ktime_ns = i, .kind = EVENT_PROCESS_FORK, .size = sizeof(event) },
+			.header = { .ktime_ns = i,
+				    .kind = EVENT_PROCESS_FORK,
+				    .size = sizeof(event) },
 		};
 
 		/* Lengths that need padding. */
@@ -70,7 +72,8 @@ static int visit(void *context, const void *bytes, size_t length)
 	return seen->count == seen->stop_at ? -ECANCELED : 0;
 }
 
-static int run(const struct file *file, size_t length, struct seen *seen, struct replay_result *ret_result)
+static int run(const struct file *file, size_t length, struct seen *seen,
+	       struct replay_result *ret_result)
 {
 	FILE *stream = fmemopen((void *)file->bytes, length ? length : 1, "r");
 	int error;

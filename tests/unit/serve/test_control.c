@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "failing_alloc.h"
 #include "serve/unix_socket.h"
 
 #define SECOND 1000000000ull
@@ -126,7 +127,8 @@ static int setup(void **state)
 {
 	static struct fixture fixture;
 
-	fixture = (struct fixture){ .directory = "/tmp/sonde-test-control-XXXXXX", .now_ns = SECOND };
+	fixture =
+		(struct fixture){ .directory = "/tmp/sonde-test-control-XXXXXX", .now_ns = SECOND };
 	assert_non_null(mkdtemp(fixture.directory));
 	snprintf(fixture.path, sizeof(fixture.path), "%s/run/sock", fixture.directory);
 	table.context = &fixture;
@@ -197,13 +199,15 @@ static void test_answers(void **state)
 	int fd = client(fixture);
 
 	say(fd, "dump object\n");
-	assert_string_equal(hear(fixture, fd), "{\"ok\":true,\"topic\":\"object\",\"data\":{\"a\":1}}\n");
+	assert_string_equal(hear(fixture, fd),
+			    "{\"ok\":true,\"topic\":\"object\",\"data\":{\"a\":1}}\n");
 	say(fd, "dump numbers 2\n");
 	assert_string_equal(hear(fixture, fd),
 			    "{\"ok\":true,\"topic\":\"numbers\",\"data\":[0,1],\"total\":2000}\n");
 	say(fd, "{\"command\":\"topics\"}\n");
-	assert_string_equal(hear(fixture, fd), "{\"ok\":true,\"topics\":[\"numbers\",\"object\",\"nothing\",\"much\"],"
-					       "\"streams\":[\"letters\"]}\n");
+	assert_string_equal(hear(fixture, fd),
+			    "{\"ok\":true,\"topics\":[\"numbers\",\"object\",\"nothing\",\"much\"],"
+			    "\"streams\":[\"letters\"]}\n");
 	say(fd, "dump nothing\n");
 	assert_string_equal(hear(fixture, fd), "{\"ok\":false,\"error\":\"No data available\"}\n");
 	say(fd, "dump other\n");
@@ -213,8 +217,9 @@ static void test_answers(void **state)
 	say(fd, "shutdown\n");
 	assert_string_equal(hear(fixture, fd), "{\"ok\":false,\"error\":\"unknown command\"}\n");
 	say(fd, "dump much\n");
-	assert_string_equal(hear(fixture, fd),
-			    "{\"ok\":false,\"error\":\"the answer is too long: ask for fewer entries\"}\n");
+	assert_string_equal(
+		hear(fixture, fd),
+		"{\"ok\":false,\"error\":\"the answer is too long: ask for fewer entries\"}\n");
 	assert_false(is_closed(fd));
 	close(fd);
 	run(fixture);
@@ -229,12 +234,14 @@ static void test_lines(void **state)
 	say(fd, "dump obj");
 	assert_string_equal(hear(fixture, fd), "");
 	say(fd, "ect\ndump numbers 1\n");
-	assert_string_equal(hear(fixture, fd), "{\"ok\":true,\"topic\":\"object\",\"data\":{\"a\":1}}\n"
-					       "{\"ok\":true,\"topic\":\"numbers\",\"data\":[0],\"total\":2000}\n");
+	assert_string_equal(hear(fixture, fd),
+			    "{\"ok\":true,\"topic\":\"object\",\"data\":{\"a\":1}}\n"
+			    "{\"ok\":true,\"topic\":\"numbers\",\"data\":[0],\"total\":2000}\n");
 	say(fd, "dump object\ndump object\n");
 	shutdown(fd, SHUT_WR);
-	assert_string_equal(hear(fixture, fd), "{\"ok\":true,\"topic\":\"object\",\"data\":{\"a\":1}}\n"
-					       "{\"ok\":true,\"topic\":\"object\",\"data\":{\"a\":1}}\n");
+	assert_string_equal(hear(fixture, fd),
+			    "{\"ok\":true,\"topic\":\"object\",\"data\":{\"a\":1}}\n"
+			    "{\"ok\":true,\"topic\":\"object\",\"data\":{\"a\":1}}\n");
 	assert_true(is_closed(fd));
 	close(fd);
 }
@@ -248,7 +255,8 @@ static void test_request_too_long(void **state)
 	memset(text, 'x', sizeof(text));
 	text[sizeof(text) - 1] = '\0';
 	say(fd, text);
-	assert_string_equal(hear(fixture, fd), "{\"ok\":false,\"error\":\"the request is too long\"}\n");
+	assert_string_equal(hear(fixture, fd),
+			    "{\"ok\":false,\"error\":\"the request is too long\"}\n");
 	close(fd);
 	run(fixture);
 }
@@ -262,7 +270,8 @@ static void test_many_clients(void **state)
 		fds[i] = client(fixture);
 		run(fixture);
 	}
-	assert_string_equal(hear(fixture, fds[CONTROL_CLIENTS_MAX]), "{\"ok\":false,\"error\":\"too many clients\"}\n");
+	assert_string_equal(hear(fixture, fds[CONTROL_CLIENTS_MAX]),
+			    "{\"ok\":false,\"error\":\"too many clients\"}\n");
 	assert_true(is_closed(fds[CONTROL_CLIENTS_MAX]));
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		say(fds[i], "dump object\n");
@@ -310,7 +319,8 @@ static void test_stream_refused(void **state)
 
 	fixture->start_error = -EBUSY;
 	say(fd, "stream letters\n");
-	assert_string_equal(hear(fixture, fd), "{\"ok\":false,\"error\":\"Device or resource busy\"}\n");
+	assert_string_equal(hear(fixture, fd),
+			    "{\"ok\":false,\"error\":\"Device or resource busy\"}\n");
 	fixture->start_error = 0;
 	say(fd, "stream letters\n");
 	assert_string_equal(hear(fixture, fd), "{\"ok\":true,\"stream\":\"letters\"}\nbegin ");
@@ -346,7 +356,8 @@ static void test_slow_stream(void **state)
 			assert_true(got > 0);
 			for (ssize_t i = 0; i < got; i++)
 				if (block[i] != (char)((taken + (uint64_t)i) % 251))
-					fail_msg("byte %zu is not the one pushed", (size_t)taken + (size_t)i);
+					fail_msg("byte %zu is not the one pushed",
+						 (size_t)taken + (size_t)i);
 			taken += (uint64_t)got;
 		}
 	}
@@ -456,17 +467,56 @@ static void test_bad_paths(void **state)
 	assert_int_equal(control_server_open("/proc/sonde.sock", &table, &other), -ENOENT);
 }
 
+/* Called from here so that they fail like our own. */
+static void *json_malloc(size_t size)
+{
+	return malloc(size);
+}
+
+static void test_failing_allocations(void **state)
+{
+	struct fixture *fixture = *state;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/failing", fixture->directory);
+	json_set_alloc_funcs(json_malloc, free);
+	FOR_EACH_FAILING_ALLOC(nth)
+	{
+		struct control_server *server = NULL;
+		int fd;
+
+		if (control_server_open(path, &table, &server) < 0)
+			continue;
+		fd = unix_socket_connect(path);
+		assert_true(fd >= 0);
+		say(fd, "dump numbers 3\ntopics\nstream letters\n");
+		for (int i = 0; i < 8; i++)
+			assert_int_equal(control_server_run(server, fixture->now_ns), 0);
+		close(fd);
+		control_server_close(&server);
+		assert_int_equal(fixture->ended, fixture->started);
+	}
+	json_set_alloc_funcs(malloc, free);
+}
+
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_SERVER(test_answers),	  WITH_SERVER(test_lines),
-		WITH_SERVER(test_request_too_long), WITH_SERVER(test_many_clients),
-		WITH_SERVER(test_stream),	  WITH_SERVER(test_stream_refused),
-		WITH_SERVER(test_slow_stream),	  WITH_SERVER(test_slow_reader_is_dropped),
-		WITH_SERVER(test_permissions),	  WITH_SERVER(test_second_server),
-		WITH_SERVER(test_stale_files),	  WITH_SERVER(test_replaced_file),
+		WITH_SERVER(test_answers),
+		WITH_SERVER(test_lines),
+		WITH_SERVER(test_request_too_long),
+		WITH_SERVER(test_many_clients),
+		WITH_SERVER(test_stream),
+		WITH_SERVER(test_stream_refused),
+		WITH_SERVER(test_slow_stream),
+		WITH_SERVER(test_slow_reader_is_dropped),
+		WITH_SERVER(test_permissions),
+		WITH_SERVER(test_second_server),
+		WITH_SERVER(test_stale_files),
+		WITH_SERVER(test_replaced_file),
+		WITH_SERVER(test_failing_allocations),
 		cmocka_unit_test(test_bad_paths),
 	};
 

@@ -55,7 +55,8 @@ static void test_samples(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
 		struct control_request request = { 0 };
-		int error = control_request_parse(samples[i].line, strlen(samples[i].line), &request);
+		int error =
+			control_request_parse(samples[i].line, strlen(samples[i].line), &request);
 
 		if (error != samples[i].error)
 			fail_msg("%s: %d", samples[i].line, error);

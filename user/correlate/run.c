@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The next bytes of a direction go to the protocol, or are looked at for one. */
+#include "correlate/run.h"
+
+#include <string.h>
+
+#include "correlate/request.h"
+
+/* Turns that start like no protocol we know, before we stop looking: of a connection that was open before, may be
+ * in the middle of a message; of one that was understood once, after a loss. */
+#define UNRECOGNISED_AT_START_MAX 4
+#define UNRECOGNISED_LATER_MAX 16
+
+static void not_recognised(struct engine *engine, struct connection *connection)
+{
+	unsigned limit = UNRECOGNISED_LATER_MAX;
+
+	if (!connection->was_recognised)
+		limit = connection->orphan_outcome == PARSE_UNMATCHED_RESPONSE ?
+				1 :
+				UNRECOGNISED_AT_START_MAX;
+	connection->turn_use = TURN_IS_SKIPPED;
+	if (++connection->unrecognised_turns < limit)
+		return;
+	requests_count(engine, connection, connection->tgid, PARSE_NOT_THIS_PROTOCOL);
+	connection_give_up(engine, connection);
+}
+
+void run_parse(struct engine *engine, struct connection *connection, unsigned dir,
+	       const uint8_t *bytes, uint64_t length, uint64_t time_ns)
+{
+	enum message_side side = connection_side(connection, dir);
+
+	if (!requests_feed(engine, connection, side, bytes, length, time_ns))
+		not_recognised(engine, connection);
+}
+
+enum sniff_result run_sniff(const uint8_t *bytes, size_t length,
+			    const struct protocol **ret_protocol)
+{
+	enum sniff_result best = SNIFF_NO;
+
+	for (size_t i = 0; i < protocol_table_length; i++) {
+		enum sniff_result result = protocol_table[i]->sniff(bytes, length);
+
+		if (result == SNIFF_REQUEST || result == SNIFF_RESPONSE) {
+			*ret_protocol = protocol_table[i];
+			return result;
+		}
+		if (result == SNIFF_MORE)
+			best = SNIFF_MORE;
+	}
+	return best == SNIFF_MORE && length >= SNIFF_MAX ? SNIFF_NO : best;
+}
+
+bool run_fits_role(struct connection *connection, unsigned dir, enum sniff_result result)
+{
+	enum message_side side = result == SNIFF_REQUEST ? SIDE_REQUEST : SIDE_RESPONSE;
+
+	if (connection->role == ROLE_UNKNOWN) {
+		connection->role =
+			(side == SIDE_REQUEST) == (dir == DIR_READ) ? ROLE_SERVER : ROLE_CLIENT;
+		connection->is_role_guessed = true;
+	}
+	return connection_side(connection, dir) == side;
+}
+
+static void sniffed(struct engine *engine, struct connection *connection, unsigned dir,
+		    enum sniff_result result, const struct protocol *protocol)
+{
+	bool is_known = (result == SNIFF_REQUEST || result == SNIFF_RESPONSE) &&
+			run_fits_role(connection, dir, result);
+
+	connection->turn_use = TURN_IS_PARSED;
+	if (connection->sync == SYNC_PARSED) {
+		if (is_known)
+			requests_break_off(engine, connection, connection_side(connection, dir));
+	} else if (connection->sync == SYNC_LOST && is_known && result != SNIFF_REQUEST) {
+		connection->turn_use = TURN_IS_SKIPPED; /* an answer to something lost */
+	} else if (is_known) {
+		connection->protocol = protocol;
+		connection->sync = SYNC_PARSED;
+	} else {
+		not_recognised(engine, connection);
+	}
+}
+
+/* Look at the first bytes of a turn; too few are kept until more come. */
+static void sniff(struct engine *engine, struct connection *connection, unsigned dir,
+		  const uint8_t *bytes, uint64_t length, uint64_t time_ns)
+{
+	const struct protocol *protocol = connection->protocol;
+	size_t held = connection->sniffed_bytes, room = SNIFF_MAX - held;
+	size_t more = length < room ? (size_t)length : room;
+	enum sniff_result result = SNIFF_NO;
+	uint8_t first[SNIFF_MAX];
+
+	memcpy(first, connection->sniffed, held);
+	if (bytes) {
+		memcpy(first + held, bytes, more);
+		result = run_sniff(first, held + more, &protocol);
+	} else if (connection->sync == SYNC_START &&
+		   connection->orphan_outcome == PARSE_UNMATCHED_RESPONSE) {
+		connection->orphan_outcome = PARSE_LOST; /* nobody can say what this was */
+	}
+	if (result == SNIFF_MORE) {
+		memcpy(connection->sniffed, first, held + more);
+		connection->sniffed_bytes = (uint8_t)(held + more);
+		return;
+	}
+	connection->sniffed_bytes = 0;
+	sniffed(engine, connection, dir, result, protocol);
+	if (connection->turn_use == TURN_IS_PARSED && held)
+		run_parse(engine, connection, dir, first, held, connection->turn.start_ns);
+	if (connection->turn_use == TURN_IS_PARSED && connection->sync == SYNC_PARSED)
+		run_parse(engine, connection, dir, bytes, length, time_ns);
+}
+
+void run_take_next(struct engine *engine, struct connection *connection, const uint8_t *bytes,
+		   uint64_t length, uint64_t time_ns)
+{
+	unsigned dir = connection->turn.dir;
+
+	connection->consumed += length;
+	connection->moved_ns[dir] = time_ns;
+	if (!length || connection->sync == SYNC_DONE)
+		return;
+	if (connection->turn_use == TURN_IS_SNIFFED)
+		sniff(engine, connection, dir, bytes, length, time_ns);
+	else if (connection->turn_use == TURN_IS_PARSED && connection->sync == SYNC_PARSED)
+		run_parse(engine, connection, dir, bytes, length, time_ns);
+}
+
+void run_take_unseen(struct engine *engine, struct connection *connection, uint64_t until,
+		     uint64_t time_ns)
+{
+	if (until > connection->consumed)
+		run_take_next(engine, connection, NULL, until - connection->consumed, time_ns);
+}
+
+void run_end_sniff(struct engine *engine, struct connection *connection)
+{
+	size_t held = connection->sniffed_bytes;
+
+	connection->sniffed_bytes = 0;
+	if (connection->turn_use != TURN_IS_SNIFFED || !held)
+		return;
+	if (connection->sync == SYNC_PARSED)
+		run_parse(engine, connection, connection->turn.dir, connection->sniffed, held,
+			  connection->turn.start_ns);
+	else
+		not_recognised(engine, connection);
+}
+
+void run_boundary(struct engine *engine, struct connection *connection, unsigned dir,
+		  enum protocol_boundary what, uint64_t tail)
+{
+	if (connection->sync == SYNC_PARSED)
+		requests_boundary(engine, connection, connection_side(connection, dir), what, tail,
+				  connection->moved_ns[dir]);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs of bytes of a connection, in order, on their way to the protocol. For the files of this room. */
+#ifndef SONDE_CORRELATE_RUN_H
+#define SONDE_CORRELATE_RUN_H
+
+#include "correlate/connection.h"
+
+/* The next bytes of the turn under way: sniffed, parsed or skipped as its turn_use says. bytes NULL: not captured. */
+void run_take_next(struct engine *engine, struct connection *connection, const uint8_t *bytes,
+		   uint64_t length, uint64_t time_ns);
+
+/* The turn has moved `until` bytes; what of them is not known yet was not captured. */
+void run_take_unseen(struct engine *engine, struct connection *connection, uint64_t until,
+		     uint64_t time_ns);
+
+/* The turn ended; its first bytes may have been too few to say anything. */
+void run_end_sniff(struct engine *engine, struct connection *connection);
+
+/* Bytes of any direction, for the protocol that is known. */
+void run_parse(struct engine *engine, struct connection *connection, unsigned dir,
+	       const uint8_t *bytes, uint64_t length, uint64_t time_ns);
+
+/* Tell the protocol, if one is being parsed. */
+void run_boundary(struct engine *engine, struct connection *connection, unsigned dir,
+		  enum protocol_boundary what, uint64_t tail);
+
+/* What all protocols say of first bytes; ret_protocol is set with SNIFF_REQUEST and SNIFF_RESPONSE. */
+enum sniff_result run_sniff(const uint8_t *bytes, size_t length,
+			    const struct protocol **ret_protocol);
+
+/* Does what the bytes look like fit the side that they come from? An unknown role is guessed from it. */
+bool run_fits_role(struct connection *connection, unsigned dir, enum sniff_result result);
+
+#endif
