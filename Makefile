@@ -46,6 +46,7 @@ version := $(or $(shell git -c safe.directory='*' describe --tags --match 'v[0-9
 bpf_sources := $(wildcard bpf/*.bpf.c)
 tool_dirs := $(foreach d,bench bpf e2e vm,tests/$d tests/$d/programs)
 tool_and_bpf_sources := $(wildcard $(tool_dirs:%=%/*.c))
+traffic_programs := $(patsubst %.c,$B/tests/%,$(notdir $(wildcard tests/e2e/programs/*.c)))
 test_bpf_sources := $(filter %.bpf.c,$(tool_and_bpf_sources))
 skeletons := $(patsubst %.bpf.c,$B/skel/%.skel.h,$(notdir $(bpf_sources)))
 test_skeletons := $(patsubst %.bpf.c,$B/skel/%.skel.h,$(notdir $(test_bpf_sources)))
@@ -214,9 +215,14 @@ $B/sonde: $B/user/main.o $B/libsonde.a
 $(patsubst %.c,$B/%.o,$(tool_sources)): | $(skeletons) $(test_skeletons)
 $(foreach source,$(tool_sources),$(eval \
 	$B/tests/$(notdir $(source:.c=)): $(source:%.c=$B/%.o)))
-$(tool_programs): $B/libsonde.a
+$(filter-out $(traffic_programs),$(tool_programs)): $B/libsonde.a
 	$(say) LD $@
 	$(Q)$(CC) $(hardening_link) $(EXTRA_LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(libraries) -o $@
+
+# Static: they make exactly the system calls that they count, and a dynamic linker makes failing ones of its own.
+$(traffic_programs):
+	$(say) LD $@
+	$(Q)$(CC) -static $(EXTRA_LDFLAGS) $(filter %.o,$^) -pthread -o $@
 
 # Helpers come before the library, so that a stand-in of the same name wins.
 $(foreach room,$(sort $(dir $(unit_sources))),$(eval \

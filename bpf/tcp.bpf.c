@@ -62,6 +62,10 @@ static __always_inline void on_connect_failed(struct conn_state *conn, const str
 	bool was_retried = BPF_CORE_READ(icsk, icsk_retransmits) > 0;
 	int error = BPF_CORE_READ(sk, sk_err);
 
+	/* What ICMP said while the process was inside connect; it may have closed the socket since. */
+	if (!error)
+		error = BPF_CORE_READ(sk, sk_err_soft);
+
 	on_connect_end(conn, sk, connect_outcome_of(error, was_retried), error);
 	conn->flags |= CONN_CLOSED;
 }
@@ -117,15 +121,13 @@ static __always_inline int on_state_change(struct sock *sk, int from, int to)
 	if (to == TCP_SYN_SENT)
 		return conn_open(sk, current_tgid(), ROLE_CLIENT, 0, TCP_SYN_SENT);
 	if (to == TCP_ESTABLISHED && from == TCP_SYN_RECV)
-		return conn_open(sk, 0, ROLE_SERVER, 0, TCP_ESTABLISHED);
+		return conn_open(sk, listener_tgid(sk), ROLE_SERVER, 0, TCP_ESTABLISHED);
 	if (to == TCP_LISTEN) {
 		listener_insert(sk, current_tgid());
 		return 0;
 	}
 	if (from == TCP_LISTEN) {
-		__u64 key = (__u64)sk;
-
-		bpf_map_delete_elem(&listener_by_sock, &key);
+		listener_remove(sk);
 		return 0;
 	}
 	conn = conn_find(sk);

@@ -9,24 +9,6 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Key: where somebody listens; value unused. Inserted by the first pass, gone with this object. Full: roles of
- * further connections are unknown. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__type(key, struct listen_port_key);
-	__type(value, __u8);
-} listen_port_seen SEC(".maps");
-
-static __always_inline struct listen_port_key port_key(const struct sock *sk)
-{
-	struct listen_port_key key = {};
-
-	key.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-	key.port = BPF_CORE_READ(sk, __sk_common.skc_num);
-	return key;
-}
-
 /* The TCP socket this step of the walk is at, or NULL. */
 static __always_inline struct sock *walk_sock(struct bpf_iter__task_file *ctx, __u32 *ret_tgid)
 {
@@ -46,15 +28,11 @@ static __always_inline struct sock *walk_sock(struct bpf_iter__task_file *ctx, _
 SEC("iter/task_file")
 int walk_listeners(struct bpf_iter__task_file *ctx)
 {
-	struct listen_port_key key;
-	__u8 one = 1;
 	__u32 tgid;
 	struct sock *sk = walk_sock(ctx, &tgid);
 
 	if (!sk || BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_LISTEN)
 		return 0;
-	key = port_key(sk);
-	bpf_map_update_elem(&listen_port_seen, &key, &one, BPF_ANY);
 	if (!listener_find(sk))
 		listener_insert(sk, tgid);
 	return 0;
@@ -63,7 +41,6 @@ int walk_listeners(struct bpf_iter__task_file *ctx)
 SEC("iter/task_file")
 int walk_connections(struct bpf_iter__task_file *ctx)
 {
-	struct listen_port_key key;
 	struct conn_state *conn;
 	__u32 tgid;
 	struct sock *sk = walk_sock(ctx, &tgid);
@@ -78,8 +55,7 @@ int walk_connections(struct bpf_iter__task_file *ctx)
 	conn = conn_find(sk);
 	if (conn)
 		return 0;
-	key = port_key(sk);
-	role = bpf_map_lookup_elem(&listen_port_seen, &key) ? ROLE_SERVER : ROLE_CLIENT;
+	role = listener_tgid(sk) ? ROLE_SERVER : ROLE_CLIENT;
 	conn_open(sk, tgid, role, CONN_PREEXISTING, state);
 	return 0;
 }

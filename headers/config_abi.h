@@ -9,7 +9,7 @@
 /* Rings. Ring 0 carries process events and is read first; the others share connections by identity, so
  * that one connection's events stay in order. */
 #define RING_PROCESS 0
-#define RING_MAX 17 /* 1 + at most 16 connection shards */
+#define RING_MAX 9 /* 1 + at most 8 connection shards */
 
 /* The most payload one turn event carries; prefix_bytes may ask for less. Power of two. */
 #define PREFIX_MAX 4096
@@ -45,7 +45,7 @@ struct conn_state {
 	struct turn_summary turn;
 	__u32 turn_no;
 	__u32 captured;	    /* of the newest turn; at prefix_bytes nothing more is copied */
-	__u32 tgid;	    /* newest process seen to use it; 0: not accepted yet */
+	__u32 tgid;	    /* newest process seen to use it; before accept the one that listens; 0: unknown */
 	__u32 write_seq;    /* tcp_sock.write_seq that the writes seen so far explain */
 	__u32 late_bytes;   /* of a write that has moved them but has not returned yet */
 	__u32 late_turn_no; /* the number kept for that write */
@@ -102,7 +102,7 @@ struct listener_state {
 };
 _Static_assert(sizeof(struct listener_state) == 40, "listener_state is shared");
 
-/* Key of listen_port_seen, filled by the walk over open sockets at start. */
+/* Key of listener_by_port; the value is a tgid. */
 struct listen_port_key {
 	__u32 netns; /* inode */
 	__u16 port;

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -55,17 +56,44 @@ static long round_tcp_write(struct bench *bench)
 	return write(bench->near_fd, bench->message, MESSAGE_BYTES) == MESSAGE_BYTES ? 1 : -errno;
 }
 
-/* A request and its answer, both ends: every call begins a turn. */
-static long round_tcp_exchange(struct bench *bench)
+/* There and back, both ends. */
+static long exchange(struct bench *bench, const struct iovec *request, const struct iovec *answer,
+		     int answer_parts)
 {
-	char buffer[MESSAGE_BYTES];
+	char buffer[512];
 
-	if (write(bench->near_fd, bench->message, MESSAGE_BYTES) != MESSAGE_BYTES ||
-	    read(bench->far_fd, buffer, MESSAGE_BYTES) != MESSAGE_BYTES ||
-	    write(bench->far_fd, bench->message, MESSAGE_BYTES) != MESSAGE_BYTES ||
-	    read(bench->near_fd, buffer, MESSAGE_BYTES) != MESSAGE_BYTES)
+	if (write(bench->near_fd, request->iov_base, request->iov_len) <= 0 ||
+	    read(bench->far_fd, buffer, sizeof(buffer)) <= 0 ||
+	    writev(bench->far_fd, answer, answer_parts) <= 0 ||
+	    read(bench->near_fd, buffer, sizeof(buffer)) <= 0)
 		return errno ? -errno : -EPIPE;
 	return 4;
+}
+
+/* Every call begins a turn; after the first ones it is clear that this is no protocol we know. */
+static long round_tcp_exchange(struct bench *bench)
+{
+	const struct iovec message = { bench->message, MESSAGE_BYTES };
+
+	return exchange(bench, &message, &message, 1);
+}
+
+#define TEXT(text)                                          \
+	{                                                   \
+		(void *)(uintptr_t)(text), sizeof(text) - 1 \
+	}
+
+/* What wrk and nginx say to each other, in as many calls and parts. */
+static long round_http_exchange(struct bench *bench)
+{
+	static const struct iovec request = TEXT("GET / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n");
+	static const struct iovec answer[] = {
+		TEXT("HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\n"
+		     "Content-Type: text/plain\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\n"),
+		TEXT("ok"),
+	};
+
+	return exchange(bench, &request, answer, 2);
 }
 
 static const struct bench_case {
@@ -78,6 +106,7 @@ static const struct bench_case {
 	{ "null-write", round_null_write, false },
 	{ "tcp-write", round_tcp_write, true },
 	{ "tcp-exchange", round_tcp_exchange, false },
+	{ "http-exchange", round_http_exchange, false },
 };
 
 static uint64_t now_ns(void)
@@ -100,13 +129,15 @@ static void *drain(void *context)
 
 static int connect_pair(struct bench *bench)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t length = sizeof(address);
 	int listener = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
 
 	bench->near_fd = socket(AF_INET, SOCK_STREAM, 0);
-	if (listener < 0 || bench->near_fd < 0 || bind(listener, (struct sockaddr *)&address, length) ||
-	    listen(listener, 1) || getsockname(listener, (struct sockaddr *)&address, &length) ||
+	if (listener < 0 || bench->near_fd < 0 ||
+	    bind(listener, (struct sockaddr *)&address, length) || listen(listener, 1) ||
+	    getsockname(listener, (struct sockaddr *)&address, &length) ||
 	    connect(bench->near_fd, (struct sockaddr *)&address, length))
 		return -errno;
 	bench->far_fd = accept(listener, NULL, NULL);
@@ -120,7 +151,8 @@ static int connect_pair(struct bench *bench)
 
 static int start_drain(struct bench *bench, int cpu, pthread_t *ret_thread)
 {
-	int low = DRAIN_BYTES / 4; /* else each message wakes the thread, and the wake-up is what is measured */
+	int low = DRAIN_BYTES /
+		  4; /* else each message wakes the thread, and the wake-up is what is measured */
 	cpu_set_t cpus;
 	int error;
 
@@ -163,7 +195,9 @@ static int measure(const struct bench_case *bench_case, struct bench *bench, uin
 		if (took_ns < CALIBRATION_NS)
 			rounds *= 2;
 		else if (took_ns < wanted_ns)
-			rounds = (uint64_t)((double)rounds * 1.1 * (double)wanted_ns / (double)took_ns) + 1;
+			rounds = (uint64_t)((double)rounds * 1.1 * (double)wanted_ns /
+					    (double)took_ns) +
+				 1;
 	}
 	printf("%s %.2f\n", bench_case->name, (double)took_ns / (double)calls);
 	return fflush(stdout) ? -errno : 0;
@@ -214,7 +248,8 @@ int main(int argc, char **argv)
 	}
 	for (int i = optind; i < argc; i++) {
 		const struct bench_case *bench_case = case_find(argv[i]);
-		int error = bench_case ? run(bench_case, (uint64_t)(seconds * 1e9), drain_cpu) : -EINVAL;
+		int error = bench_case ? run(bench_case, (uint64_t)(seconds * 1e9), drain_cpu) :
+					 -EINVAL;
 
 		if (error) {
 			fprintf(stderr, "call_cost: %s: %s\n", argv[i], strerror(-error));

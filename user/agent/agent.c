@@ -22,6 +22,9 @@
 #define DRAIN_BUSY_MS 10
 #define DRAIN_IDLE_MS 100
 #define IDLE_AFTER_NS (500u * NS_PER_MS)
+#define QUIET_ROUNDS 5
+/* When a metric has used three quarters of its series, those of dead processes go this soon. */
+#define CROWDED_TTL_SECONDS 5
 #define HOUSEKEEPING_NS NS_PER_SECOND
 /* Dead processes keep their name this long: their last connections may be reported late. */
 #define PROCESS_KEEP_NS (60ull * NS_PER_SECOND)
@@ -72,13 +75,27 @@ static bool service_is_gone(void *context, const char *service_name)
 	return !search.is_found;
 }
 
+/* Short-lived processes bring series by the thousand; those that live must still find room for theirs. */
+static bool is_crowded(const struct agent *agent)
+{
+	for (unsigned metric = 0; metric < METRIC_COUNT; metric++) {
+		struct series_family_view family;
+
+		series_family_read(agent->store, metric, &family);
+		if (family.count > family.limit / 4 * 3)
+			return true;
+	}
+	return false;
+}
+
 static void expire(struct agent *agent, uint64_t now_ns)
 {
 	const struct series_liveness liveness = { agent, owner_is_gone, service_is_gone };
+	unsigned ttl_seconds = agent->options->series_ttl_seconds;
 
-	series_store_expire(agent->store, now_ns,
-			    (uint64_t)agent->options->series_ttl_seconds * NS_PER_SECOND,
-			    &liveness);
+	if (ttl_seconds > CROWDED_TTL_SECONDS && is_crowded(agent))
+		ttl_seconds = CROWDED_TTL_SECONDS;
+	series_store_expire(agent->store, now_ns, (uint64_t)ttl_seconds * NS_PER_SECOND, &liveness);
 	process_table_expire(agent->processes, now_ns, PROCESS_KEEP_NS);
 }
 
@@ -108,12 +125,23 @@ static void housekeep(struct agent *agent, uint64_t now_ns)
 		return;
 	agent->housekept_ns = now_ns;
 	refresh(agent);
+	figures_warn_of_losses(agent, now_ns);
 	expire(agent, now_ns);
+}
+
+/* Events go on while we read: a scrape shows produced = consumed + lost unless they come faster than that. */
+static void drain_until_quiet(struct agent *agent)
+{
+	for (int i = 0; i < QUIET_ROUNDS; i++) {
+		drain(agent);
+		if (figures_events_waiting(agent) == 0)
+			return;
+	}
 }
 
 static void answer_scrape(struct agent *agent)
 {
-	drain(agent);
+	drain_until_quiet(agent);
 	refresh(agent);
 	exchange_publish(agent->exchange, series_snapshot(agent->store));
 }

@@ -8,6 +8,7 @@
 
 #include "agent/state.h"
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "load/figures.h"
 #include "load/kernel_table.h"
 
@@ -16,6 +17,7 @@
 #endif
 #define NS_PER_SECOND 1000000000u
 /* The kernel reads the clock twice for each run of a program while it measures: hence a fiftieth of the time. */
+#define WARN_INTERVAL_NS (60ull * NS_PER_SECOND)
 #define STATS_WINDOW_NS (NS_PER_SECOND / 5)
 #define STATS_INTERVAL_NS (10ull * NS_PER_SECOND)
 
@@ -55,24 +57,80 @@ static void write_event_losses(struct agent *agent, unsigned kind, const struct 
 	}
 }
 
-/* Produced counts what a hook wanted to send, minus what the limiter keeps back by design. */
+/* What a hook wanted to send, minus what the limiter keeps back by design. */
+static uint64_t produced(const struct agent *agent, unsigned kind, const struct event_count *kernel)
+{
+	uint64_t sum = kernel->delivered + agent->intake.made[kind];
+
+	for (unsigned reason = 0; reason < LOSS_REASON_COUNT; reason++)
+		if (reason != LOSS_RATE_LIMITED)
+			sum += kernel->lost[reason];
+	return sum;
+}
+
+static uint64_t lost(const struct agent *agent, unsigned kind, const struct event_count *kernel)
+{
+	uint64_t sum = 0;
+
+	for (unsigned reason = 0; reason < LOSS_REASON_COUNT; reason++)
+		if (reason != LOSS_RATE_LIMITED)
+			sum += kernel->lost[reason] + agent->intake.lost[kind][reason];
+	return sum;
+}
+
+static bool read_counts(const struct agent *agent, struct event_count counts[EVENT_KIND_COUNT])
+{
+	return kernel_event_counts(loader_map(agent->loader, "event_counts"), counts) == 0;
+}
+
 static void write_events(struct agent *agent)
 {
 	struct event_count counts[EVENT_KIND_COUNT];
 
-	if (kernel_event_counts(loader_map(agent->loader, "event_counts"), counts))
+	if (!read_counts(agent, counts))
 		return;
 	for (unsigned kind = 1; kind < EVENT_KIND_COUNT; kind++) {
-		uint64_t produced = counts[kind].delivered + agent->intake.made[kind];
+		const char *name = event_kind_name(kind);
 
-		for (unsigned reason = 0; reason < LOSS_REASON_COUNT; reason++)
-			if (reason != LOSS_RATE_LIMITED)
-				produced += counts[kind].lost[reason];
-		set_total(agent, METRIC_EVENTS_PRODUCED, event_kind_name(kind), NULL, produced);
-		set_total(agent, METRIC_EVENTS_CONSUMED, event_kind_name(kind), NULL,
-			  agent->intake.consumed[kind]);
+		set_total(agent, METRIC_EVENTS_PRODUCED, name, NULL,
+			  produced(agent, kind, &counts[kind]));
+		set_total(agent, METRIC_EVENTS_CONSUMED, name, NULL, agent->intake.consumed[kind]);
 		write_event_losses(agent, kind, &counts[kind]);
 	}
+}
+
+uint64_t figures_events_waiting(struct agent *agent)
+{
+	struct event_count counts[EVENT_KIND_COUNT];
+	uint64_t waiting = 0;
+
+	if (!read_counts(agent, counts))
+		return 0;
+	for (unsigned kind = 1; kind < EVENT_KIND_COUNT; kind++)
+		waiting += produced(agent, kind, &counts[kind]) - lost(agent, kind, &counts[kind]) -
+			   agent->intake.consumed[kind];
+	return waiting;
+}
+
+void figures_warn_of_losses(struct agent *agent, uint64_t now_ns)
+{
+	struct event_count counts[EVENT_KIND_COUNT];
+	uint64_t sum = 0;
+
+	if (!read_counts(agent, counts))
+		return;
+	for (unsigned kind = 1; kind < EVENT_KIND_COUNT; kind++)
+		sum += lost(agent, kind, &counts[kind]);
+	if (sum == agent->lost_events ||
+	    (agent->warned_ns && now_ns - agent->warned_ns < WARN_INTERVAL_NS))
+		return;
+	log_warn(
+		"%llu events lost since the last such line: durations and requests are missing (counts "
+		"of connections, exchanges and failed calls are exact); see sonde_events_lost_total, "
+		"a larger --ring-bytes may help",
+		(unsigned long long)(sum - agent->lost_events));
+	agent->lost_events = sum;
+	agent->warned_ns = now_ns;
 }
 
 static void write_kernel_counters(struct agent *agent)
@@ -125,7 +183,8 @@ static void write_fills(struct agent *agent)
 		snprintf(name, sizeof(name), i == RING_PROCESS ? "process" : "shard_%zu", i - 1);
 		set_gauge(agent, METRIC_RING_BYTES, name,
 			  (double)ring_consumer_waiting(agent->consumer, i));
-		set_gauge(agent, METRIC_RING_SIZE, name, (double)loader_ring_bytes(agent->loader));
+		set_gauge(agent, METRIC_RING_SIZE, name,
+			  (double)loader_ring_bytes(agent->loader, i));
 	}
 	engine_stats_read(agent->engine, &engine);
 	set_gauge(agent, METRIC_TABLE_ENTRIES, "connections", (double)engine.connections);

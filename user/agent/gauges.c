@@ -183,7 +183,7 @@ void gauges_connection(struct gauges *gauges, const struct conn_state *conn)
 	const struct process *process;
 	struct service_sum *sum;
 
-	/* Not accepted yet, or no longer open in both directions' sense. */
+	/* Nobody's, or no longer open for the process to use. */
 	if (!conn->tgid ||
 	    (conn->tcp_state != TCP_STATE_ESTABLISHED && conn->tcp_state != TCP_STATE_CLOSE_WAIT))
 		return;

@@ -53,6 +53,23 @@ static void count_lost(struct agent *agent, const void *bytes, size_t length,
 	agent->intake.lost[kind][reason]++;
 }
 
+static int take_in_running(void *context, uint32_t tgid)
+{
+	_Alignas(8) char buffer[PROCFS_EVENT_MAX];
+	int length = procfs_read_process(tgid, buffer, sizeof(buffer));
+
+	if (length > 0)
+		intake_made(context, buffer, (size_t)length);
+	return 0;
+}
+
+/* The hook looks at so many bytes of arguments and variables only; /proc has them all. */
+static bool is_cut(const struct event_process_exec *exec)
+{
+	return !(exec->exec_flags & PROCESS_FOUND) &&
+	       (exec->args_bytes >= PROCESS_ARGS_MAX || exec->exec_flags & PROCESS_ENV_PART);
+}
+
 void intake_record(void *context, const void *bytes, size_t length)
 {
 	struct agent *agent = context;
@@ -71,8 +88,12 @@ void intake_record(void *context, const void *bytes, size_t length)
 		agent->intake.consumed[event.header->kind]++;
 	/* After the engine: whoever it had to catch up with is in the recording before this event. */
 	recording_feed_append(&agent->feed, bytes, length);
-	if (event.header->kind == EVENT_PROCESS_EXEC)
-		select_process(agent, event.header->tgid);
+	if (event.header->kind != EVENT_PROCESS_EXEC)
+		return;
+	if (is_cut(event.process_exec))
+		(void)take_in_running(agent,
+				      event.header->tgid); /* gone already: a cut name must do */
+	select_process(agent, event.header->tgid);
 }
 
 void intake_made(struct agent *agent, const void *bytes, size_t length)
@@ -81,16 +102,6 @@ void intake_made(struct agent *agent, const void *bytes, size_t length)
 
 	agent->intake.made[header->kind]++;
 	intake_record(agent, bytes, length);
-}
-
-static int take_in_running(void *context, uint32_t tgid)
-{
-	_Alignas(8) char buffer[PROCFS_EVENT_MAX];
-	int length = procfs_read_process(tgid, buffer, sizeof(buffer));
-
-	if (length > 0)
-		intake_made(context, buffer, (size_t)length);
-	return 0;
 }
 
 void intake_catch_up(void *context, uint32_t tgid)

@@ -43,6 +43,8 @@ struct agent {
 	uint64_t stats_total_ns; /* of the windows that are over */
 	uint64_t started_realtime_ns;
 	uint64_t housekept_ns;
+	uint64_t lost_events; /* that the log has spoken of */
+	uint64_t warned_ns;
 	uint64_t newest_event_ns; /* when a drain last brought something */
 };
 
@@ -61,6 +63,9 @@ void intake_ask_progress(void *context, uint64_t sock, uint64_t conn_id);
 
 /* figures.c: the agent's own metrics, before a snapshot. */
 void figures_write(struct agent *agent);
+uint64_t figures_events_waiting(struct agent *agent); /* produced, neither consumed nor lost yet */
+void figures_warn_of_losses(struct agent *agent,
+			    uint64_t now_ns); /* a log line, at most one a minute */
 void figures_window(struct agent *agent,
 		    uint64_t now_ns); /* open and close the windows of BPF statistics */
 

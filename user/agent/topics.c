@@ -181,7 +181,7 @@ static json_t *ring_rows(struct agent *agent)
 		snprintf(name, sizeof(name), i == RING_PROCESS ? "process" : "shard_%zu", i - 1);
 		append(array,
 		       json_pack("{s:s, s:I, s:I}", "ring", name, "size_bytes",
-				 (json_int_t)loader_ring_bytes(agent->loader), "waiting_bytes",
+				 (json_int_t)loader_ring_bytes(agent->loader, i), "waiting_bytes",
 				 (json_int_t)ring_consumer_waiting(agent->consumer, i)));
 	}
 	return array;
@@ -236,7 +236,7 @@ static int write_config(void *context, size_t limit, json_t **ret_data, size_t *
 	(void)json_object_set_new(data, "listen", json_string(http_server_address(agent->http)));
 	(void)json_object_set_new(data, "socket", json_string(options->socket_path));
 	(void)json_object_set_new(data, "ring_bytes",
-				  json_integer((json_int_t)loader_ring_bytes(agent->loader)));
+				  json_integer((json_int_t)loader_ring_bytes(agent->loader, 1)));
 	(void)json_object_set_new(data, "prefix_bytes", json_integer(settings->prefix_bytes));
 	(void)json_object_set_new(data, "error_events_per_second",
 				  json_integer(settings->error_events_per_second));

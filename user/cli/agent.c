@@ -145,7 +145,7 @@ static const struct argp_option argp_options[] = {
 	  1 },
 	{ "prefix-bytes", OPTION_PREFIX_BYTES, "N", 0, "First bytes of a turn to look at (1024)",
 	  2 },
-	{ "ring-bytes", OPTION_RING_BYTES, "N", 0, "Size of each ring buffer (1 MiB)", 2 },
+	{ "ring-bytes", OPTION_RING_BYTES, "N", 0, "Size of each ring buffer (2 MiB)", 2 },
 	{ "connections", OPTION_CONNECTIONS, "N", 0, "Connections tracked at once (16384)", 2 },
 	{ "processes", OPTION_PROCESSES, "N", 0, "Processes tracked at once (8192)", 2 },
 	{ "series", OPTION_SERIES, "N", 0, "Series per metric (2000)", 2 },
@@ -175,7 +175,7 @@ int command_agent(int argc, char **argv)
 			   .loader = { .settings = { .prefix_bytes = 1024,
 						     .error_events_per_second = 100,
 						     .sample_interval_ns = 10000000000u },
-				       .ring_bytes = 1u << 20,
+				       .ring_bytes = 2u << 20,
 				       .connections = 16384,
 				       .processes = 8192 },
 			   .series_limit = 2000,
@@ -187,7 +187,5 @@ int command_agent(int argc, char **argv)
 	parsed.agent.loader.forced = parsed.forced;
 	parsed.agent.loader.settings.has_selection =
 		parsed.agent.only_exe_count || parsed.agent.skip_exe_count;
-	/* A quarter full: at a million events a second that leaves the reader milliseconds. */
-	parsed.agent.loader.settings.wake_bytes = (uint32_t)(parsed.agent.loader.ring_bytes / 4);
 	return agent_run(&parsed.agent) ? STATUS_FAILED : STATUS_OK;
 }

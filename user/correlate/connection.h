@@ -84,6 +84,7 @@ struct connection {
 	bool was_recognised;	    /* a message head was understood */
 	bool is_turn_late;	    /* the event in hand is TURN_LATE or waits for one */
 	bool had_late_write;	    /* since the newest write turn */
+	bool is_order_unsure;	    /* the turn may hold answers that were not seen */
 	uint8_t sniffed[SNIFF_MAX]; /* first bytes of the turn, too few to say */
 	_Alignas(8) uint8_t state[PROTOCOL_STATE_MAX];
 };

@@ -92,6 +92,7 @@ void requests_resync(struct engine *engine, struct connection *connection)
 	requests_abandon(engine, connection, PARSE_LOST);
 	memset(connection->state, 0, connection->protocol->state_bytes);
 	connection->sync = SYNC_LOST;
+	connection->is_order_unsure = false;
 	connection->turn_use = TURN_IS_SKIPPED;
 }
 
@@ -244,6 +245,7 @@ static void on_unseen(struct engine *engine, struct connection *connection, enum
 	} else {
 		exchange->end_ns = connection->last_ns;
 		settle_oldest(engine, connection, PARSE_LOST);
+		connection->is_order_unsure = true;
 	}
 }
 
@@ -331,6 +333,8 @@ bool requests_feed(struct engine *engine, struct connection *connection, enum me
 	return true;
 }
 
+/* Where one answer ended unseen, the next ones may have followed it. When the turn is over, all requests before it
+ * are taken for answered: their answers must not be looked for in those to later requests. */
 void requests_boundary(struct engine *engine, struct connection *connection, enum message_side side,
 		       enum protocol_boundary boundary, uint64_t tail, uint64_t time_ns)
 {
@@ -338,6 +342,17 @@ void requests_boundary(struct engine *engine, struct connection *connection, enu
 		connection->protocol->boundary(connection->state, side, boundary, tail);
 
 	(void)take_step(engine, connection, side, step, time_ns); /* STEP_END or nothing */
+	if (side != SIDE_RESPONSE)
+		return;
+	if (step == STEP_END)
+		connection->is_order_unsure = true;
+	if (boundary != BOUNDARY_TURN)
+		return;
+	while (connection->is_order_unsure && connection->oldest) {
+		connection->oldest->end_ns = time_ns;
+		settle_oldest(engine, connection, PARSE_LOST);
+	}
+	connection->is_order_unsure = false;
 }
 
 void requests_break_off(struct engine *engine, struct connection *connection,

@@ -95,8 +95,8 @@ static void begin_turn(struct engine *engine, struct connection *connection,
 		return;
 	if (connection->had_late_write && dir == DIR_WRITE) {
 		connection->had_late_write = false;
-		run_boundary(engine, connection, dir, BOUNDARY_TURN,
-			     0); /* its turn ended unnoticed */
+		run_boundary(engine, connection, dir, BOUNDARY_IDLE, 0); /* ended unnoticed */
+		connection->is_order_unsure = false;
 	}
 	if (connection->sync == SYNC_PARSED && !is_headless &&
 	    !is_suspicious(connection, dir, awaits_write && !event->prev.calls))

@@ -19,7 +19,11 @@
 
 #define FAMILY_CONTROL "control"
 #define LINKS_MAX 16
+/* More rings spare the kernel side waiting for each other, but user space maps each of them twice. */
 #define SHARDS_MAX (RING_MAX - 1)
+#define PROCESS_SHARE 8 /* processes come and go less often than bytes move */
+#define WAKE_SHARE \
+	4 /* a quarter full: leaves the reader some milliseconds at a million events a second */
 
 /* Families in the order they start: maps first, then what fills them, then the walk over what was there before. */
 static const char *const family_order[] = { FAMILY_CONTROL, "process", "tcp", "syscall", "walk" };
@@ -27,7 +31,8 @@ static const char *const family_order[] = { FAMILY_CONTROL, "process", "tcp", "s
 
 /* Maps that families share; the control object makes them. */
 static const char *const shared_maps[] = { "rings",	      "event_counts", "kernel_counts",
-					   "process_by_tgid", "conn_by_sock", "listener_by_sock" };
+					   "process_by_tgid", "conn_by_sock", "listener_by_sock",
+					   "listener_by_port" };
 
 struct family {
 	struct bpf_object *object;	   /* owned */
@@ -38,6 +43,7 @@ struct family {
 struct loader {
 	struct family families[FAMILY_COUNT];
 	struct loader_options options;
+	unsigned shards;     /* connection rings */
 	int rings[RING_MAX]; /* owned */
 	size_t ring_count;
 	int control_fd; /* borrowed from the control object */
@@ -374,10 +380,10 @@ static size_t ring_size(size_t bytes)
 
 static int make_rings(struct loader *loader)
 {
-	for (uint32_t i = 0; i <= loader->options.shards; i++) {
+	for (uint32_t i = 0; i <= loader->shards; i++) {
 		int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF,
 					i == RING_PROCESS ? "ring_process" : "ring_shard", 0, 0,
-					(uint32_t)loader->options.ring_bytes, NULL);
+					(uint32_t)loader_ring_bytes(loader, i), NULL);
 
 		if (fd < 0)
 			return -errno;
@@ -418,12 +424,12 @@ static int start_control(struct loader *loader)
 }
 
 /* A power of two, because the kernel side masks. */
-static unsigned choose_shards(unsigned asked)
+static unsigned choose_shards(void)
 {
-	long cpus = libbpf_num_possible_cpus();
-	unsigned wanted = asked ? asked : cpus > 0 ? (unsigned)cpus : 1, shards = 1;
+	int cpus = libbpf_num_possible_cpus();
+	unsigned shards = 1;
 
-	while (shards * 2 <= wanted && shards * 2 <= SHARDS_MAX)
+	while ((int)shards * 2 <= cpus && shards * 2 <= SHARDS_MAX)
 		shards *= 2;
 	return shards;
 }
@@ -457,10 +463,11 @@ int loader_start(const struct loader_options *options, struct loader **ret_loade
 	if (feature_lift_memlock())
 		log_debug("RLIMIT_MEMLOCK stays as it is: no CAP_SYS_RESOURCE");
 	loader->options = *options;
-	loader->options.shards = choose_shards(options->shards);
+	loader->shards = choose_shards();
 	loader->options.ring_bytes = ring_size(options->ring_bytes);
+	loader->options.settings.wake_bytes = (uint32_t)(loader->options.ring_bytes / WAKE_SHARE);
 	loader->options.settings.agent_tgid = (uint32_t)getpid();
-	loader->options.settings.shard_mask = loader->options.shards - 1;
+	loader->options.settings.shard_mask = loader->shards - 1;
 	error = report_apply_forced(report, options);
 	if (error)
 		goto fail;
@@ -549,9 +556,10 @@ const int *loader_rings(const struct loader *loader, size_t *ret_count)
 	return loader->rings;
 }
 
-size_t loader_ring_bytes(const struct loader *loader)
+size_t loader_ring_bytes(const struct loader *loader, size_t ring)
 {
-	return loader->options.ring_bytes;
+	return ring == RING_PROCESS ? ring_size(loader->options.ring_bytes / PROCESS_SHARE) :
+				      loader->options.ring_bytes;
 }
 
 int loader_control(const struct loader *loader, enum control_op op, uint64_t key, uint64_t id,

@@ -19,8 +19,7 @@ struct forced_hook {
 
 struct loader_options {
 	struct bpf_settings settings;	  /* agent_tgid and shard_mask are filled by the loader */
-	size_t ring_bytes;		  /* of each ring; rounded up to a power of two of pages */
-	unsigned shards;		  /* connection rings; 0: one per possible CPU up to 16 */
+	size_t ring_bytes;		  /* of each shard; rounded up to a power of two of pages */
 	size_t connections;		  /* entries of conn_by_sock */
 	size_t processes;		  /* entries of process_by_tgid */
 	const struct forced_hook *forced; /* borrowed */
@@ -46,7 +45,7 @@ size_t loader_map_limit(const struct loader *loader, const char *name);
 
 /* Descriptors of the ring buffers: [RING_PROCESS] and the shards behind it. */
 const int *loader_rings(const struct loader *loader, size_t *ret_count);
-size_t loader_ring_bytes(const struct loader *loader);
+size_t loader_ring_bytes(const struct loader *loader, size_t ring);
 
 /* Run a control program (enum control_op). Returns 0, -ENOENT when the key is not there, negative errno. */
 int loader_control(const struct loader *loader, enum control_op op, uint64_t key, uint64_t id,

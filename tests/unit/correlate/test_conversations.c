@@ -210,6 +210,14 @@ static const struct conversation conversations[] = {
 	  .is_split_unlike = true, /* a read that ends with an empty line ends the capture */
 	  .expected =
 		  GOT "server GET /b 200 1.1 [ok;pipelined;server GET /c 200 1.0 [ok;pipelined;" },
+	{ "pipelined, answers not all captured", SERVER, .is_open_at_end = true,
+	  .steps = { { 'R', GET "GET /b HTTP/1.1\r\n\r\nGET /c HTTP/1.0\r\n\r\n" },
+		     { 'W', OK_HELLO "HTTP/1.1 200 OK\r\nX: " LONG_1200 "\r\n\r\n" OK_EMPTY },
+		     { 'R', GET },
+		     { 'W', OK_EMPTY } },
+	  .is_split_unlike = true,
+	  .expected = GOT "server GET /b 200 1.1 [ok;header_truncated;pipelined;"
+			  "server GET /c - 1.0 partial [pipelined;lost;" GOT },
 	{ "absolute target", CLIENT, .is_open_at_end = true,
 	  .steps = { { 'W', "GET http://example.com:80/x/y?z HTTP/1.1\r\n\r\n" },
 		     { 'R', OK_EMPTY },
