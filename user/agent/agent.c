@@ -206,6 +206,7 @@ static int start_tables(struct agent *agent)
 	agent->observer = agent->store ? observer_new(agent->store) : NULL;
 	if (!agent->processes || !agent->observer)
 		return -ENOMEM;
+	recording_feed_init(&agent->feed, &options->loader.settings, agent->processes);
 	agent->engine =
 		engine_new(&limits, agent->processes, observer_sink(agent->observer), &feedback);
 	return agent->engine ? 0 : -ENOMEM;
@@ -353,7 +354,6 @@ int agent_run(const struct agent_options *options)
 
 	agent.started_realtime_ns = now_realtime_ns();
 	agent.stats_opened_ns = now_monotonic_ns();
-	recording_feed_init(&agent.feed, &options->loader.settings);
 	error = start(&agent, &table);
 	if (!error) {
 		log_info("metrics on http://%s/metrics, control socket %s",

@@ -4,10 +4,10 @@
 #define SONDE_AGENT_STATE_H
 
 #include "agent/agent.h"
+#include "agent/recording_feed.h"
 #include "agent/totals.h"
 #include "aggregate/observe.h"
 #include "aggregate/series.h"
-#include "cli/recording_feed.h"
 #include "correlate/engine.h"
 #include "ring/consumer.h"
 #include "serve/control.h"

@@ -13,12 +13,12 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "agent/recording_feed.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "cli/command_table.h"
 #include "cli/commands.h"
 #include "cli/control_client.h"
-#include "cli/recording_feed.h"
 #include "ring/recording.h"
 
 #define READ_BYTES 65536

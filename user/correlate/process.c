@@ -353,3 +353,27 @@ uint64_t process_table_evicted(const struct process_table *table)
 {
 	return table->evicted;
 }
+
+size_t process_describe(const struct process *process, uint64_t ktime_ns, void *buffer)
+{
+	struct event_process_exec *event = buffer;
+	size_t path_bytes = strlen(process->path), service_bytes = strlen(process->service);
+	char *payload = (char *)(event + 1);
+
+	*event = (struct event_process_exec){
+		.header = { .ktime_ns = ktime_ns,
+			    .tgid = process->tgid,
+			    .kind = EVENT_PROCESS_EXEC,
+			    .size = (uint16_t)(sizeof(*event) + path_bytes + service_bytes) },
+		.start_ns = process->start_ns,
+		.parent_tgid = process->parent_tgid,
+		.exec_flags = PROCESS_FOUND,
+		.path_bytes = (uint16_t)path_bytes,
+		.service_name_bytes = (uint16_t)service_bytes,
+	};
+	memcpy(event->comm, process->executable,
+	       strnlen(process->executable, sizeof(event->comm) - 1));
+	memcpy(payload, process->path, path_bytes);
+	memcpy(payload + path_bytes, process->service, service_bytes);
+	return event->header.size;
+}

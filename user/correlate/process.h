@@ -67,6 +67,15 @@ void process_table_each(struct process_table *table, int (*visit)(void *context,
 size_t process_table_count(const struct process_table *table);
 uint64_t process_table_evicted(const struct process_table *table);
 
+/* Write what the table knows of a process as a PROCESS_EXEC event with PROCESS_FOUND; fed to another table it gives the
+ * same service and executable. An ended process is told as running; its end comes late or never, like its start.
+ *
+ * buffer   8-byte aligned, PROCESS_EVENT_MAX bytes
+ * Returns  bytes written */
+#define PROCESS_EVENT_MAX \
+	(sizeof(struct event_process_exec) + PROCESS_PATH_MAX + SERVICE_NAME_MAX + 8)
+size_t process_describe(const struct process *process, uint64_t ktime_ns, void *buffer);
+
 /* What a person would call the service (pure).
  *
  * Order: OTEL_SERVICE_NAME; service.name in OTEL_RESOURCE_ATTRIBUTES (percent-decoded, W3C baggage rules);

@@ -525,6 +525,7 @@ int main(int argc, char **argv)
 	file_fd = memfd_create("message", MFD_CLOEXEC);
 	if (file_fd < 0 || pipe2(pipe_fds, O_CLOEXEC) != 0)
 		fail("setup");
+	run_before_others();
 	if (strcmp(argv[1], "serve") == 0)
 		return run_server(endpoint_listen(argv[4], argv[5], 16),
 				  argc > 6 ? argv[6] : "self");

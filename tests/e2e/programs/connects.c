@@ -89,6 +89,7 @@ int main(int argc, char **argv)
 	to = endpoint_parse(argv[1], argv[2]);
 	count = strtoul(argv[3], NULL, 10);
 	is_blocking = strcmp(argv[4], "blocking") == 0;
+	run_before_others();
 	for (unsigned long i = 0; i < count; i++) {
 		int fd = socket(to.addr.ss_family, SOCK_STREAM | (is_blocking ? 0 : SOCK_NONBLOCK),
 				0);

@@ -209,7 +209,8 @@ static uint64_t send_request(int fd, const struct step *step)
 	head = snprintf(message, 512, "%s %s HTTP/1.1\r\nHost: %s\r\n%s", step->method, step->path,
 			host_header, is_fresh ? "Connection: close\r\n" : "");
 	if (left || strcmp(step->method, "POST") == 0 || strcmp(step->method, "PUT") == 0)
-		head += snprintf(message + head, 512 - (size_t)head, "Content-Length: %zu\r\n", left);
+		head += snprintf(message + head, 512 - (size_t)head, "Content-Length: %zu\r\n",
+				 left);
 	head += snprintf(message + head, 512 - (size_t)head, "\r\n");
 	if (left <= TOGETHER_MAX) {
 		memset(message + head, 'b', left);
@@ -333,6 +334,8 @@ int main(int argc, char **argv)
 	is_fresh = strcmp(argv[5], "fresh") == 0;
 	if (connections == 0 || connections > THREADS_MAX)
 		return 2;
+	if (connections == 1)
+		run_before_others();
 	for (unsigned i = 0; i < connections; i++) {
 		if (pthread_create(&threads[i], NULL, work, &tallies[i]) != 0)
 			fail("pthread_create");

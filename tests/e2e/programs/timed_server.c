@@ -314,6 +314,7 @@ int main(int argc, char **argv)
 	file_fd = memfd_create("body", MFD_CLOEXEC);
 	if (file_fd < 0 || ftruncate(file_fd, FILE_BYTES) != 0)
 		fail("memfd_create");
+	run_before_others();
 	listener = endpoint_listen(argv[1], argv[2], 128);
 	for (;;) {
 		struct client *client = calloc(1, sizeof(*client));

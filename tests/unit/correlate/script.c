@@ -343,6 +343,12 @@ void script_hang_up(struct script *script, uint8_t flags)
 	script->is_open = false;
 }
 
+static void call_by_byte(struct script *script, enum turn_dir dir, const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		script_call(script, dir, text + i, 1);
+}
+
 static void do_step(struct script *script, const struct step *step, size_t split_at)
 {
 	enum turn_dir dir = step->what == 'R' ? DIR_READ : DIR_WRITE;
@@ -351,6 +357,10 @@ static void do_step(struct script *script, const struct step *step, size_t split
 	switch (step->what) {
 	case 'R':
 	case 'W':
+		if (split_at == SCRIPT_BY_BYTE) {
+			call_by_byte(script, dir, step->text, length);
+			return;
+		}
 		if (split_at >= length)
 			split_at = 0;
 		if (split_at)
@@ -375,5 +385,6 @@ static void do_step(struct script *script, const struct step *step, size_t split
 void script_run(struct script *script, const struct step *steps, size_t split_step, size_t split_at)
 {
 	for (size_t i = 0; steps[i].what; i++)
-		do_step(script, &steps[i], i == split_step ? split_at : 0);
+		do_step(script, &steps[i],
+			i == split_step || split_at == SCRIPT_BY_BYTE ? split_at : 0);
 }

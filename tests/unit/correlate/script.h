@@ -12,6 +12,7 @@
 
 #define SCRIPT_TGID 42
 #define SCRIPT_LOG_MAX 8192
+#define SCRIPT_BY_BYTE SIZE_MAX
 
 /* One step of a conversation. */
 struct step {
@@ -58,7 +59,7 @@ void script_hang_up(struct script *script, uint8_t flags);
 void script_feed(struct script *script, const void *bytes, size_t length);
 
 /* Run steps; the step numbered `split_step` is done in two calls, split at `split_at`. Nothing is split when it
- * is past the end. */
+ * is past the end. split_at SCRIPT_BY_BYTE: all steps, one byte a call. */
 void script_run(struct script *script, const struct step *steps, size_t split_step,
 		size_t split_at);
 

@@ -420,11 +420,20 @@ static void reports_the_same_however_split(void **state)
 	}
 }
 
+static void reports_the_same_byte_by_byte(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < CONVERSATIONS; i++)
+		if (!conversations[i].is_split_unlike)
+			check(&conversations[i], NO_SPLIT, SCRIPT_BY_BYTE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reports_whole_conversations),
 		cmocka_unit_test(reports_the_same_however_split),
+		cmocka_unit_test(reports_the_same_byte_by_byte),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

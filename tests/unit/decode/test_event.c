@@ -120,6 +120,8 @@ static void refuses_longer_samples(void **state)
 		size_t size = make_sample(kind, &sample);
 
 		assert_int_equal(decode(&sample, size + 1, &event), -EBADMSG);
+		sample.header.size--;
+		assert_int_equal(decode(&sample, size, &event), -EBADMSG);
 		sample.header.size = (uint16_t)(size + 1);
 		assert_int_equal(decode(&sample, size + 1, &event), -EBADMSG);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a raw event in the agent, over the control socket, to a recording that can be read. */
-#include "cli/recording_feed.h"
+#include "agent/recording_feed.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -107,10 +107,24 @@ static struct contents read_contents(const struct reader *reader)
 	return contents;
 }
 
+static void feed_self(struct process_table *processes)
+{
+	struct event_process_exec exec = { .header = { .ktime_ns = 1,
+						       .tgid = (uint32_t)getpid(),
+						       .kind = EVENT_PROCESS_EXEC,
+						       .size = sizeof(exec) },
+					   .comm = "self" };
+	struct event event;
+
+	assert_int_equal(event_decode(&exec, sizeof(exec), &event), 0);
+	assert_int_equal(process_table_feed(processes, &event), 0);
+}
+
 static void test_streaming(void **state)
 {
 	char directory[] = "/tmp/sonde-test-feed-XXXXXX", path[64];
 	struct control_server *server = NULL;
+	struct process_table *processes;
 	struct reader reader = { 0 };
 	struct contents contents;
 	int fd;
@@ -118,7 +132,10 @@ static void test_streaming(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(directory));
 	snprintf(path, sizeof(path), "%s/sock", directory);
-	recording_feed_init(&feed, &(struct bpf_settings){ .prefix_bytes = 512 });
+	processes = process_table_new(16, NULL, NULL);
+	assert_non_null(processes);
+	feed_self(processes);
+	recording_feed_init(&feed, &(struct bpf_settings){ .prefix_bytes = 512 }, processes);
 	assert_int_equal(control_server_open(path, &table, &server), 0);
 	append(1); /* nobody listens */
 	fd = unix_socket_connect(path);
@@ -141,6 +158,7 @@ static void test_streaming(void **state)
 		assert_null(feed.recorders[i]);
 	close(fd);
 	control_server_close(&server);
+	process_table_free(&processes);
 	free(reader.bytes);
 	rmdir(directory);
 }

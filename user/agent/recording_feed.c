@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One recorder a client, each into its own bounded queue. */
-#include "cli/recording_feed.h"
+#include "agent/recording_feed.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "base/cleanup.h"
-#include "correlate/process.h"
 #include "ring/recorder.h"
 
-void recording_feed_init(struct recording_feed *feed, const struct bpf_settings *settings)
+void recording_feed_init(struct recording_feed *feed, const struct bpf_settings *settings,
+			 struct process_table *processes)
 {
-	*feed = (struct recording_feed){ .settings = *settings };
+	*feed = (struct recording_feed){ .settings = *settings, .processes = processes };
 }
 
 static uint64_t now_ns(clockid_t clock)
@@ -28,15 +28,20 @@ static int push(void *context, const void *bytes, size_t length)
 	return control_stream_push(context, bytes, length);
 }
 
-static int append_process(void *context, uint32_t tgid)
-{
-	_Alignas(8) char event[PROCFS_EVENT_MAX];
-	struct recorder *recorder = context;
-	int length = procfs_read_process(tgid, event, sizeof(event));
+struct opening {
+	struct recorder *recorder;
+	int error;
+};
 
-	if (length < 0)
-		return 0; /* ended meanwhile, or a kernel thread */
-	return recorder_append(recorder, event, (size_t)length);
+/* What we know, not what /proc says now: a program may have overwritten its environment. */
+static int append_process(void *context, struct process *process)
+{
+	_Alignas(8) char event[PROCESS_EVENT_MAX];
+	struct opening *opening = context;
+
+	opening->error = recorder_append(opening->recorder, event,
+					 process_describe(process, now_ns(CLOCK_MONOTONIC), event));
+	return opening->error;
 }
 
 int recording_feed_started(struct recording_feed *feed, struct control_stream *stream)
@@ -57,8 +62,12 @@ int recording_feed_started(struct recording_feed *feed, struct control_stream *s
 	recording_header_make(&feed->settings, now_ns(CLOCK_REALTIME), now_ns(CLOCK_MONOTONIC),
 			      &header);
 	error = recorder_start(recorder, &output, &header);
-	if (!error)
-		error = procfs_each_process(append_process, recorder);
+	if (!error) {
+		struct opening opening = { .recorder = recorder };
+
+		process_table_each(feed->processes, append_process, &opening);
+		error = opening.error;
+	}
 	if (error)
 		return error;
 	control_stream_set_data(stream, recorder);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The agent's side of `sonde record`: copies raw events to the clients that asked for them. Owner thread only. */
-#ifndef SONDE_CLI_RECORDING_FEED_H
-#define SONDE_CLI_RECORDING_FEED_H
+#ifndef SONDE_AGENT_RECORDING_FEED_H
+#define SONDE_AGENT_RECORDING_FEED_H
 
 struct recorder;
 
@@ -10,6 +10,7 @@ struct recorder;
 #include <stdint.h>
 
 #include "config_abi.h"
+#include "correlate/process.h"
 #include "serve/control.h"
 
 #define RECORDING_FEED_MAX 4 /* clients at once */
@@ -17,10 +18,13 @@ struct recorder;
 struct recording_feed {
 	struct recorder *recorders[RECORDING_FEED_MAX]; /* owned */
 	struct bpf_settings settings;
-	uint64_t dropped; /* by recorders that are gone */
+	struct process_table *processes; /* borrowed */
+	uint64_t dropped;		 /* by recorders that are gone */
 };
 
-void recording_feed_init(struct recording_feed *feed, const struct bpf_settings *settings);
+/* processes: borrowed, must outlive the feed. */
+void recording_feed_init(struct recording_feed *feed, const struct bpf_settings *settings,
+			 struct process_table *processes);
 
 /* For struct control_stream_kind; name the stream RECORDING_STREAM. A new recording begins with the processes that
  * run, so that a replay knows them. started returns 0, -EBUSY or negative errno. */
