@@ -44,8 +44,8 @@ struct conn_state {
 	struct conn_tuple tuple;
 	struct turn_summary turn;
 	__u32 turn_no;
-	__u32 captured;	    /* of the newest turn; at prefix_bytes nothing more is copied */
-	__u32 tgid;	    /* newest process seen to use it; before accept the one that listens; 0: unknown */
+	__u32 captured; /* of the newest turn; at prefix_bytes nothing more is copied */
+	__u32 tgid; /* newest process seen to use it; before accept the one that listens; 0: unknown */
 	__u32 write_seq;    /* tcp_sock.write_seq that the writes seen so far explain */
 	__u32 late_bytes;   /* of a write that has moved them but has not returned yet */
 	__u32 late_turn_no; /* the number kept for that write */

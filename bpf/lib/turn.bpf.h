@@ -36,6 +36,7 @@ static __always_inline struct call_scratch *call_scratch_get(void)
 }
 
 #define CRLFCRLF 0x0a0d0a0du
+#define HTTP_WORD 0x50545448u /* "HTTP" as a little-endian word */
 
 /* Seen from a write that has moved its bytes into the socket but not returned: the other side may answer, and another
  * thread read that answer, before we see the write. write_seq knows. */
@@ -139,7 +140,10 @@ static __always_inline bool turn_header_ends(const struct turn_scratch *scratch,
 		return false;
 	barrier_var(at);
 	at &= PREFIX_MAX - 1;
-	return *(__u32 *)&scratch->call.bytes[at] == CRLFCRLF;
+	if (*(__u32 *)&scratch->call.bytes[at] != CRLFCRLF)
+		return false;
+	/* The header of an interim answer (HTTP/1.1 103 …): the final one follows in the same turn. */
+	return *(__u32 *)scratch->call.bytes != HTTP_WORD || scratch->call.bytes[9] != '1';
 }
 
 /* A read that overtook a write: that write's bytes count as explained, and when no call of it was seen yet it gets the

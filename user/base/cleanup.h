@@ -30,11 +30,11 @@ static inline void cleanup_fclose(FILE **file)
 #define _cleanup_fclose_ _cleanup_(cleanup_fclose)
 
 /* Hand ownership on: the local forgets what it held. */
-#define TAKE_PTR(ptr)                          \
-	({                                     \
+#define TAKE_PTR(ptr)                           \
+	({                                      \
 		__typeof__(ptr) _taken = (ptr); \
-		(ptr) = NULL;                  \
-		_taken;                        \
+		(ptr) = NULL;                   \
+		_taken;                         \
 	})
 #define TAKE_FD(fd)                \
 	({                         \

@@ -29,7 +29,7 @@ struct table {
 };
 
 /* The struct around a node. */
-#define table_entry(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define table_entry(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 /* Make an empty table for at most `limit` nodes. Returns 0 or -ENOMEM. */
 int table_init(struct table *table, size_t limit, table_match match);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "correlate/connection.h"
+#include "correlate/request.h"
 #include "correlate/turn.h"
 
 /* A tick looks at no more connections than these, and asks the kernel after no more. */
@@ -55,13 +56,6 @@ void engine_free(struct engine **slot)
 	free(engine);
 }
 
-static const struct process *selected(struct engine *engine, uint32_t tgid)
-{
-	const struct process *process = process_lookup(engine->processes, tgid);
-
-	return process && !process->is_ignored ? process : NULL;
-}
-
 static int take_process(struct engine *engine, const struct event *event)
 {
 	return process_table_feed(engine->processes, event);
@@ -69,7 +63,7 @@ static int take_process(struct engine *engine, const struct event *event)
 
 static int take_tcp_connect(struct engine *engine, const struct event *event)
 {
-	const struct process *process = selected(engine, event->header->tgid);
+	const struct process *process = selected_process(engine, event->header->tgid);
 
 	if (process)
 		engine->sink->tcp_connect(engine->sink->context, event->tcp_connect, process);
@@ -78,7 +72,7 @@ static int take_tcp_connect(struct engine *engine, const struct event *event)
 
 static int take_tcp_accept(struct engine *engine, const struct event *event)
 {
-	const struct process *process = selected(engine, event->header->tgid);
+	const struct process *process = selected_process(engine, event->header->tgid);
 
 	if (process)
 		engine->sink->tcp_accept(engine->sink->context, event->tcp_accept, process);
@@ -91,7 +85,7 @@ static void send_stats(struct engine *engine, const struct event_header *header,
 {
 	const struct connection *connection = connection_find(engine, conn);
 	uint32_t tgid = header->tgid ? header->tgid : connection ? connection->tgid : 0;
-	const struct process *process = selected(engine, tgid);
+	const struct process *process = selected_process(engine, tgid);
 	struct conn_ref resolved = *conn;
 
 	if (connection && resolved.role == ROLE_UNKNOWN)
@@ -118,7 +112,7 @@ static int take_tcp_sample(struct engine *engine, const struct event *event)
 
 static int take_syscall_error(struct engine *engine, const struct event *event)
 {
-	const struct process *process = selected(engine, event->header->tgid);
+	const struct process *process = selected_process(engine, event->header->tgid);
 
 	if (process)
 		engine->sink->syscall_error(engine->sink->context, event->syscall_error, process);

@@ -4,8 +4,7 @@
 
 #include "correlate/request.h"
 
-/* NULL: it cannot be told, or the process is not selected. */
-static const struct process *selected_process(struct engine *engine, uint32_t tgid)
+const struct process *selected_process(struct engine *engine, uint32_t tgid)
 {
 	const struct process *process = process_lookup(engine->processes, tgid);
 

@@ -42,6 +42,9 @@ void requests_close(struct engine *engine, struct connection *connection);
 /* Nothing more can be understood of the connection: the kernel need not ship its bytes. */
 void connection_give_up(struct engine *engine, struct connection *connection);
 
+/* The process, or NULL when it is not selected (or memory is short). */
+const struct process *selected_process(struct engine *engine, uint32_t tgid);
+
 /* Count an outcome, unless the process is not selected. */
 void requests_count(struct engine *engine, const struct connection *connection, uint32_t tgid,
 		    enum parse_outcome outcome);

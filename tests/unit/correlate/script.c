@@ -284,11 +284,9 @@ void script_race(struct script *script, const char *written, const char *read)
 	bool is_whole_turn = !script->conn.turn_no || script->turn.dir == DIR_READ;
 	uint32_t late_turn_no = script->conn.turn_no + is_whole_turn,
 		 read_turn_no = late_turn_no + 1;
-	struct turn_summary prev = { 0 }, now;
+	struct turn_summary prev = script->turn, now;
 
 	script->now_ns += CALL_NS;
-	if (!is_whole_turn)
-		prev = script->turn;
 	now = (struct turn_summary){ .bytes = strlen(read),
 				     .start_ns = script->now_ns,
 				     .last_ns = script->now_ns,

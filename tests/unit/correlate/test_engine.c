@@ -226,6 +226,19 @@ static void matches_late_writes_of_a_client(void **state)
 	assert_int_equal(stats().turns_missed, 0);
 }
 
+/* The event that awaits the write brings the end of the answer before. */
+static void ends_the_answer_before_a_late_write(void **state)
+{
+	(void)state;
+	script.with_times = true;
+	script_connect(&script, ROLE_CLIENT, 0);
+	say(DIR_WRITE, GET);
+	say(DIR_READ, CHUNKED);
+	script_call(&script, DIR_READ, NULL, 10);
+	script_race(&script, GET, OK_EMPTY);
+	expect("client GET /a 200 1.1 1001-1003 [ok;client GET /a 200 1.1 1004-1004 [ok;");
+}
+
 static void matches_late_writes_of_a_server(void **state)
 {
 	(void)state;
@@ -497,6 +510,7 @@ int main(void)
 		TEST(counts_a_lost_beginning),
 		TEST(takes_no_continuation_for_a_beginning),
 		TEST(matches_late_writes_of_a_client),
+		TEST(ends_the_answer_before_a_late_write),
 		TEST(matches_late_writes_of_a_server),
 		TEST(matches_a_late_second_write),
 		TEST(matches_a_late_HEAD),
