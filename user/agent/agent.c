@@ -14,6 +14,7 @@
 
 #include "agent/state.h"
 #include "base/log.h"
+#include "load/feature.h"
 
 #define NS_PER_MS 1000000u
 #define NS_PER_SECOND 1000000000u
@@ -292,10 +293,24 @@ static void record_ended(void *context, struct control_stream *stream)
 	recording_feed_ended(&agent->feed, stream);
 }
 
+/* Before anything else: a socket that cannot be opened is not what somebody without privileges should read. */
+static int check_preconditions(void)
+{
+	char missing[REPORT_FATAL_MAX];
+
+	feature_explain(0, missing, sizeof(missing));
+	if (!missing[0])
+		return 0;
+	log_error("cannot start: %s", missing);
+	return -ENOTSUP;
+}
+
 static int start(struct agent *agent, struct control_table *table)
 {
-	int error = open_loop(agent);
+	int error = check_preconditions();
 
+	if (!error)
+		error = open_loop(agent);
 	/* The doors first: a second agent must find out before it attaches anything. */
 	if (!error)
 		error = start_control(agent, table);
