@@ -127,7 +127,8 @@ static __always_inline int on_state_change(struct sock *sk, int from, int to)
 		return 0;
 	}
 	if (from == TCP_LISTEN) {
-		listener_remove(sk);
+		if (to == TCP_CLOSE) /* to SYN_RECV: a connection, cloned from its listener */
+			listener_remove(sk);
 		return 0;
 	}
 	conn = conn_find(sk);

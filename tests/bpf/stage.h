@@ -39,6 +39,7 @@ struct stage {
 	uint64_t begin_ns; /* events are not older */
 	uint32_t file_fd; /* descriptor to be named in an error event's argument */
 	char failure[256];
+	char skip[80]; /* why this cannot be played here */
 };
 
 static inline uint64_t clock_ns(clockid_t clock)
@@ -72,6 +73,12 @@ static inline const struct actor *stage_actor(const struct stage *stage, uint32_
 		if (stage->cast[i].tid == tid)
 			return &stage->cast[i];
 	return NULL;
+}
+
+__attribute__((noreturn)) static inline void stage_skip(struct stage *stage, const char *reason)
+{
+	snprintf(stage->skip, sizeof(stage->skip), "%s", reason);
+	_exit(0);
 }
 
 /* A failing step ends the act. */

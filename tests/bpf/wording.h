@@ -107,18 +107,21 @@ static inline bool is_loopback(const uint8_t *address, uint16_t family)
 static inline void check_conn(FILE *out, const struct scope *scope, const struct conn_ref *conn)
 {
 	const struct conn_tuple *tuple = &conn->tuple;
-	bool is_server = conn->role == ROLE_SERVER;
+	uint16_t known = conn->role == ROLE_SERVER ? tuple->local_port : tuple->remote_port;
 
 	if (tuple->family != scope->stage->family)
 		fprintf(out, " [family %u]", tuple->family);
-	if (conn->conn_id && !is_loopback(tuple->local_addr, tuple->family))
+	if (!conn->sock)
+		fputs(" [no sock]", out);
+	if (!conn->conn_id) /* it failed before the socket had addresses */
+		return;
+	if (!is_loopback(tuple->local_addr, tuple->family))
 		fputs(" [local address]", out);
 	if (!is_loopback(tuple->remote_addr, tuple->family))
 		fputs(" [remote address]", out);
-	if ((is_server ? tuple->local_port : tuple->remote_port) != scope->stage->port)
+	if (known != scope->stage->port &&
+	    (conn->role != ROLE_UNKNOWN || tuple->local_port != scope->stage->port))
 		fprintf(out, " [ports %u %u]", tuple->local_port, tuple->remote_port);
-	if (!conn->sock)
-		fputs(" [no sock]", out);
 }
 
 static inline void word_conn_flags(FILE *out, const struct conn_ref *conn)

@@ -195,7 +195,7 @@ def early_response_is_counted(t):
     witness.outcome(metrics, "early_response")
 
 
-@test(guest=True)
+@test()
 def early_response_to_a_short_body(t):
     """The rest of the body and the next request arrive in one turn, both within the captured prefix."""
     witness = Witness(t, "early-short")
@@ -229,7 +229,7 @@ def upgrade_and_connect_end_the_protocol(t):
     t.equal(witness.counts(metrics), 2, "requests: what the tunnel carries is none")
 
 
-@test(guest=True)
+@test()
 def not_http_is_counted_as_such(t):
     agent = t.agent()
     _, port = t.serve("acceptor", "127.0.0.1", "0", "16", "drain", service="no-http")

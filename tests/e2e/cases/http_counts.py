@@ -130,7 +130,7 @@ def http_wrk_exact(t):
     t.nothing_lost(agent)
 
 
-@test(needs=("nginx", "curl"), guest=True)
+@test(needs=("nginx", "curl"))
 def http_curl_exact(t):
     """curl: one connection a call, and several requests over one connection."""
     agent = t.agent()

@@ -9,7 +9,6 @@ import signal
 import socket
 import stat
 import subprocess
-import threading
 import time
 import urllib.parse
 import urllib.request
@@ -35,7 +34,7 @@ def stops_when_told(t):
     t.check(not os.path.exists(agent.socket), "its control socket is still there")
 
 
-@test(guest=True)
+@test()
 def stops_on_interrupt_too(t):
     agent = t.agent()
     agent.process.popen.send_signal(signal.SIGINT)
@@ -101,7 +100,7 @@ def works_without_locked_memory(t):
     t.equal(agent.get("/readyz")[0], 200, "/readyz")
 
 
-@test(guest=True)
+@test()
 def endpoints_answer(t):
     agent = t.agent()
     t.equal(agent.get("/healthz")[0], 200, "/healthz")
@@ -116,7 +115,7 @@ def endpoints_answer(t):
     t.check(stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o600, f"control socket has mode {mode:o}")
 
 
-@test(guest=True)
+@test()
 def formats_agree(t):
     agent = t.agent()
     status, headers, plain = agent.get("/metrics", {"Accept": "text/plain"})
@@ -159,7 +158,7 @@ def agent_speaks_of_itself(t):
     t.check(metrics.total("sonde_bpf_run_seconds_total") > 0, "no BPF run time")
 
 
-@test(guest=True)
+@test()
 def dump_shows_what_it_holds(t):
     agent = t.agent()
     _, port = t.serve("acceptor", "127.0.0.1", "0", "16", "drain", service="dumped")
@@ -197,22 +196,9 @@ def hundred_scrapers_at_once(t):
     agent = t.agent()
     nginx = t.nginx(service="scraped")
     client = t.spawn("load", "127.0.0.1", nginx.port, 4, 3000, "keep", *PLAN, service="scraped-client")
-    answers = []
-
-    def scrape():
-        for _ in range(3):
-            try:
-                status, _, body = agent.get("/metrics", timeout=60 * t.patience)
-                Metrics(body.decode())
-                answers.append(status)
-            except Exception as error:  # an answer that is none
-                answers.append(repr(error))
-    threads = [threading.Thread(target=scrape) for _ in range(100)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    t.equal(answers.count(200), 300, f"answers ({set(answers)})")
+    scrapers = t.spawn("load", "127.0.0.1", agent.port, 100, 300, "fresh", "GET /metrics", service="scrapers")
+    answers = scrapers.result(120 * t.patience)["steps"]
+    t.equal([(step["status"], step["count"]) for step in answers], [(200, 300)], "answers by status")
     client.wait(120 * t.patience)
     wait_until(lambda: sum(nginx.counts().values()) == 3000, 10 * t.patience)
     log = {key: value for key, value in nginx.counts().items()}
@@ -276,7 +262,7 @@ def prometheus_scrapes_and_answers_the_same(t):
     t.check(quantile and 0 < quantile[0][1] < 10, f"histogram_quantile: {quantile}")
 
 
-@test(guest=True)
+@test()
 def final_scrape_is_complete(t):
     """A scrape drains the rings: what was over before it is in it, without waiting."""
     agent = t.agent()

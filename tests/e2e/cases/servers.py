@@ -55,7 +55,7 @@ def visit(t, agent, name, port, paths):
     t.nothing_lost(agent)
 
 
-@test(needs=("curl",), guest=True)
+@test(needs=("curl",))
 def python_http_server(t):
     agent = t.agent()
     os.makedirs(t.path("www/dir"))

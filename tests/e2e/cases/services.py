@@ -47,7 +47,7 @@ def service_named_by_environment(t):
         named(t, agent, process.pid, name)
 
 
-@test(guest=True)
+@test()
 def service_named_behind_a_long_environment(t):
     agent = t.agent()
     _, port = t.serve("acceptor", "127.0.0.1", "0", "128", "close")

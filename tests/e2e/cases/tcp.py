@@ -168,18 +168,37 @@ def accept_queue_wait(t):
 def resets_sent_and_received(t):
     """Who resets, and who is reset."""
     agent = t.agent()
-    _, port = t.serve("acceptor", "127.0.0.1", "0", "128", "drain", service="reset-victim")
-    connect(t, "reset-sender", "127.0.0.1", port, 40, "blocking", "reset")
+    _, port = t.serve("timed_server", "127.0.0.1", "0", t.path("log"), service="reset-victim")
+    for _ in range(4):
+        # Answered before they are reset, so accepted before.
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(b"GET /body/10 HTTP/1.1\r\n\r\n")
+            connection.recv(1000)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    _, drain = t.serve("acceptor", "127.0.0.1", "0", "128", "drain", service="reset-drain")
+    connect(t, "reset-sender", "127.0.0.1", drain, 40, "blocking", "reset")
     _, port = t.serve("acceptor", "127.0.0.1", "0", "128", "reset", service="reset-server")
     connect(t, "reset-client", "127.0.0.1", port, 30, "blocking", "wait-eof")
-    want = {("reset-sender", "sent"): 40, ("reset-victim", "received"): 40, ("reset-server", "sent"): 30,
+    want = {("reset-sender", "sent"): 40, ("reset-victim", "received"): 4, ("reset-server", "sent"): 30,
             ("reset-client", "received"): 30}
 
     def read(m):
         counts = m.by("sonde_tcp_resets_total", "service_name", "direction")
-        return {key: value for key, value in counts.items() if key[0].startswith("reset-")}
+        return {key: value for key, value in counts.items() if key in want}
     metrics = agent.settle(read, want)
     t.equal(read(metrics), want, "resets")
+
+
+@test(guest=True)
+def reset_before_accept(t):
+    """The connection waits in the queue of a listener when it is reset: the listener's process is the victim."""
+    agent = t.agent()
+    _, port = t.serve("acceptor", "127.0.0.1", "0", "64", "late", "300", service="queue-victim")
+    connect(t, "queue-sender", "127.0.0.1", port, 5, "blocking", "reset")
+
+    def received(m):
+        return m.total("sonde_tcp_resets_total", service_name="queue-victim", direction="received")
+    t.equal(received(agent.settle(received, 5)), 5, "resets received")
 
 
 @test(guest=True)

@@ -69,7 +69,7 @@ class Agent:
     def settle(self, read, want, seconds=8):
         """Scrapes until read(metrics) is `want`, and once more later: counts must not go on growing.
         Returns the last scrape, whatever it says: the caller compares and explains."""
-        deadline = time.monotonic() + seconds * self.patience
+        deadline = time.monotonic() + seconds * min(self.patience, 4)
         while True:
             metrics = self.scrape()
             if read(metrics) == want:

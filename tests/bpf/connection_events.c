@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of connections without a word on them: how connects end, who owns what a listener brings, resets, and what
+ * was open before anything was loaded. */
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+
+#include "observer.h"
+
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+static void act_established(struct stage *stage)
+{
+	struct ends ends = stage_ends(stage);
+
+	ends_close(&ends);
+}
+
+static void act_server_closes_first(struct stage *stage)
+{
+	struct ends ends = stage_ends(stage);
+
+	close(ends.server);
+	close(ends.client);
+}
+
+static void act_refused(struct stage *stage)
+{
+	int bound = stage_bind(stage), fd = stage_socket(stage);
+
+	MUST_FAIL(stage_try_connect(stage, fd), ECONNREFUSED);
+	close(fd);
+	close(bound);
+}
+
+static void act_refused_without_waiting(struct stage *stage)
+{
+	int bound = stage_bind(stage), fd = stage_socket(stage);
+	struct pollfd poller = { .fd = fd, .events = POLLOUT };
+
+	MUST(fcntl(fd, F_SETFL, O_NONBLOCK));
+	MUST_FAIL(stage_try_connect(stage, fd), EINPROGRESS);
+	MUST(poll(&poller, 1, -1));
+	close(fd);
+	close(bound);
+}
+
+/* One socket: refused, and later on accepted. */
+static void act_second_try(struct stage *stage)
+{
+	int listener = stage_bind(stage), fd = stage_socket(stage);
+
+	MUST_FAIL(stage_try_connect(stage, fd), ECONNREFUSED);
+	MUST(listen(listener, 1));
+	MUST(stage_try_connect(stage, fd));
+	close(fd);
+	close(listener);
+}
+
+/* No route: it fails before there is anything to send. */
+static void act_unreachable(struct stage *stage)
+{
+	int fd;
+
+	if (unshare(CLONE_NEWNET))
+		stage_skip(stage, "no network namespaces");
+	stage->port = 9;
+	fd = stage_socket(stage);
+	MUST_FAIL(stage_try_connect(stage, fd), ENETUNREACH);
+	close(fd);
+}
+
+static void act_reset(struct stage *stage)
+{
+	struct ends ends = stage_ends(stage);
+	struct linger at_once = { .l_onoff = 1 };
+	char byte;
+
+	stage_write(stage, ends.client, "x");
+	stage_read(stage, ends.server, 1, 1);
+	MUST(setsockopt(ends.client, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)));
+	close(ends.client);
+	MUST_FAIL(read(ends.server, &byte, 1), ECONNRESET);
+	close(ends.server);
+}
+
+/* Nobody accepts it: it belongs to the one who listens, and closing the listener resets it. */
+static void act_not_accepted(struct stage *stage)
+{
+	int listener = stage_listen(stage, 1), fd = stage_connect(stage);
+
+	close(listener);
+	close(fd);
+}
+
+/* The listener is inherited; the child accepts. */
+static void accept_one(struct stage *stage, void *context)
+{
+	int fd = (int)MUST(accept(*(int *)context, NULL, NULL));
+
+	close(fd);
+	close(*(int *)context);
+}
+
+static void act_accepted_by_child(struct stage *stage)
+{
+	int listener = stage_listen(stage, 1), fd;
+	pid_t child = stage_fork(stage, "child", accept_one, &listener);
+
+	close(listener);
+	fd = stage_connect(stage);
+	stage_join(stage, child);
+	close(fd);
+}
+
+/* --- several sockets on one port --- */
+
+#define REUSERS 3
+#define REUSE_CONNECTS 24
+
+struct reuser {
+	unsigned number;
+};
+
+static void accept_until_told(struct stage *stage, void *context)
+{
+	unsigned number = ((struct reuser *)context)->number;
+	int listener = stage_listen(stage, REUSE_CONNECTS), fd, accepted = 0;
+
+	MUST(fcntl(listener, F_SETFL, O_NONBLOCK));
+	stage_mark(stage, number);
+	stage_await(stage, REUSERS);
+	while ((fd = accept(listener, NULL, NULL)) >= 0) {
+		accepted++;
+		close(fd);
+	}
+	stage->marks[number] = accepted;
+	close(listener);
+}
+
+static void act_reuse_port(struct stage *stage)
+{
+	int first = stage_bind(stage), fds[REUSE_CONNECTS];
+	pid_t pids[REUSERS];
+
+	for (unsigned i = 0; i < REUSERS; i++) {
+		struct reuser reuser = { i };
+
+		pids[i] = stage_fork(stage, "reuser", accept_until_told, &reuser);
+		stage_await(stage, i);
+	}
+	close(first);
+	for (unsigned i = 0; i < REUSE_CONNECTS; i++)
+		fds[i] = stage_connect(stage);
+	stage_mark(stage, REUSERS);
+	for (unsigned i = 0; i < REUSERS; i++)
+		stage_join(stage, pids[i]);
+	for (unsigned i = 0; i < REUSE_CONNECTS; i++)
+		close(fds[i]);
+}
+
+/* Which socket gets a connection is up to the kernel; whoever accepts it has to be named. */
+static void check_reuse_port(FILE *out, const struct observer *observer)
+{
+	const struct stage *stage = observer->stage;
+	int map = loader_map(observer->loader, "process_by_tgid"), sum = 0;
+
+	for (unsigned i = 0; i < REUSERS; i++) {
+		const struct actor *actor = &stage->cast[1 + i];
+		struct process_state state = { 0 };
+		int events = 0;
+
+		(void)kernel_table_find(map, &actor->tgid, &state); /* none: it accepted none */
+		for (size_t j = 0; j < observer->count; j++)
+			if (observer->events[j].header->kind == EVENT_TCP_ACCEPT &&
+			    observer->events[j].header->tgid == actor->tgid)
+				events++;
+		if (events != stage->marks[i] || (int)state.accepts != stage->marks[i])
+			fprintf(out, "accepted %d, events %d, counted %llu\n", stage->marks[i],
+				events, state.accepts);
+		sum += stage->marks[i];
+	}
+	if (sum != REUSE_CONNECTS)
+		fprintf(out, "%d of %d accepted\n", sum, REUSE_CONNECTS);
+}
+
+/* --- tables of listeners --- */
+
+#define BACKLOG 1
+#define TOO_MANY 6
+
+/* Full queue: the kernel drops what comes in. */
+static void act_overflow(struct stage *stage)
+{
+	int listener = stage_listen(stage, BACKLOG), fds[TOO_MANY];
+
+	for (int i = 0; i < TOO_MANY; i++) {
+		fds[i] = stage_socket(stage);
+		MUST(fcntl(fds[i], F_SETFL, O_NONBLOCK));
+		MUST_FAIL(stage_try_connect(stage, fds[i]), EINPROGRESS);
+	}
+	stage_mark(stage, 1);
+	stage_await(stage, 0);
+	for (int i = 0; i < TOO_MANY; i++)
+		close(fds[i]);
+	close(listener);
+	stage_mark(stage, 2);
+}
+
+struct found_listener {
+	const struct stage *stage;
+	uint64_t sock;
+	struct listener_state state;
+};
+
+static void find_listener(void *context, const void *key, const void *value)
+{
+	struct found_listener *found = context;
+	const struct listener_state *state = value;
+
+	if (state->port != found->stage->port || state->tgid != found->stage->cast[0].tgid)
+		return;
+	found->sock = *(const uint64_t *)key;
+	found->state = *state;
+}
+
+static void read_overflow(struct observer *observer)
+{
+	struct stage *stage = observer->stage;
+	struct found_listener found = { .stage = stage };
+	int map = loader_map(observer->loader, "listener_by_sock"), read = -1;
+
+	stage_await(stage, 1);
+	(void)kernel_table_each(map, sizeof(uint64_t), sizeof(found.state), find_listener, &found);
+	if (found.sock)
+		read = loader_control(observer->loader, CONTROL_LISTENER_READ, found.sock, 0, 0);
+	if (!read)
+		(void)kernel_table_find(map, &found.sock, &found.state);
+	/* Room for one more than asked for: the kernel's comparison is "more than". */
+	if (read || found.state.backlog != BACKLOG + 1 || found.state.backlog_max != BACKLOG ||
+	    found.state.drops < TOO_MANY - BACKLOG - 1 || found.state.first_drops ||
+	    found.state.family != AF_INET || memcmp(found.state.addr, "\x7f\0\0\1", 4) != 0)
+		snprintf(stage->failure, sizeof(stage->failure),
+			 "read %d: backlog %u of %u, drops %u (first %u), family %u", read,
+			 found.state.backlog, found.state.backlog_max, found.state.drops,
+			 found.state.first_drops, found.state.family);
+	stage_mark(stage, 0);
+	stage_await(stage, 2);
+	if (loader_control(observer->loader, CONTROL_LISTENER_READ, found.sock, 0, 0) != -ENOENT)
+		snprintf(stage->failure, sizeof(stage->failure), "the listener's entry stays");
+}
+
+static void check_nothing(FILE *out, const struct observer *observer)
+{
+	(void)out;
+	(void)observer;
+}
+
+/* --- open before anything was loaded --- */
+
+static void act_open_before(struct stage *stage)
+{
+	struct ends ends = stage_ends(stage);
+
+	stage_write(stage, ends.client, "unseen");
+	stage_mark(stage, 1);
+	stage_await(stage, 0);
+	stage_read(stage, ends.server, 6, 64);
+	stage_write(stage, ends.server, "seen");
+	stage_read(stage, ends.client, 4, 64);
+	ends_close(&ends);
+}
+
+static void act_listening_before(struct stage *stage)
+{
+	int listener = stage_listen(stage, 1), client, server;
+
+	stage_mark(stage, 1);
+	stage_await(stage, 0);
+	client = stage_connect(stage);
+	server = (int)MUST(accept(listener, NULL, NULL));
+	close(client);
+	close(server);
+	close(listener);
+}
+
+/* With its listener still open, its role is known. */
+static void act_served_before(struct stage *stage)
+{
+	int listener = stage_listen(stage, 1), client = stage_connect(stage);
+	int server = (int)MUST(accept(listener, NULL, NULL));
+
+	stage_mark(stage, 1);
+	stage_await(stage, 0);
+	stage_write(stage, client, "ask");
+	stage_read(stage, server, 3, 64);
+	stage_write(stage, server, "answer");
+	stage_read(stage, client, 6, 64);
+	close(client);
+	close(server);
+	close(listener);
+}
+
+static const struct scene scenes[] = {
+	{ .name = "established", .act = act_established, .expected = 
+	  "client connect established\n"
+	  "client close sent 0 received 0\n"
+	  "server accept\n"
+	  "server close sent 0 received 0\n"
+	  "it counts established 1 accepts 1 client-closes 1 server-closes 1\n" },
+	{ .name = "established_over_ipv6",
+	  .act = act_established,
+	  .expected = 
+	  "client connect established\n"
+	  "client close sent 0 received 0\n"
+	  "server accept\n"
+	  "server close sent 0 received 0\n"
+	  "it counts established 1 accepts 1 client-closes 1 server-closes 1\n",
+	  .family = AF_INET6 },
+	{ .name = "server_closes_first", .act = act_server_closes_first, .expected = 
+	  "client connect established\n"
+	  "client close sent 0 received 0\n"
+	  "server accept\n"
+	  "server close sent 0 received 0\n"
+	  "it counts established 1 accepts 1 client-closes 1 server-closes 1\n" },
+	{ .name = "refused", .act = act_refused, .expected = 
+	  "client connect refused ECONNREFUSED reset-received\n"
+	  "it counts refused 1 resets-received 1 connect.ECONNREFUSED 1\n" },
+	{ .name = "refused_without_waiting", .act = act_refused_without_waiting, .expected = 
+	  "client connect refused ECONNREFUSED reset-received\n"
+	  "it counts refused 1 resets-received 1\n" },
+	{ .name = "second_try", .act = act_second_try, .expected = 
+	  "client connect refused ECONNREFUSED reset-received\n"
+	  "client2 connect established\n"
+	  "client2 close sent 0 received 0\n"
+	  "server close sent 0 received 0\n"
+	  "it counts established 1 refused 1 client-closes 1 server-closes 1 resets-sent "
+	  "1 resets-received 2 connect.ECONNREFUSED 1\n" },
+	{ .name = "unreachable", .act = act_unreachable, .expected = 
+	  "client connect unreachable ENETUNREACH unsent\n"
+	  "it counts unreachable 1 connect.ENETUNREACH 1\n" },
+	{ .name = "reset", .act = act_reset, .expected = 
+	  "client connect established\n"
+	  "client turn 1 write 1/1 tail \"x\" call 1 at 0 \"x\"\n"
+	  "client close sent 1 received 0 turn 1 write 1/1 tail \"x\"\n"
+	  "server accept\n"
+	  "server turn 1 read 1/1 tail \"x\" call 1 at 0 \"x\"\n"
+	  "server close sent 0 received 1 turn 1 read 1/1 tail \"x\" reset-received\n"
+	  "it counts established 1 accepts 1 client-closes 1 server-closes 1 sent 1 "
+	  "received 1 resets-sent 1 resets-received 1 read.ECONNRESET 1\n" },
+	{ .name = "not_accepted", .act = act_not_accepted, .expected = 
+	  "client connect established\n"
+	  "client close sent 0 received 0 reset-received\n"
+	  "server close sent 0 received 0\n"
+	  "it counts established 1 client-closes 1 server-closes 1 resets-sent 1 "
+	  "resets-received 1\n" },
+	{ .name = "accepted_by_child", .act = act_accepted_by_child, .expected = 
+	  "client connect established\n"
+	  "client close sent 0 received 0\n"
+	  "server accept by child\n"
+	  "server close sent 0 received 0 by child\n"
+	  "it counts established 1 client-closes 1\n"
+	  "child counts accepts 1 server-closes 1\n" },
+	{ .name = "reuse_port", .act = act_reuse_port, .check = check_reuse_port },
+	{ .name = "listen_queue_overflow",
+	  .act = act_overflow,
+	  .meanwhile = read_overflow,
+	  .check = check_nothing },
+};
+
+static const struct scene scenes_before[] = {
+	{ .name = "connection", .act = act_open_before, .expected = 
+	  
+	  "unknown turn 1 read 6/1 tail \"unseen\" call 6 at 0 \"unseen\" preexisting\n"
+	  "unknown turn 2 write 4/1 tail \"seen\" call 4 at 0 \"seen\" after read 6/1 "
+	  "tail \"unseen\" preexisting\n"
+	  "unknown close sent 4 received 6 turn 2 write 4/1 tail \"seen\" opened before "
+	  "preexisting\n"
+	  "unknown2 turn 1 read 4/1 tail \"seen\" call 4 at 0 \"seen\" preexisting\n"
+	  "unknown2 close sent 6 received 4 turn 1 read 4/1 tail \"seen\" opened before "
+	  "preexisting\n"
+	  "it counts unknown-exchanges 1 unknown-closes 2 sent 10 received 10\n", .starts_before = true },
+	{ .name = "listener",
+	  .act = act_listening_before,
+	  .expected = 
+	  "client connect established\n"
+	  "client close sent 0 received 0\n"
+	  "server accept\n"
+	  "server close sent 0 received 0\n"
+	  "it counts established 1 accepts 1 client-closes 1 server-closes 1\n",
+	  .starts_before = true },
+	{ .name = "served_connection",
+	  .act = act_served_before,
+	  .expected = 
+	  "client turn 1 write 3/1 tail \"ask\" call 3 at 0 \"ask\" preexisting\n"
+	  "client turn 2 read 6/1 tail \"answer\" call 6 at 0 \"answer\" after write 3/1 "
+	  "tail \"ask\" preexisting\n"
+	  "client close sent 3 received 6 turn 2 read 6/1 tail \"answer\" opened before "
+	  "preexisting\n"
+	  "server turn 1 read 3/1 tail \"ask\" call 3 at 0 \"ask\" preexisting\n"
+	  "server turn 2 write 6/1 tail \"answer\" call 6 at 0 \"answer\" after read 3/1 "
+	  "tail \"ask\" preexisting\n"
+	  "server close sent 6 received 3 turn 2 write 6/1 tail \"answer\" opened before "
+	  "preexisting\n"
+	  "it counts client-exchanges 1 client-closes 1 server-exchanges 1 server-closes "
+	  "1 sent 9 received 9\n",
+	  .starts_before = true },
+};
+
+static const struct group groups[] = {
+	{ .name = "connections", .scenes = scenes, .count = LENGTH(scenes) },
+	{ .name = "open_before", .scenes = scenes_before, .count = LENGTH(scenes_before) },
+};
+
+int main(int argc, char **argv)
+{
+	return observer_main(argc, argv, groups, LENGTH(groups));
+}
