@@ -59,8 +59,33 @@ static const char *const fact_labels[FACT_COUNT] = {
 #undef X
 };
 
+/* Requests repeat: the series of the newest ones of each kind are remembered with all that their labels say. A miss costs
+ * a look-up by labels for each metric, as without this. */
+#define MEMORY_SLOTS 512 /* power of two */
+#define MEMORY_TEXT 192	 /* of the attributes together; requests with more are not remembered */
+
+struct remembered {
+	uint64_t process; /* struct process.identity; 0: empty */
+	const struct protocol *protocol;
+	struct conn_tuple tuple; /* only its side that is the server's; zero otherwise */
+	uint32_t role;
+	uint32_t text_bytes;
+	char text[MEMORY_TEXT];
+	struct series_slot process_duration;
+	struct series_slot duration;
+	struct series_slot request_size;
+	struct series_slot response_size;
+};
+
+struct remembered_outcome {
+	const char *protocol; /* static text */
+	struct series_slot slot;
+};
+
 struct observer {
 	struct observation_sink sink;
+	struct remembered *memory; /* owned; MEMORY_SLOTS */
+	struct remembered_outcome outcomes[PARSE_OUTCOME_COUNT];
 	struct series_store *store;			/* borrowed */
 	uint8_t facts[METRIC_COUNT][METRIC_LABELS_MAX]; /* of each label: enum fact */
 };
@@ -182,51 +207,147 @@ static void values_choose(const struct observer *observer, enum metric metric,
 		ret_values[i] = facts[observer->facts[metric][i]];
 }
 
-static void observe_one(struct observer *observer, enum metric metric,
-			const char *const facts[FACT_COUNT], uint32_t owner, uint64_t value)
+/* Attributes that are labels of no metric would make every request another. */
+static const enum attribute labelled[] = {
+	ATTRIBUTE_HTTP_REQUEST_METHOD,
+	ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE,
+	ATTRIBUTE_HTTP_ROUTE,
+	ATTRIBUTE_ERROR_TYPE,
+};
+
+/* All that the labels of a request's series depend on, and a hash of it. Returns false for one too long to remember. */
+static bool memory_key(const struct request *request, struct remembered *ret_key, size_t *ret_hash)
 {
+	bool is_server = request->role == ROLE_SERVER;
+	uint64_t hash = request->process->identity * 31 + request->role;
+	size_t used = 0;
+
+	ret_key->process = request->process->identity;
+	ret_key->protocol = request->protocol;
+	ret_key->role = request->role;
+	ret_key->tuple = *request->tuple;
+	if (is_server) {
+		memset(ret_key->tuple.remote_addr, 0, sizeof(ret_key->tuple.remote_addr));
+		ret_key->tuple.remote_port = 0;
+	} else {
+		memset(ret_key->tuple.local_addr, 0, sizeof(ret_key->tuple.local_addr));
+		ret_key->tuple.local_port = 0;
+	}
+	for (size_t i = 0; i < sizeof(labelled) / sizeof(labelled[0]); i++) {
+		const char *text = request->attributes[labelled[i]];
+
+		for (; text && *text; text++) {
+			if (used == MEMORY_TEXT - sizeof(labelled) / sizeof(labelled[0]))
+				return false;
+			ret_key->text[used++] = *text;
+			hash = hash * 31 + (unsigned char)*text;
+		}
+		ret_key->text[used++] = '\0';
+	}
+	ret_key->text_bytes = (uint32_t)used;
+	*ret_hash = (size_t)(hash ^ hash >> 17);
+	return true;
+}
+
+static bool memory_matches(const struct remembered *memory, const struct remembered *key)
+{
+	return memory->process == key->process && memory->protocol == key->protocol &&
+	       memory->role == key->role && memory->text_bytes == key->text_bytes &&
+	       memcmp(&memory->tuple, &key->tuple, sizeof(key->tuple)) == 0 &&
+	       memcmp(memory->text, key->text, key->text_bytes) == 0;
+}
+
+/* The entry of requests like this one; emptied when it held others. NULL: not to be remembered. */
+static struct remembered *memory_find(struct observer *observer, const struct request *request)
+{
+	struct remembered key, *memory;
+	size_t hash;
+
+	if (!memory_key(request, &key, &hash))
+		return NULL;
+	memory = &observer->memory[hash & (MEMORY_SLOTS - 1)];
+	if (memory_matches(memory, &key))
+		return memory;
+	memset(memory, 0, sizeof(*memory));
+	memcpy(memory, &key, offsetof(struct remembered, text) + key.text_bytes);
+	return memory;
+}
+
+/* A request on its way into its metrics; its label values are worked out when the first of them is not remembered. */
+struct observed {
+	struct observer *observer;
+	const struct request *request;
+	bool has_facts;
+	struct fact_text text;
+	const char *facts[FACT_COUNT];
+};
+
+static void observed_values(struct observed *observed, enum metric metric, label_values ret_values)
+{
+	if (!observed->has_facts)
+		facts_collect(observed->request, &observed->text, observed->facts);
+	observed->has_facts = true;
+	values_choose(observed->observer, metric, observed->facts, ret_values);
+}
+
+/* slot: NULL when the request is not remembered. */
+static void observe_one(struct observed *observed, enum metric metric, struct series_slot *slot,
+			uint32_t owner, uint64_t value)
+{
+	struct series_store *store = observed->observer->store;
 	label_values values;
 
-	if (metric == METRIC_COUNT)
+	if (metric == METRIC_COUNT ||
+	    (slot && series_observe_slot(store, metric, slot, value) == 0))
 		return;
-	values_choose(observer, metric, facts, values);
-	(void)series_observe(observer->store, metric, values, owner, value); /* counted there */
+	observed_values(observed, metric, values);
+	if (slot && series_remember(store, metric, values, owner, slot) == 0)
+		(void)series_observe_slot(store, metric, slot, value); /* just found */
+	else
+		(void)series_observe(store, metric, values, owner, value); /* counted there */
 }
 
 static void on_request(void *context, const struct request *request)
 {
 	const struct request_metrics *metrics = request_metrics_find(request);
-	struct observer *observer = context;
-	const char *facts[FACT_COUNT];
-	struct fact_text text;
+	struct observed observed = { .observer = context, .request = request };
+	struct remembered *memory;
 	uint64_t duration_ns = 0;
 	label_values values;
 
-	facts_collect(request, &text, facts);
 	if (request->is_partial) {
-		values_choose(observer, METRIC_REQUESTS_PARTIAL, facts, values);
-		(void)series_add(observer->store, METRIC_REQUESTS_PARTIAL, values, 0, 1);
+		observed_values(&observed, METRIC_REQUESTS_PARTIAL, values);
+		(void)series_add(observed.observer->store, METRIC_REQUESTS_PARTIAL, values, 0, 1);
 		return;
 	}
+	memory = memory_find(observed.observer, request);
 	/* Threads of a process read the clock on different CPUs. */
 	if (request->end_ns > request->start_ns)
 		duration_ns = request->end_ns - request->start_ns;
-	observe_one(observer, METRIC_PROCESS_REQUEST_DURATION, facts, request->process->tgid,
-		    duration_ns);
+	observe_one(&observed, METRIC_PROCESS_REQUEST_DURATION,
+		    memory ? &memory->process_duration : NULL, request->process->tgid, duration_ns);
 	if (!metrics)
 		return;
-	observe_one(observer, metrics->duration, facts, 0, duration_ns);
-	observe_one(observer, metrics->request_size, facts, 0, request->request_body_bytes);
-	observe_one(observer, metrics->response_size, facts, 0, request->response_body_bytes);
+	observe_one(&observed, metrics->duration, memory ? &memory->duration : NULL, 0,
+		    duration_ns);
+	observe_one(&observed, metrics->request_size, memory ? &memory->request_size : NULL, 0,
+		    request->request_body_bytes);
+	observe_one(&observed, metrics->response_size, memory ? &memory->response_size : NULL, 0,
+		    request->response_body_bytes);
 }
 
 static void on_parse_outcome(void *context, const char *protocol_name, enum parse_outcome outcome)
 {
 	struct observer *observer = context;
+	struct remembered_outcome *memory = &observer->outcomes[outcome];
+	label_values values = { protocol_name, observe_parse_outcome_name(outcome) };
 
-	(void)series_add(observer->store, METRIC_PARSE_OUTCOMES,
-			 (label_values){ protocol_name, observe_parse_outcome_name(outcome) }, 0,
-			 1);
+	if (memory->protocol == protocol_name &&
+	    series_add_slot(observer->store, METRIC_PARSE_OUTCOMES, &memory->slot, 1) == 0)
+		return;
+	(void)series_add(observer->store, METRIC_PARSE_OUTCOMES, values, 0, 1); /* counted there */
+	memory->protocol = protocol_name;
+	(void)series_remember(observer->store, METRIC_PARSE_OUTCOMES, values, 0, &memory->slot);
 }
 
 static void on_tcp_connect(void *context, const struct event_tcp_connect *event,
@@ -293,6 +414,11 @@ struct observer *observer_new(struct series_store *store)
 
 	if (!observer)
 		return NULL;
+	observer->memory = calloc(MEMORY_SLOTS, sizeof(*observer->memory));
+	if (!observer->memory) {
+		free(observer);
+		return NULL;
+	}
 	memset(observer->facts, FACT_NONE, sizeof(observer->facts));
 	for (enum metric metric = 0; metric < METRIC_COUNT; metric++)
 		for (size_t i = 0; i < metric_label_count(metric); i++)
@@ -313,6 +439,8 @@ struct observer *observer_new(struct series_store *store)
 
 void observer_free(struct observer **observer)
 {
+	if (*observer)
+		free((*observer)->memory);
 	free(*observer);
 	*observer = NULL;
 }

@@ -36,6 +36,7 @@ struct family {
 struct series_store {
 	size_t series_limit;
 	uint64_t now_ns;
+	uint64_t generation; /* counts the drops: what was remembered before one may be gone */
 	struct family families[METRIC_COUNT];
 };
 
@@ -214,6 +215,63 @@ int series_add(struct series_store *store, enum metric metric, const label_value
 	return series == store->families[metric].overflow ? -ENOSPC : 0;
 }
 
+int series_remember(struct series_store *store, enum metric metric, const label_values values,
+		    uint32_t owner, struct series_slot *ret_slot)
+{
+	struct family *family = &store->families[metric];
+	struct series *series;
+	int err = series_get(store, metric, values, owner, &series);
+
+	*ret_slot = (struct series_slot){ 0 };
+	if (err < 0) {
+		family->refused_memory--; /* no update was refused: the caller's is still to come */
+		return err;
+	}
+	if (series == family->overflow) {
+		family->refused_limit--; /* the same */
+		return -ENOSPC;
+	}
+	*ret_slot = (struct series_slot){ series, store->generation };
+	return 0;
+}
+
+/* The series of a slot, touched; NULL when the slot is empty or out of date. */
+static struct series *slot_series(struct series_store *store, enum metric metric,
+				  const struct series_slot *slot)
+{
+	struct series *series = slot->series;
+
+	if (!series || slot->generation != store->generation)
+		return NULL;
+	if (series->touched_ns != store->now_ns) {
+		series->touched_ns = store->now_ns;
+		table_touch(&store->families[metric].table, &series->node);
+	}
+	return series;
+}
+
+int series_observe_slot(struct series_store *store, enum metric metric,
+			const struct series_slot *slot, uint64_t value)
+{
+	struct series *series = slot_series(store, metric, slot);
+
+	if (!series)
+		return -ENOENT;
+	histogram_observe(series->histogram, value);
+	return 0;
+}
+
+int series_add_slot(struct series_store *store, enum metric metric, const struct series_slot *slot,
+		    uint64_t delta)
+{
+	struct series *series = slot_series(store, metric, slot);
+
+	if (!series)
+		return -ENOENT;
+	series->total += delta;
+	return 0;
+}
+
 int series_set_total(struct series_store *store, enum metric metric, const label_values values,
 		     uint32_t owner, uint64_t total)
 {
@@ -281,6 +339,7 @@ void series_remove(struct series_store *store, enum metric metric, const label_v
 		return;
 	table_remove(&family->table, &series->node);
 	series_free(&series, metric);
+	store->generation++;
 }
 
 void series_store_set_now(struct series_store *store, uint64_t now_ns)
@@ -338,8 +397,12 @@ void series_store_expire(struct series_store *store, uint64_t now_ns, uint64_t t
 	if (now_ns < ttl_ns)
 		return;
 	series_store_set_now(store, now_ns);
-	for (enum metric metric = 0; metric < METRIC_COUNT; metric++)
+	for (enum metric metric = 0; metric < METRIC_COUNT; metric++) {
+		uint64_t before = store->families[metric].expired;
+
 		family_expire(&store->families[metric], metric, now_ns, ttl_ns, liveness);
+		store->generation += store->families[metric].expired != before;
+	}
 }
 
 void series_family_read(const struct series_store *store, enum metric metric,

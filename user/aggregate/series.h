@@ -37,6 +37,25 @@ int series_observe(struct series_store *store, enum metric metric, const label_v
 /* Counter. delta: nanoseconds where the row says seconds. */
 int series_add(struct series_store *store, enum metric metric, const label_values values,
 	       uint32_t owner, uint64_t delta);
+/* A series that was found once, to be found again without its labels. Zeroed at first. Good until any series of the store
+ * is dropped; the overflow series is never remembered. */
+struct series_slot {
+	struct series *series; /* borrowed from the store */
+	uint64_t generation;
+};
+
+/* Like series_observe and series_add for the series remembered in the slot; with a slot that is empty or out of date they
+ * return -ENOENT and do nothing. */
+int series_observe_slot(struct series_store *store, enum metric metric,
+			const struct series_slot *slot, uint64_t value);
+int series_add_slot(struct series_store *store, enum metric metric, const struct series_slot *slot,
+		    uint64_t delta);
+
+/* Remember the series of these labels, which is made if there is none.
+ * Returns as series_observe does, without an observation; on an error the slot is left empty. */
+int series_remember(struct series_store *store, enum metric metric, const label_values values,
+		    uint32_t owner, struct series_slot *ret_slot);
+
 /* A counter whose total is kept elsewhere (a kernel map). It may not be mixed with series_add. */
 int series_set_total(struct series_store *store, enum metric metric, const label_values values,
 		     uint32_t owner, uint64_t total);

@@ -54,6 +54,14 @@ static void list_append(struct table *table, struct table_node *node)
 	table->newest = node;
 }
 
+void table_touch(struct table *table, struct table_node *node)
+{
+	if (node == table->newest)
+		return;
+	list_remove(table, node);
+	list_append(table, node);
+}
+
 struct table_node *table_find(struct table *table, uint64_t hash, const void *key)
 {
 	struct table_node *node = table->buckets[hash & table->mask];
@@ -61,10 +69,8 @@ struct table_node *table_find(struct table *table, uint64_t hash, const void *ke
 	for (; node; node = node->next_in_bucket)
 		if (node->hash == hash && table->match(node, key))
 			break;
-	if (node && node != table->newest) {
-		list_remove(table, node);
-		list_append(table, node);
-	}
+	if (node)
+		table_touch(table, node);
 	return node;
 }
 

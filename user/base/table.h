@@ -40,6 +40,9 @@ void table_done(struct table *table);
 /* Find a node and make it the newest. NULL when there is none. */
 struct table_node *table_find(struct table *table, uint64_t hash, const void *key);
 
+/* Make a node that is inside the newest. */
+void table_touch(struct table *table, struct table_node *node);
+
 /* Put a node in, as the newest; the caller has made sure that its key is not there.
  * Returns 0; -ENOSPC when the table is at its limit (evict table->oldest first). */
 int table_insert(struct table *table, struct table_node *node, uint64_t hash);

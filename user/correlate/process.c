@@ -29,6 +29,7 @@ struct process_table {
 	process_catch_up catch_up; /* may be NULL */
 	void *context;		   /* borrowed */
 	uint64_t evicted;
+	uint64_t identities; /* given out */
 	bool is_catching_up; /* keeps catch_up from being entered twice */
 };
 
@@ -125,6 +126,7 @@ static struct entry *entry_add(struct process_table *table, uint32_t tgid)
 		return NULL;
 	entry->process.tgid = tgid;
 	entry->process.references = 1;
+	entry->process.identity = ++table->identities;
 	entry->is_made_up = true;
 	strcpy(entry->process.executable, "unknown");
 	strcpy(entry->process.service, "unknown");
@@ -192,6 +194,7 @@ static int feed_exec(struct process_table *table, const struct event *event)
 	if (exec->parent_tgid)
 		entry->process.parent_tgid = exec->parent_tgid;
 	set_program(&entry->process, event);
+	entry->process.identity = ++table->identities;
 	return 0;
 }
 
@@ -222,6 +225,7 @@ static int feed_fork(struct process_table *table, const struct event *event)
 	memcpy(child->process.executable, parent->executable, sizeof(parent->executable));
 	memcpy(child->process.path, parent->path, sizeof(parent->path));
 	memcpy(child->process.service, parent->service, sizeof(parent->service));
+	child->process.identity = ++table->identities;
 	return 0;
 }
 

@@ -18,6 +18,7 @@ struct process {
 	struct table_node node;
 	uint64_t start_ns;  /* CLOCK_BOOTTIME; 0 unknown */
 	uint64_t exited_ns; /* CLOCK_MONOTONIC of its exit event; 0: alive as far as we know */
+	uint64_t identity; /* of tgid and names together: another number whenever one of them changes */
 	uint32_t tgid;
 	uint32_t parent_tgid;
 	unsigned references;

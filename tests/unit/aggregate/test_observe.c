@@ -142,6 +142,52 @@ static void served_requests(void **state)
 	assert_int_equal(count_of(fixture, METRIC_HTTP_CLIENT_REQUEST_DURATION), 0);
 }
 
+/* What is remembered of a request must be everything that its labels depend on. */
+static void requests_that_differ_are_told_apart(void **state)
+{
+	struct fixture *fixture = *state;
+	struct conn_tuple tuple = tuple_v4(), elsewhere = tuple_v4();
+	struct request request = request_make(&tuple, ROLE_SERVER);
+	struct process renamed = process;
+	size_t expected = 1;
+
+	for (int i = 0; i < 3; i++)
+		fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(only(fixture, METRIC_HTTP_SERVER_REQUEST_DURATION,
+			      "service_name=front http_request_method=GET "
+			      "http_response_status_code=200 http_route=/item/{id} "
+			      "server_address=10.0.0.1 server_port=80")
+				 ->histogram->count,
+			 3);
+	request.attributes[ATTRIBUTE_HTTP_REQUEST_METHOD] = "PUT";
+	fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(count_of(fixture, METRIC_HTTP_SERVER_REQUEST_DURATION), ++expected);
+	request.attributes[ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE] = "201";
+	fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(count_of(fixture, METRIC_HTTP_SERVER_REQUEST_DURATION), ++expected);
+	request.attributes[ATTRIBUTE_HTTP_ROUTE] = "/other";
+	fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(count_of(fixture, METRIC_HTTP_SERVER_REQUEST_DURATION), ++expected);
+	request.attributes[ATTRIBUTE_ERROR_TYPE] = "reset";
+	fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(count_of(fixture, METRIC_HTTP_SERVER_REQUEST_DURATION), ++expected);
+	elsewhere.local_port = 81;
+	request.tuple = &elsewhere;
+	fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(count_of(fixture, METRIC_HTTP_SERVER_REQUEST_DURATION), ++expected);
+	elsewhere.local_addr[0]++;
+	fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(count_of(fixture, METRIC_HTTP_SERVER_REQUEST_DURATION), ++expected);
+	elsewhere.remote_port++; /* the client's side is no label of a server's metrics */
+	fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(count_of(fixture, METRIC_HTTP_SERVER_REQUEST_DURATION), expected);
+	strcpy(renamed.service, "back");
+	renamed.identity = process.identity + 1;
+	request.process = &renamed;
+	fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(count_of(fixture, METRIC_HTTP_SERVER_REQUEST_DURATION), ++expected);
+}
+
 static void requests_made(void **state)
 {
 	struct fixture *fixture = *state;
@@ -335,6 +381,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(served_requests),
+		TEST(requests_that_differ_are_told_apart),
 		TEST(requests_made),
 		TEST(addresses_of_ipv6),
 		TEST(partial_requests_are_only_counted),

@@ -315,6 +315,57 @@ static void the_store_reports_on_itself(void **state)
 	series_store_free(&store);
 }
 
+static void a_slot_finds_its_series_until_one_is_dropped(void **state)
+{
+	struct series_store *store = series_store_new(1);
+	struct series_slot slot = { 0 }, refused = { 0 };
+	struct series_family_view view;
+	struct snapshot *snapshot;
+
+	(void)state;
+	assert_int_equal(series_add_slot(store, COUNTER, &slot, 1), -ENOENT);
+	assert_int_equal(series_remember(store, COUNTER, (label_values){ "a" }, 0, &slot), 0);
+	assert_int_equal(series_add_slot(store, COUNTER, &slot, 5), 0);
+	assert_int_equal(series_remember(store, COUNTER, (label_values){ "b" }, 0, &refused),
+			 -ENOSPC);
+	assert_int_equal(series_add_slot(store, COUNTER, &refused, 1), -ENOENT);
+	series_family_read(store, COUNTER, &view);
+	assert_int_equal(view.refused_limit, 0);
+	snapshot = series_snapshot(store);
+	assert_int_equal(find(snapshot, COUNTER, "a", NULL)->total, 5);
+	snapshot_unref(&snapshot);
+	series_remove(store, COUNTER, (label_values){ "a" });
+	assert_int_equal(series_add_slot(store, COUNTER, &slot, 1), -ENOENT);
+	series_store_free(&store);
+}
+
+static bool is_gone_for_good(void *context, uint32_t tgid)
+{
+	(void)context;
+	(void)tgid;
+	return true;
+}
+
+static void a_slot_keeps_its_series_touched_and_knows_when_it_expired(void **state)
+{
+	struct series_store *store = series_store_new(10);
+	const struct series_liveness liveness = { .owner_is_gone = is_gone_for_good };
+	struct series_slot slot, other;
+
+	(void)state;
+	series_store_set_now(store, 1000);
+	assert_int_equal(series_remember(store, COUNTER, (label_values){ "a" }, 7, &slot), 0);
+	assert_int_equal(series_remember(store, COUNTER, (label_values){ "b" }, 7, &other), 0);
+	series_store_set_now(store, 2000);
+	assert_int_equal(series_add_slot(store, COUNTER, &slot, 1), 0);
+	series_store_expire(store, 2500, 1000, &liveness); /* "b" goes, "a" was touched */
+	assert_int_equal(count_of(store, COUNTER), 1);
+	assert_int_equal(series_add_slot(store, COUNTER, &slot, 1), -ENOENT);
+	assert_int_equal(series_remember(store, COUNTER, (label_values){ "a" }, 7, &slot), 0);
+	assert_int_equal(series_add_slot(store, COUNTER, &slot, 1), 0);
+	series_store_free(&store);
+}
+
 static size_t fill(struct series_store *store)
 {
 	static const char *const names[] = { "a", "b", "c" };
@@ -387,6 +438,8 @@ int main(void)
 		cmocka_unit_test(expired_series_make_room),
 		cmocka_unit_test(a_series_can_be_removed),
 		cmocka_unit_test(the_store_reports_on_itself),
+		cmocka_unit_test(a_slot_finds_its_series_until_one_is_dropped),
+		cmocka_unit_test(a_slot_keeps_its_series_touched_and_knows_when_it_expired),
 		cmocka_unit_test(what_memory_refuses_is_counted),
 		cmocka_unit_test(big_snapshots_take_many_blocks),
 	};

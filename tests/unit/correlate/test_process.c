@@ -64,6 +64,7 @@ static void test_exec_and_fork(void **state)
 {
 	struct process_table *table = process_table_new(8, NULL, NULL);
 	struct process *process;
+	uint64_t identity;
 
 	(void)state;
 	assert_int_equal(feed_program(table, S(1), 10, S(1) + 5, "/usr/sbin/nginx"), 0);
@@ -74,8 +75,11 @@ static void test_exec_and_fork(void **state)
 	assert_string_equal(process->path, "/usr/sbin/nginx");
 	assert_int_equal(process->parent_tgid, 10);
 	assert_int_equal(process->start_ns, S(2));
+	identity = process->identity;
 	assert_int_equal(feed_program(table, S(3), 11, S(2), "/usr/bin/curl"), 0);
 	assert_ptr_equal(process_lookup(table, 11), process); /* exec keeps the process */
+	assert_int_not_equal(process->identity, identity);
+	assert_int_not_equal(process->identity, process_lookup(table, 10)->identity);
 	assert_string_equal(process->service, "curl");
 	assert_string_equal(process_lookup(table, 10)->service, "nginx");
 	assert_int_equal(feed_program(table, S(3), 12, S(2), ""), 0);
