@@ -41,9 +41,9 @@ static __always_inline struct call_scratch *call_scratch_get(void)
 /* Seen from a write that has moved its bytes into the socket but not returned: the other side may answer, and another
  * thread read that answer, before we see the write. write_seq knows. */
 static __always_inline __u32 turn_pending_write(const struct conn_state *conn,
-						const struct sock *sk)
+						const struct sock *sk, const bool is_direct)
 {
-	__u32 pending = sock_write_seq(sk) - conn->write_seq;
+	__u32 pending = sock_write_seq(sk, is_direct) - conn->write_seq;
 
 	return pending < (1u << 30) ? pending :
 				      0; /* beyond: bytes we count but write_seq had already */
@@ -201,7 +201,8 @@ static __always_inline __u32 turn_capture(struct turn_scratch *scratch, struct c
 }
 
 static __always_inline void turn_move(struct conn_state *conn, struct sock *sk,
-				      const struct call *call, __u8 dir, __u32 tgid)
+				      const struct call *call, __u8 dir, __u32 tgid,
+				      const bool is_direct)
 {
 	__u32 want, captured, flags = 0, pending, offset;
 	struct turn_scratch *scratch = turn_scratch_get();
@@ -216,7 +217,7 @@ static __always_inline void turn_move(struct conn_state *conn, struct sock *sk,
 		}
 		conn->write_seq += (__u32)call->bytes;
 	} else {
-		pending = turn_pending_write(conn, sk);
+		pending = turn_pending_write(conn, sk, is_direct);
 		if (pending)
 			flags = turn_notice_overtaken(conn, pending);
 	}
@@ -273,14 +274,14 @@ static __always_inline struct conn_state *conn_find_or_adopt(const struct sock *
 	return conn;
 }
 
-static __always_inline int on_transfer(struct call *call, __u32 tgid)
+static __always_inline int on_transfer(struct call *call, __u32 tgid, const bool is_direct)
 {
 	__u8 dir = call->kind & CALL_IS_WRITE ? DIR_WRITE : DIR_READ;
-	struct sock *sk = fd_sock((__u32)call->args[0]);
+	struct sock *sk = fd_sock((__u32)call->args[0], is_direct);
 	struct conn_state *conn;
 
 	if (!sk && (call->kind & SHAPE_MASK) == SHAPE_SPLICE) {
-		sk = fd_sock((__u32)call->args[2]);
+		sk = fd_sock((__u32)call->args[2], is_direct);
 		dir = DIR_WRITE;
 	}
 	if (!sk || call_is_peek(call))
@@ -291,7 +292,7 @@ static __always_inline int on_transfer(struct call *call, __u32 tgid)
 	if (!conn || !call->bytes)
 		return 0;
 	conn->tgid = tgid;
-	turn_move(conn, sk, call, dir, tgid);
+	turn_move(conn, sk, call, dir, tgid, is_direct);
 	conn_sample(conn, sk, tgid);
 	return 0;
 }
