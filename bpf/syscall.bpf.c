@@ -196,12 +196,14 @@ static __always_inline int on_success(__u32 nr, long ret, const struct pt_regs *
 				      const bool is_direct)
 {
 	__u32 tgid;
+	__u64 id;
 	struct call call = { .bytes = (__u64)ret };
 
 	call.kind = call_kinds[nr & (SYSCALL_NR_MAX - 1)];
 	if (!call.kind)
 		return 0;
-	tgid = (__u32)(bpf_get_current_pid_tgid() >> 32);
+	id = bpf_get_current_pid_tgid();
+	tgid = (__u32)(id >> 32);
 	if (process_is_ignored(tgid))
 		return 0;
 	if (compat_is_32bit_call()) { /* other registers, other structs: counted apart */
@@ -216,7 +218,7 @@ static __always_inline int on_success(__u32 nr, long ret, const struct pt_regs *
 	call.args[1] = REGS_READ(regs, REGS_ARG1, is_direct);
 	call.args[2] = REGS_READ(regs, REGS_ARG2, is_direct);
 	call.args[3] = REGS_READ(regs, REGS_ARG3, is_direct);
-	return on_transfer(&call, tgid, is_direct);
+	return on_transfer(&call, id, is_direct);
 }
 
 static __always_inline int on_exit(__u64 nr, long ret, const struct pt_regs *regs,

@@ -86,10 +86,10 @@ static __always_inline __u32 turn_want(const struct conn_state *conn, const stru
 }
 
 static __always_inline void turn_emit(struct turn_scratch *scratch, const struct conn_state *conn,
-				      const struct sock *sk, __u32 turn_no, __u32 captured)
+				      const struct sock *sk, __u64 id, __u32 turn_no,
+				      __u32 captured)
 {
 	struct event_turn *event = &scratch->event;
-	__u64 id = bpf_get_current_pid_tgid();
 	__u32 size;
 
 	conn_fill_ref(&event->conn, conn, sk);
@@ -109,17 +109,19 @@ static __always_inline void turn_emit(struct turn_scratch *scratch, const struct
 
 /* A write that returned after the read that followed it. */
 static __always_inline void turn_late(struct turn_scratch *scratch, struct conn_state *conn,
-				      const struct sock *sk, const struct call *call, __u64 now)
+				      const struct sock *sk, const struct call *call, __u64 id,
+				      __u64 now)
 {
 	struct event_turn *event = &scratch->event;
 	__u32 captured, bytes = (__u32)call->bytes;
+	__u64 tail = 0; /* nobody asks */
 
 	conn->late_bytes -= bytes < conn->late_bytes ? bytes : conn->late_bytes;
 	if (conn->mode != MODE_MESSAGES)
 		return;
-	scratch->call.call = *call;
-	captured = (__u32)call_capture(
-		bytes < settings.prefix_bytes ? bytes : settings.prefix_bytes, 0);
+	captured = call_capture(&scratch->call, call,
+				bytes < settings.prefix_bytes ? bytes : settings.prefix_bytes,
+				&tail);
 	event->header.ktime_ns = now;
 	__builtin_memset(&event->prev, 0, sizeof(event->prev));
 	event->turn = (struct turn_summary){
@@ -128,7 +130,7 @@ static __always_inline void turn_late(struct turn_scratch *scratch, struct conn_
 	event->call_bytes = call->bytes;
 	event->offset = 0;
 	event->turn_flags = (__u16)(TURN_LATE | (captured ? 0 : TURN_NO_BYTES));
-	turn_emit(scratch, conn, sk, conn->late_turn_no, captured);
+	turn_emit(scratch, conn, sk, id, conn->late_turn_no, captured);
 }
 
 /* A header that ends with this call is all that parsing needs of the turn. */
@@ -186,11 +188,8 @@ static __always_inline void turn_add(struct conn_state *conn, const struct call 
 static __always_inline __u32 turn_capture(struct turn_scratch *scratch, struct conn_state *conn,
 					  const struct call *call, __u32 want)
 {
-	__u32 captured;
+	__u32 captured = call_capture(&scratch->call, call, want, &conn->turn.tail);
 
-	scratch->call.call = *call;
-	captured = (__u32)call_capture(want, conn->turn.tail);
-	conn->turn.tail = scratch->call.tail;
 	conn->captured += captured;
 	/* Bytes after a hole are of no use, and neither are bytes after the header. */
 	if (captured < call->bytes || turn_header_ends(scratch, captured))
@@ -201,7 +200,7 @@ static __always_inline __u32 turn_capture(struct turn_scratch *scratch, struct c
 }
 
 static __always_inline void turn_move(struct conn_state *conn, struct sock *sk,
-				      const struct call *call, __u8 dir, __u32 tgid,
+				      const struct call *call, __u8 dir, __u64 id,
 				      const bool is_direct)
 {
 	__u32 want, captured, flags = 0, pending, offset;
@@ -212,7 +211,7 @@ static __always_inline void turn_move(struct conn_state *conn, struct sock *sk,
 		return;
 	if (dir == DIR_WRITE) {
 		if (conn->late_bytes && conn->turn.dir == DIR_READ) {
-			turn_late(scratch, conn, sk, call, now);
+			turn_late(scratch, conn, sk, call, id, now);
 			return;
 		}
 		conn->write_seq += (__u32)call->bytes;
@@ -222,7 +221,7 @@ static __always_inline void turn_move(struct conn_state *conn, struct sock *sk,
 			flags = turn_notice_overtaken(conn, pending);
 	}
 	if (flags || !conn->turn_no || conn->turn.dir != dir) {
-		turn_change(scratch, conn, dir, flags, tgid, now);
+		turn_change(scratch, conn, dir, flags, (__u32)(id >> 32), now);
 	} else {
 		__builtin_memset(&scratch->event.prev, 0, sizeof(scratch->event.prev));
 		flags = TURN_CONTINUED;
@@ -240,7 +239,7 @@ static __always_inline void turn_move(struct conn_state *conn, struct sock *sk,
 	scratch->event.call_bytes = call->bytes;
 	scratch->event.offset = offset;
 	scratch->event.turn_flags = (__u16)(captured ? flags : flags | TURN_NO_BYTES);
-	turn_emit(scratch, conn, sk, conn->turn_no, captured);
+	turn_emit(scratch, conn, sk, id, conn->turn_no, captured);
 }
 
 static __always_inline void conn_sample(struct conn_state *conn, const struct sock *sk, __u32 tgid)
@@ -274,9 +273,10 @@ static __always_inline struct conn_state *conn_find_or_adopt(const struct sock *
 	return conn;
 }
 
-static __always_inline int on_transfer(struct call *call, __u32 tgid, const bool is_direct)
+static __always_inline int on_transfer(struct call *call, __u64 id, const bool is_direct)
 {
 	__u8 dir = call->kind & CALL_IS_WRITE ? DIR_WRITE : DIR_READ;
+	__u32 tgid = (__u32)(id >> 32);
 	struct sock *sk = fd_sock((__u32)call->args[0], is_direct);
 	struct conn_state *conn;
 
@@ -292,7 +292,7 @@ static __always_inline int on_transfer(struct call *call, __u32 tgid, const bool
 	if (!conn || !call->bytes)
 		return 0;
 	conn->tgid = tgid;
-	turn_move(conn, sk, call, dir, tgid, is_direct);
+	turn_move(conn, sk, call, dir, id, is_direct);
 	conn_sample(conn, sk, tgid);
 	return 0;
 }
