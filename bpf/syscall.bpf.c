@@ -143,12 +143,11 @@ static __always_inline int on_error(__u32 nr, __u32 error, const struct pt_regs 
 {
 	__u32 tgid = (__u32)(bpf_get_current_pid_tgid() >> 32);
 	struct syscall_error_key key = { .tgid = tgid, .nr = (__u16)nr, .error = (__u16)error };
-	bool is_compat = (nr & SYSCALL_X32_BIT) || compat_is_32bit_call();
 
 	/* rt_sigreturn leaves -1 as the number and the interrupted call's result: no failure of its own. */
 	if ((nr & ~SYSCALL_X32_BIT) >= SYSCALL_NR_MAX || process_is_ignored(tgid))
 		return 0;
-	if (is_compat) {
+	if ((nr & SYSCALL_X32_BIT) || compat_is_32bit_call()) {
 		key.nr |= SYSCALL_COMPAT_BIT;
 		process_add(tgid, compat_calls, 1);
 	} else if (nr == __NR_connect) {
