@@ -24,7 +24,7 @@ enum call_shape {
 struct call {
 	__u64 bytes; /* what it returned */
 	__u64 args[4];
-	__u8 kind;
+	__u64 kind; /* a whole word: copying holes goes byte by byte */
 };
 
 /* Vectors longer than this are looked at only so far; the rest counts as not captured. */
@@ -178,6 +178,18 @@ __noinline __u64 call_tail_vector(__u32 count, __u64 tail)
 	return left ? 0 : tail; /* a longer vector: not seen */
 }
 
+/* Copy the first `want` bytes of a call's one buffer, at most PREFIX_MAX. A mask, because clang compares another copy of
+ * the number than it passes on ("R2 unbounded memory access", 5.10 and 6.1). */
+static __always_inline __u32 call_capture_buffer(struct call_scratch *scratch,
+						 const struct call *call, __u32 want)
+{
+	barrier_var(want);
+	want &= sizeof(scratch->bytes) - 1;
+	if (bpf_probe_read_user(scratch->bytes, want, (const void *)call->args[1]))
+		return 0;
+	return want;
+}
+
 /* The last 8 of the `captured` bytes in the scratch. */
 static __always_inline __u64 call_tail_captured(const struct call_scratch *scratch, __u32 captured)
 {
@@ -194,7 +206,7 @@ static __always_inline __u64 call_tail_captured(const struct call_scratch *scrat
 static __always_inline __u32 call_capture(struct call_scratch *scratch, const struct call *call,
 					  __u32 want, __u64 *tail)
 {
-	__u32 shape = call->kind & SHAPE_MASK, count = 0, captured = 0;
+	__u32 shape = (__u32)call->kind & SHAPE_MASK, count = 0, captured = 0;
 
 	if (shape >= SHAPE_NO_BUFFER) {
 		*tail = 0;
@@ -202,7 +214,7 @@ static __always_inline __u32 call_capture(struct call_scratch *scratch, const st
 	}
 	if (shape == SHAPE_BUFFER) {
 		if (want)
-			captured = call_copy(scratch, 0, want, call->args[1]);
+			captured = call_capture_buffer(scratch, call, want);
 	} else {
 		scratch->call = *call;
 		count = (__u32)call_load_vector();

@@ -245,11 +245,8 @@ static __always_inline void turn_move(struct conn_state *conn, struct sock *sk,
 static __always_inline void conn_sample(struct conn_state *conn, const struct sock *sk, __u32 tgid)
 {
 	struct event_tcp_sample event = {};
-	__u64 now = conn->turn.last_ns;
 
-	if (now - conn->sampled_ns < settings.sample_interval_ns)
-		return;
-	conn->sampled_ns = now;
+	conn->sampled_ns = conn->turn.last_ns;
 	conn_read_stats(&event.stats, sk);
 	conn_account(conn, &event.stats);
 	emit_fill_header(&event.header, tgid, EVENT_TCP_SAMPLE, sizeof(event));
@@ -293,7 +290,8 @@ static __always_inline int on_transfer(struct call *call, __u64 id, const bool i
 		return 0;
 	conn->tgid = tgid;
 	turn_move(conn, sk, call, dir, id, is_direct);
-	conn_sample(conn, sk, tgid);
+	if (conn->turn.last_ns - conn->sampled_ns >= settings.sample_interval_ns)
+		conn_sample(conn, sk, tgid);
 	return 0;
 }
 
