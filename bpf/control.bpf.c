@@ -26,7 +26,7 @@ static __always_inline int set_process_flags(__u32 tgid, __u64 flags)
 
 	if (!process)
 		return -1;
-	process->flags = (__u32)flags;
+	process_set_flags(process, tgid, (__u32)flags);
 	return 0;
 }
 

@@ -176,7 +176,7 @@ static __always_inline int on_exec(const struct task_struct *task, const struct 
 	/* What was decided for the program before does not hold for this one. */
 	process = process_find(event->header.tgid);
 	if (process)
-		process->flags = 0;
+		process_set_flags(process, event->header.tgid, 0);
 	emit_copy(RING_PROCESS, &event->header, size);
 	return 0;
 }
@@ -193,11 +193,12 @@ static __always_inline int on_fork(const struct task_struct *parent,
 	emit_fill_header(&event.header, (__u32)BPF_CORE_READ(parent, tgid), EVENT_PROCESS_FORK,
 			 sizeof(event));
 	event.start_ns = BPF_CORE_READ(child, start_boottime);
+	process_forget_ignored(event.child_tgid);
 	process = process_find(event.header.tgid);
 	if (process && (process->flags & PROCESS_IGNORED)) {
 		process = process_get(event.child_tgid);
 		if (process)
-			process->flags = PROCESS_IGNORED;
+			process_set_flags(process, event.child_tgid, PROCESS_IGNORED);
 	}
 	emit_copy(RING_PROCESS, &event.header, sizeof(event));
 	return 0;
@@ -211,6 +212,7 @@ static __always_inline int on_task_exit(const struct task_struct *task)
 		return 0;
 	emit_fill_header(&event.header, (__u32)BPF_CORE_READ(task, tgid), EVENT_PROCESS_EXIT,
 			 sizeof(event));
+	process_forget_ignored(event.header.tgid);
 	event.start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
 	emit_copy(RING_PROCESS, &event.header, sizeof(event));
 	return 0;

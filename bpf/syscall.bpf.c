@@ -107,7 +107,8 @@ static __always_inline void error_emit(const struct syscall_error_key *key, __u6
 }
 
 /* A connect that failed before a SYN could be sent leaves no trace in the socket's state. */
-static __always_inline void on_connect_error(__u32 tgid, __u32 fd, __u32 error)
+static __always_inline void on_connect_error(__u32 tgid, __u32 fd, __u32 error,
+					     const bool is_direct)
 {
 	struct event_tcp_connect event = {};
 	struct conn_state *conn;
@@ -117,7 +118,7 @@ static __always_inline void on_connect_error(__u32 tgid, __u32 fd, __u32 error)
 	if (error != 101 /* ENETUNREACH */ && error != 113 /* EHOSTUNREACH */ &&
 	    error != 13 /* EACCES */ && error != 1 /* EPERM */ && error != 99 /* EADDRNOTAVAIL */)
 		return;
-	sk = fd_sock(fd);
+	sk = fd_sock(fd, is_direct);
 	if (!sk || !sock_is_tcp(sk))
 		return;
 	key = (__u64)sk;
@@ -142,16 +143,16 @@ static __always_inline int on_error(__u32 nr, __u32 error, const struct pt_regs 
 {
 	__u32 tgid = (__u32)(bpf_get_current_pid_tgid() >> 32);
 	struct syscall_error_key key = { .tgid = tgid, .nr = (__u16)nr, .error = (__u16)error };
-	bool is_compat = (nr & SYSCALL_X32_BIT) || compat_is_32bit_call();
 
 	/* rt_sigreturn leaves -1 as the number and the interrupted call's result: no failure of its own. */
 	if ((nr & ~SYSCALL_X32_BIT) >= SYSCALL_NR_MAX || process_is_ignored(tgid))
 		return 0;
-	if (is_compat) {
+	if ((nr & SYSCALL_X32_BIT) || compat_is_32bit_call()) {
 		key.nr |= SYSCALL_COMPAT_BIT;
 		process_add(tgid, compat_calls, 1);
 	} else if (nr == __NR_connect) {
-		on_connect_error(tgid, (__u32)REGS_READ(regs, REGS_ARG0, is_direct), error);
+		on_connect_error(tgid, (__u32)REGS_READ(regs, REGS_ARG0, is_direct), error,
+				 is_direct);
 	}
 	if (error_is_expected(error)) {
 		if (settings.count_expected_errors)
@@ -164,9 +165,9 @@ static __always_inline int on_error(__u32 nr, __u32 error, const struct pt_regs 
 }
 
 /* The descriptor that accept returned leads to a connection that the state hook has seen arrive. */
-static __always_inline int on_accept(__u32 tgid, __u32 fd)
+static __always_inline int on_accept(__u32 tgid, __u32 fd, const bool is_direct)
 {
-	struct sock *sk = fd_sock(fd);
+	struct sock *sk = fd_sock(fd, is_direct);
 	struct event_tcp_accept event = {};
 	struct conn_state *conn;
 
@@ -194,12 +195,14 @@ static __always_inline int on_success(__u32 nr, long ret, const struct pt_regs *
 				      const bool is_direct)
 {
 	__u32 tgid;
+	__u64 id;
 	struct call call = { .bytes = (__u64)ret };
 
 	call.kind = call_kinds[nr & (SYSCALL_NR_MAX - 1)];
 	if (!call.kind)
 		return 0;
-	tgid = (__u32)(bpf_get_current_pid_tgid() >> 32);
+	id = bpf_get_current_pid_tgid();
+	tgid = (__u32)(id >> 32);
 	if (process_is_ignored(tgid))
 		return 0;
 	if (compat_is_32bit_call()) { /* other registers, other structs: counted apart */
@@ -207,14 +210,14 @@ static __always_inline int on_success(__u32 nr, long ret, const struct pt_regs *
 		return 0;
 	}
 	if (call.kind == SHAPE_ACCEPT)
-		return on_accept(tgid, (__u32)ret);
+		return on_accept(tgid, (__u32)ret, is_direct);
 	if (!ret)
 		return 0;
 	call.args[0] = REGS_READ(regs, REGS_ARG0, is_direct);
 	call.args[1] = REGS_READ(regs, REGS_ARG1, is_direct);
 	call.args[2] = REGS_READ(regs, REGS_ARG2, is_direct);
 	call.args[3] = REGS_READ(regs, REGS_ARG3, is_direct);
-	return on_transfer(&call, tgid);
+	return on_transfer(&call, id, is_direct);
 }
 
 static __always_inline int on_exit(__u64 nr, long ret, const struct pt_regs *regs,

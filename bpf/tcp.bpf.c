@@ -52,7 +52,7 @@ static __always_inline void on_connected(struct conn_state *conn, const struct s
 {
 	on_connect_end(conn, sk, CONNECT_ESTABLISHED, 0);
 	conn->opened_ns = bpf_ktime_get_ns();
-	conn->write_seq = sock_write_seq(sk);
+	conn->write_seq = sock_write_seq(sk, false);
 }
 
 static __always_inline void on_connect_failed(struct conn_state *conn, const struct sock *sk)

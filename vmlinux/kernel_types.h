@@ -19,6 +19,10 @@ struct list_head {
 	struct list_head *next, *prev;
 };
 
+struct hlist_head {
+	struct hlist_node *first;
+};
+
 /* Files. */
 
 struct super_block {

@@ -24,7 +24,7 @@ enum call_shape {
 struct call {
 	__u64 bytes; /* what it returned */
 	__u64 args[4];
-	__u8 kind;
+	__u64 kind; /* a whole word: copying holes goes byte by byte */
 };
 
 /* Vectors longer than this are looked at only so far; the rest counts as not captured. */
@@ -38,8 +38,7 @@ struct call_scratch {
 	__u8 bytes[2 * PREFIX_MAX];
 	struct user_iovec iov[IOV_LOOK_MAX];
 	struct user_msghdr message;
-	struct call call;
-	__u64 tail; /* of the direction after this call, see struct turn_summary */
+	struct call call; /* set for vectors only */
 };
 
 static __always_inline struct call_scratch *call_scratch_get(void); /* lib/turn.bpf.h owns the map */
@@ -179,47 +178,56 @@ __noinline __u64 call_tail_vector(__u32 count, __u64 tail)
 	return left ? 0 : tail; /* a longer vector: not seen */
 }
 
-/* The same for a call with one buffer, of which `captured` bytes are in the scratch: spares a second copy from user memory
- * when that is all of it. */
-static __always_inline __u64 call_tail_buffer(struct call_scratch *scratch, __u32 captured,
-					      __u64 tail)
+/* Copy the first `want` bytes of a call's one buffer, at most PREFIX_MAX. A mask, because clang compares another copy of
+ * the number than it passes on ("R2 unbounded memory access", 5.10 and 6.1). */
+static __always_inline __u32 call_capture_buffer(struct call_scratch *scratch,
+						 const struct call *call, __u32 want)
+{
+	barrier_var(want);
+	want &= sizeof(scratch->bytes) - 1;
+	if (bpf_probe_read_user(scratch->bytes, want, (const void *)call->args[1]))
+		return 0;
+	return want;
+}
+
+/* The last 8 of the `captured` bytes in the scratch. */
+static __always_inline __u64 call_tail_captured(const struct call_scratch *scratch, __u32 captured)
 {
 	__u32 at = captured - 8;
 
-	if (captured != scratch->call.bytes || captured < 8)
-		return tail_push(tail, scratch->call.args[1] + scratch->call.bytes,
-				 scratch->call.bytes);
 	barrier_var(at);
 	at &= PREFIX_MAX - 1;
-	return *(
-		__u64 *)(scratch->bytes +
-			 at); /* unaligned: x86-64 and arm64 allow it; memcpy would go byte by byte */
+	/* Unaligned: x86-64 and arm64 allow it; memcpy would go byte by byte. */
+	return *(const __u64 *)(scratch->bytes + at);
 }
 
-/* Copy the first `want` bytes that the call in the scratch moved, and set its `tail`.
+/* Copy the first `want` bytes that the call moved into the scratch, and bring `tail` up to date.
  * Returns how many bytes were copied. */
-__noinline int call_capture(__u32 want, __u64 tail)
+static __always_inline __u32 call_capture(struct call_scratch *scratch, const struct call *call,
+					  __u32 want, __u64 *tail)
 {
-	struct call_scratch *scratch = call_scratch_get();
-	__u32 shape, count;
-	int captured = 0;
+	__u32 shape = (__u32)call->kind & SHAPE_MASK, count = 0, captured = 0;
 
-	if (!scratch)
+	if (shape >= SHAPE_NO_BUFFER) {
+		*tail = 0;
 		return 0;
-	shape = scratch->call.kind & SHAPE_MASK;
-	scratch->tail = 0;
+	}
 	if (shape == SHAPE_BUFFER) {
 		if (want)
-			captured = (int)call_copy(scratch, 0, want, scratch->call.args[1]);
-		scratch->tail = call_tail_buffer(scratch, (__u32)captured, tail);
-		return captured;
+			captured = call_capture_buffer(scratch, call, want);
+	} else {
+		scratch->call = *call;
+		count = (__u32)call_load_vector();
+		if (want)
+			captured = (__u32)call_capture_vector(count, want);
 	}
-	if (shape >= SHAPE_NO_BUFFER)
-		return 0;
-	count = (__u32)call_load_vector();
-	if (want)
-		captured = call_capture_vector(count, want);
-	scratch->tail = call_tail_vector(count, tail);
+	/* When that is all of it, a second copy from user memory is spared. */
+	if (captured == call->bytes && captured >= 8)
+		*tail = call_tail_captured(scratch, captured);
+	else if (shape == SHAPE_BUFFER)
+		*tail = tail_push(*tail, call->args[1] + call->bytes, call->bytes);
+	else
+		*tail = call_tail_vector(count, *tail);
 	return captured;
 }
 

@@ -30,6 +30,20 @@ static __always_inline void compat_fd_table(const struct file ***ret_slots, __u3
 	}
 }
 
+/* bpf_rdonly_cast: a35b9af4ec2c ("bpf: Add a kfunc for generic type cast"), 6.2. It makes any address a pointer
+ * that plain loads follow; a fault reads as 0. Only an object that defines COMPAT_RDONLY_CAST names it: a weak name would
+ * cost the whole object where libbpf may not look for it in modules (CAP_BPF alone, 5.11 to 6.1), and 5.13 to 5.15 refuse
+ * a call of nothing even in dead code. */
+#ifdef COMPAT_RDONLY_CAST
+extern void *bpf_rdonly_cast(const void *address, __u32 type_id) __ksym;
+#define COMPAT_HAS_CAST true
+#define COMPAT_CAST(address, type) \
+	((const type *)bpf_rdonly_cast((address), bpf_core_type_id_kernel(type)))
+#else
+#define COMPAT_HAS_CAST false
+#define COMPAT_CAST(address, type) ((const type *)(address)) /* never followed */
+#endif
+
 /* Whether the running system call came in through the 32-bit entry. */
 static __always_inline bool compat_is_32bit_call(void)
 {

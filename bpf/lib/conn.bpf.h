@@ -3,6 +3,7 @@
 #ifndef SONDE_CONN_BPF_H
 #define SONDE_CONN_BPF_H
 
+#include "lib/compat.bpf.h"
 #include "lib/emit.bpf.h"
 #include "lib/process.bpf.h"
 
@@ -51,8 +52,10 @@ static __always_inline void conn_fill_tuple(struct conn_tuple *tuple, const stru
 	}
 }
 
-static __always_inline __u32 sock_write_seq(const struct sock *sk)
+static __always_inline __u32 sock_write_seq(const struct sock *sk, const bool is_direct)
 {
+	if (COMPAT_HAS_CAST && is_direct)
+		return COMPAT_CAST(sk, struct tcp_sock)->write_seq;
 	return BPF_CORE_READ((const struct tcp_sock *)sk, write_seq);
 }
 
@@ -71,7 +74,7 @@ static __noinline int conn_insert(const struct sock *sk, __u32 tgid, __u32 role_
 	conn.flags = (__u8)(role_flags_state >> 8);
 	conn.tcp_state = (__u8)(role_flags_state >> 16);
 	conn.opened_ns = conn.flags & CONN_PREEXISTING ? 0 : now;
-	conn.write_seq = sock_write_seq(sk);
+	conn.write_seq = sock_write_seq(sk, false);
 	/* Any choice will do as long as it stays; not the address: the verifier forbids its arithmetic. */
 	conn.ring = 1 + ((__u32)(now >> 10) & settings.shard_mask);
 	conn_fill_tuple(&conn.tuple, sk);
@@ -88,12 +91,22 @@ static __always_inline int conn_open(const struct sock *sk, __u32 tgid, __u8 rol
 	return conn_insert(sk, tgid, role | (__u32)flags << 8 | (__u32)tcp_state << 16);
 }
 
+/* By words: the struct's own alignment of 2 makes clang copy it in twenty steps. */
+static __always_inline void conn_copy_tuple(struct conn_tuple *to, const struct conn_tuple *from)
+{
+	struct words {
+		__u64 word[sizeof(struct conn_tuple) / 8];
+	} __attribute__((may_alias));
+
+	*(struct words *)to = *(const struct words *)from;
+}
+
 static __always_inline void conn_fill_ref(struct conn_ref *ref, const struct conn_state *conn,
 					  const struct sock *sk)
 {
 	ref->conn_id = conn->conn_id;
 	ref->sock = (__u64)sk;
-	ref->tuple = conn->tuple;
+	conn_copy_tuple(&ref->tuple, &conn->tuple);
 	ref->role = conn->role;
 	ref->flags = conn->flags;
 	ref->_pad = 0;

@@ -53,21 +53,21 @@ static __always_inline void emit_count_lost(__u32 kind, __u32 reason)
 		__sync_fetch_and_add(&count->lost[reason], 1);
 }
 
-static __always_inline void emit_count_delivered(__u32 kind)
-{
-	struct event_count *count = bpf_map_lookup_elem(&event_counts, &kind);
-
-	if (count)
-		__sync_fetch_and_add(&count->delivered, 1);
-}
+/* Asking a ring how full it is costs a tenth of an event: small events ask every so often. */
+#define WAKE_ASK_EVERY 8 /* events of a kind on a CPU; power of two */
+#define WAKE_ASK_BYTES 512
 
 /* Nobody is woken for an event: the reader has a timer. The exception is a ring that is filling up, and then
  * only around the mark, so that a reader already at work is not interrupted for each event. */
-static __always_inline __u64 emit_wake_flags(void *ring, __u32 size)
+static __always_inline __u64 emit_wake_flags(void *ring, __u32 size, __u64 delivered)
 {
-	__u64 filled = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
+	__u64 filled;
 
-	if (filled + size >= settings.wake_bytes && filled < settings.wake_bytes + 4096ul)
+	if (size < WAKE_ASK_BYTES && delivered % WAKE_ASK_EVERY)
+		return BPF_RB_NO_WAKEUP;
+	filled = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
+	if (filled + size >= settings.wake_bytes &&
+	    filled < settings.wake_bytes + 4ul * WAKE_ASK_EVERY * WAKE_ASK_BYTES)
 		return BPF_RB_FORCE_WAKEUP;
 	return BPF_RB_NO_WAKEUP;
 }
@@ -76,16 +76,18 @@ static __always_inline __u64 emit_wake_flags(void *ring, __u32 size)
 static __always_inline void emit_copy(__u32 ring_index, struct event_header *header, __u32 size)
 {
 	__u32 kind = header->kind;
+	struct event_count *count = bpf_map_lookup_elem(&event_counts, &kind);
 	void *ring = bpf_map_lookup_elem(&rings, &ring_index);
 
-	if (!ring) {
-		emit_count_lost(kind, LOSS_NO_RING);
-		return;
-	}
-	if (bpf_ringbuf_output(ring, header, size, emit_wake_flags(ring, size)))
-		emit_count_lost(kind, LOSS_RING_FULL);
+	if (!count)
+		return; /* no such kind */
+	if (!ring)
+		__sync_fetch_and_add(&count->lost[LOSS_NO_RING], 1);
+	else if (bpf_ringbuf_output(ring, header, size,
+				    emit_wake_flags(ring, size, count->delivered)))
+		__sync_fetch_and_add(&count->lost[LOSS_RING_FULL], 1);
 	else
-		emit_count_delivered(kind);
+		__sync_fetch_and_add(&count->delivered, 1);
 }
 
 static __always_inline void emit_fill_header(struct event_header *header, __u32 tgid, __u16 kind,

@@ -20,16 +20,16 @@ static __always_inline bool inode_is_socket(const struct file *file)
 	       BPF_CORE_READ(inode, i_sb, s_magic) == SOCKFS_MAGIC;
 }
 
-static __always_inline const struct file *fd_file(__u32 fd)
+/* Whether a file with these operations is a socket's. */
+static __always_inline bool file_is_socket(const struct file *file,
+					   const struct file_operations *ops)
 {
-	const struct file *file = NULL, **slots;
-	__u32 max_fds;
-
-	compat_fd_table(&slots, &max_fds);
-	if (fd >= max_fds)
-		return NULL;
-	bpf_probe_read_kernel(&file, sizeof(file), slots + fd);
-	return file;
+	if (ops == socket_ops)
+		return true;
+	if (socket_ops || !inode_is_socket(file))
+		return false;
+	socket_ops = ops;
+	return true;
 }
 
 /* The struct sock of a socket's file, NULL for any other file. */
@@ -49,11 +49,8 @@ static __always_inline struct sock *file_sock(const struct file *file)
 	} else {
 		bpf_probe_read_kernel(&near.ops, sizeof(near.ops), (const char *)file + ops_offset);
 	}
-	if (near.ops != socket_ops) {
-		if (socket_ops || !inode_is_socket(file))
-			return NULL;
-		socket_ops = near.ops;
-	}
+	if (!file_is_socket(file, near.ops))
+		return NULL;
 	if (data_offset == ops_offset + 16)
 		socket = near.words[1];
 	else
@@ -61,10 +58,31 @@ static __always_inline struct sock *file_sock(const struct file *file)
 	return BPF_CORE_READ(socket, sk);
 }
 
-static __always_inline struct sock *fd_sock(__u32 fd)
+static __always_inline struct sock *file_sock_cast(const void *address)
 {
-	const struct file *file = fd_file(fd);
+	const struct file *file = COMPAT_CAST(address, struct file);
 
+	if (!file_is_socket(file, file->f_op))
+		return NULL;
+	return COMPAT_CAST(file->private_data, struct socket)->sk;
+}
+
+/* The struct sock behind a descriptor of the current task, NULL when there is none. */
+static __always_inline struct sock *fd_sock(__u32 fd, const bool is_direct)
+{
+	const struct file *file = NULL, **slots;
+	__u32 max_fds;
+
+	compat_fd_table(&slots, &max_fds);
+	if (fd >= max_fds)
+		return NULL;
+	if (COMPAT_HAS_CAST && is_direct) {
+		/* The verifier follows no pointer to a pointer: any struct that is one pointer will do. */
+		const void *address = COMPAT_CAST(slots + fd, struct hlist_head)->first;
+
+		return address ? file_sock_cast(address) : NULL;
+	}
+	bpf_probe_read_kernel(&file, sizeof(file), slots + fd);
 	return file ? file_sock(file) : NULL;
 }
 

@@ -51,14 +51,59 @@ static __always_inline struct process_state *process_get(__u32 tgid)
 			__sync_fetch_and_add(&_process->field, n);  \
 	})
 
+#define IGNORED_SLOTS 4096 /* power of two */
+
+/* Key: tgid modulo the slots. Value: an ignored process with that remainder, or 0: spares most calls of ignored processes
+ * the look-up in the table. Set and cleared with the process's flags, which alone decide when the slot is another's. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, IGNORED_SLOTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} ignored_tgids SEC(".maps");
+
+static __always_inline __u32 *ignored_slot(__u32 tgid)
+{
+	__u32 index = tgid & (IGNORED_SLOTS - 1);
+
+	return bpf_map_lookup_elem(&ignored_tgids, &index);
+}
+
+/* A process ends, or one begins that may have the number of another that ended. */
+static __always_inline void process_forget_ignored(__u32 tgid)
+{
+	__u32 *slot = ignored_slot(tgid);
+
+	if (slot && *slot == tgid)
+		*slot = 0;
+}
+
+static __always_inline void process_set_flags(struct process_state *process, __u32 tgid,
+					      __u32 flags)
+{
+	__u32 *slot = ignored_slot(tgid);
+
+	process->flags = flags;
+	if (flags & PROCESS_IGNORED) {
+		if (slot)
+			*slot = tgid;
+	} else {
+		process_forget_ignored(tgid);
+	}
+}
+
 static __always_inline bool process_is_ignored(__u32 tgid)
 {
 	struct process_state *process;
+	__u32 *slot;
 
 	if (tgid == settings.agent_tgid)
 		return true;
 	if (!settings.has_selection)
 		return false;
+	slot = ignored_slot(tgid);
+	if (slot && *slot == tgid)
+		return true;
 	process = process_find(tgid);
 	return process && (process->flags & PROCESS_IGNORED);
 }

@@ -41,9 +41,9 @@ static __always_inline struct call_scratch *call_scratch_get(void)
 /* Seen from a write that has moved its bytes into the socket but not returned: the other side may answer, and another
  * thread read that answer, before we see the write. write_seq knows. */
 static __always_inline __u32 turn_pending_write(const struct conn_state *conn,
-						const struct sock *sk)
+						const struct sock *sk, const bool is_direct)
 {
-	__u32 pending = sock_write_seq(sk) - conn->write_seq;
+	__u32 pending = sock_write_seq(sk, is_direct) - conn->write_seq;
 
 	return pending < (1u << 30) ? pending :
 				      0; /* beyond: bytes we count but write_seq had already */
@@ -86,10 +86,10 @@ static __always_inline __u32 turn_want(const struct conn_state *conn, const stru
 }
 
 static __always_inline void turn_emit(struct turn_scratch *scratch, const struct conn_state *conn,
-				      const struct sock *sk, __u32 turn_no, __u32 captured)
+				      const struct sock *sk, __u64 id, __u32 turn_no,
+				      __u32 captured)
 {
 	struct event_turn *event = &scratch->event;
-	__u64 id = bpf_get_current_pid_tgid();
 	__u32 size;
 
 	conn_fill_ref(&event->conn, conn, sk);
@@ -109,17 +109,19 @@ static __always_inline void turn_emit(struct turn_scratch *scratch, const struct
 
 /* A write that returned after the read that followed it. */
 static __always_inline void turn_late(struct turn_scratch *scratch, struct conn_state *conn,
-				      const struct sock *sk, const struct call *call, __u64 now)
+				      const struct sock *sk, const struct call *call, __u64 id,
+				      __u64 now)
 {
 	struct event_turn *event = &scratch->event;
 	__u32 captured, bytes = (__u32)call->bytes;
+	__u64 tail = 0; /* nobody asks */
 
 	conn->late_bytes -= bytes < conn->late_bytes ? bytes : conn->late_bytes;
 	if (conn->mode != MODE_MESSAGES)
 		return;
-	scratch->call.call = *call;
-	captured = (__u32)call_capture(
-		bytes < settings.prefix_bytes ? bytes : settings.prefix_bytes, 0);
+	captured = call_capture(&scratch->call, call,
+				bytes < settings.prefix_bytes ? bytes : settings.prefix_bytes,
+				&tail);
 	event->header.ktime_ns = now;
 	__builtin_memset(&event->prev, 0, sizeof(event->prev));
 	event->turn = (struct turn_summary){
@@ -128,7 +130,7 @@ static __always_inline void turn_late(struct turn_scratch *scratch, struct conn_
 	event->call_bytes = call->bytes;
 	event->offset = 0;
 	event->turn_flags = (__u16)(TURN_LATE | (captured ? 0 : TURN_NO_BYTES));
-	turn_emit(scratch, conn, sk, conn->late_turn_no, captured);
+	turn_emit(scratch, conn, sk, id, conn->late_turn_no, captured);
 }
 
 /* A header that ends with this call is all that parsing needs of the turn. */
@@ -186,11 +188,8 @@ static __always_inline void turn_add(struct conn_state *conn, const struct call 
 static __always_inline __u32 turn_capture(struct turn_scratch *scratch, struct conn_state *conn,
 					  const struct call *call, __u32 want)
 {
-	__u32 captured;
+	__u32 captured = call_capture(&scratch->call, call, want, &conn->turn.tail);
 
-	scratch->call.call = *call;
-	captured = (__u32)call_capture(want, conn->turn.tail);
-	conn->turn.tail = scratch->call.tail;
 	conn->captured += captured;
 	/* Bytes after a hole are of no use, and neither are bytes after the header. */
 	if (captured < call->bytes || turn_header_ends(scratch, captured))
@@ -201,7 +200,8 @@ static __always_inline __u32 turn_capture(struct turn_scratch *scratch, struct c
 }
 
 static __always_inline void turn_move(struct conn_state *conn, struct sock *sk,
-				      const struct call *call, __u8 dir, __u32 tgid)
+				      const struct call *call, __u8 dir, __u64 id,
+				      const bool is_direct)
 {
 	__u32 want, captured, flags = 0, pending, offset;
 	struct turn_scratch *scratch = turn_scratch_get();
@@ -211,17 +211,17 @@ static __always_inline void turn_move(struct conn_state *conn, struct sock *sk,
 		return;
 	if (dir == DIR_WRITE) {
 		if (conn->late_bytes && conn->turn.dir == DIR_READ) {
-			turn_late(scratch, conn, sk, call, now);
+			turn_late(scratch, conn, sk, call, id, now);
 			return;
 		}
 		conn->write_seq += (__u32)call->bytes;
 	} else {
-		pending = turn_pending_write(conn, sk);
+		pending = turn_pending_write(conn, sk, is_direct);
 		if (pending)
 			flags = turn_notice_overtaken(conn, pending);
 	}
 	if (flags || !conn->turn_no || conn->turn.dir != dir) {
-		turn_change(scratch, conn, dir, flags, tgid, now);
+		turn_change(scratch, conn, dir, flags, (__u32)(id >> 32), now);
 	} else {
 		__builtin_memset(&scratch->event.prev, 0, sizeof(scratch->event.prev));
 		flags = TURN_CONTINUED;
@@ -239,17 +239,14 @@ static __always_inline void turn_move(struct conn_state *conn, struct sock *sk,
 	scratch->event.call_bytes = call->bytes;
 	scratch->event.offset = offset;
 	scratch->event.turn_flags = (__u16)(captured ? flags : flags | TURN_NO_BYTES);
-	turn_emit(scratch, conn, sk, conn->turn_no, captured);
+	turn_emit(scratch, conn, sk, id, conn->turn_no, captured);
 }
 
 static __always_inline void conn_sample(struct conn_state *conn, const struct sock *sk, __u32 tgid)
 {
 	struct event_tcp_sample event = {};
-	__u64 now = conn->turn.last_ns;
 
-	if (now - conn->sampled_ns < settings.sample_interval_ns)
-		return;
-	conn->sampled_ns = now;
+	conn->sampled_ns = conn->turn.last_ns;
 	conn_read_stats(&event.stats, sk);
 	conn_account(conn, &event.stats);
 	emit_fill_header(&event.header, tgid, EVENT_TCP_SAMPLE, sizeof(event));
@@ -273,14 +270,15 @@ static __always_inline struct conn_state *conn_find_or_adopt(const struct sock *
 	return conn;
 }
 
-static __always_inline int on_transfer(struct call *call, __u32 tgid)
+static __always_inline int on_transfer(struct call *call, __u64 id, const bool is_direct)
 {
 	__u8 dir = call->kind & CALL_IS_WRITE ? DIR_WRITE : DIR_READ;
-	struct sock *sk = fd_sock((__u32)call->args[0]);
+	__u32 tgid = (__u32)(id >> 32);
+	struct sock *sk = fd_sock((__u32)call->args[0], is_direct);
 	struct conn_state *conn;
 
 	if (!sk && (call->kind & SHAPE_MASK) == SHAPE_SPLICE) {
-		sk = fd_sock((__u32)call->args[2]);
+		sk = fd_sock((__u32)call->args[2], is_direct);
 		dir = DIR_WRITE;
 	}
 	if (!sk || call_is_peek(call))
@@ -291,8 +289,9 @@ static __always_inline int on_transfer(struct call *call, __u32 tgid)
 	if (!conn || !call->bytes)
 		return 0;
 	conn->tgid = tgid;
-	turn_move(conn, sk, call, dir, tgid);
-	conn_sample(conn, sk, tgid);
+	turn_move(conn, sk, call, dir, id, is_direct);
+	if (conn->turn.last_ns - conn->sampled_ns >= settings.sample_interval_ns)
+		conn_sample(conn, sk, tgid);
 	return 0;
 }
 

@@ -10,6 +10,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <bpf/btf.h>
+
 #include "base/cleanup.h"
 
 #define BTF_PATH "/sys/kernel/btf/vmlinux"
@@ -99,4 +101,13 @@ int feature_lift_memlock(void)
 	if (setrlimit(RLIMIT_MEMLOCK, &limit) == 0)
 		return 0;
 	return -errno;
+}
+
+bool feature_has_kernel_function(const char *name)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool has = btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+
+	btf__free(btf);
+	return has;
 }

@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "config_abi.h"
+#include "load/feature.h"
 
 #include "control.skel.h"
 #include "process.skel.h"
 #include "syscall.skel.h"
+#include "syscall_cast.skel.h"
 #include "tcp.skel.h"
 #include "walk.skel.h"
 
@@ -56,16 +58,21 @@ const size_t hook_table_length = sizeof(hook_table) / sizeof(hook_table[0]);
 static const struct {
 	const char *name;
 	const void *(*bytes)(size_t *size);
+	const char *needs; /* kernel function; without it a later row of this name serves */
 } families[] = {
-	{ "control", control_bpf__elf_bytes }, { "syscall", syscall_bpf__elf_bytes },
-	{ "tcp", tcp_bpf__elf_bytes },	       { "process", process_bpf__elf_bytes },
-	{ "walk", walk_bpf__elf_bytes },
+	{ "control", control_bpf__elf_bytes, NULL },
+	{ "syscall", syscall_cast_bpf__elf_bytes, "bpf_rdonly_cast" },
+	{ "syscall", syscall_bpf__elf_bytes, NULL },
+	{ "tcp", tcp_bpf__elf_bytes, NULL },
+	{ "process", process_bpf__elf_bytes, NULL },
+	{ "walk", walk_bpf__elf_bytes, NULL },
 };
 
 const void *hook_family_object(const char *family, size_t *ret_size)
 {
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
-		if (strcmp(families[i].name, family) == 0)
+		if (strcmp(families[i].name, family) == 0 &&
+		    (!families[i].needs || feature_has_kernel_function(families[i].needs)))
 			return families[i].bytes(ret_size);
 	return NULL;
 }
