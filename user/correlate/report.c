@@ -44,14 +44,6 @@ static const char *error_type(const struct connection *connection, const struct 
 	return NULL;
 }
 
-static const char *route(struct engine *engine, const struct process *process, const char *path)
-{
-	char text[ROUTE_MAX];
-
-	route_template(path, text);
-	return route_table_intern(engine->routes, process->service, text);
-}
-
 static void send_request(struct engine *engine, struct connection *connection,
 			 const struct exchange *exchange, const struct process *process)
 {
@@ -73,7 +65,8 @@ static void send_request(struct engine *engine, struct connection *connection,
 	memcpy(request.attributes, exchange->facts.attributes, sizeof(request.attributes));
 	request.attributes[ATTRIBUTE_ERROR_TYPE] = error_type(connection, exchange);
 	if (path && connection->role == ROLE_SERVER)
-		request.attributes[ATTRIBUTE_HTTP_ROUTE] = route(engine, process, path);
+		request.attributes[ATTRIBUTE_HTTP_ROUTE] =
+			route_table_of_path(engine->routes, process->service, path);
 	connection->requests++;
 	engine->sink->request(engine->sink->context, &request);
 }

@@ -327,9 +327,11 @@ bool requests_feed(struct engine *engine, struct connection *connection, enum me
 	do {
 		step = connection->protocol->parse(connection->state, side, &run,
 						   facts_of(engine, connection, side));
+		if (step == STEP_MORE)
+			return true;
 		if (!take_step(engine, connection, side, step, time_ns))
 			return false;
-	} while (step != STEP_MORE && connection->sync == SYNC_PARSED);
+	} while (connection->sync == SYNC_PARSED && (run.length || step != STEP_END));
 	return true;
 }
 
@@ -341,7 +343,8 @@ void requests_boundary(struct engine *engine, struct connection *connection, enu
 	enum protocol_step step =
 		connection->protocol->boundary(connection->state, side, boundary, tail);
 
-	(void)take_step(engine, connection, side, step, time_ns); /* STEP_END or nothing */
+	if (step == STEP_END)
+		on_end(engine, connection, side, time_ns);
 	if (side != SIDE_RESPONSE)
 		return;
 	if (step == STEP_END)

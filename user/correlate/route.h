@@ -30,6 +30,9 @@ void route_table_free(struct route_table **table);
  * Valid until the next call. */
 const char *route_table_intern(struct route_table *table, const char *service, const char *route);
 
+/* route_template and route_table_intern in one, without their work when the path was seen lately. */
+const char *route_table_of_path(struct route_table *table, const char *service, const char *path);
+
 uint64_t route_table_refused(const struct route_table *table);
 
 #endif

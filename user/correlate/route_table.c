@@ -9,6 +9,10 @@
 #include "base/table.h"
 #include "correlate/process.h"
 
+/* Paths whose route is remembered: longer ones are made of what varies. */
+#define SEEN_PATHS 256
+#define SEEN_PATH_MAX 63
+
 struct service {
 	struct table_node node;
 	struct route *routes; /* owned */
@@ -23,11 +27,17 @@ struct route {
 	char text[];
 };
 
+struct seen_path {
+	struct route *route; /* borrowed from the table; NULL: the slot is empty */
+	char path[SEEN_PATH_MAX + 1];
+};
+
 struct route_table {
 	struct table services;
 	struct table routes;
 	size_t routes_per_service;
 	uint64_t refused;
+	struct seen_path seen[SEEN_PATHS]; /* by hash; the newest has the slot */
 };
 
 struct route_key {
@@ -73,6 +83,7 @@ static void service_drop(struct route_table *table, struct service *service)
 	}
 	table_remove(&table->services, &service->node);
 	free(service);
+	memset(table->seen, 0, sizeof(table->seen));
 }
 
 void route_table_free(struct route_table **slot)
@@ -133,7 +144,8 @@ static struct route *route_add(struct route_table *table, const struct route_key
 	return route;
 }
 
-const char *route_table_intern(struct route_table *table, const char *service, const char *text)
+/* NULL: refused. */
+static struct route *route_get(struct route_table *table, const char *service, const char *text)
 {
 	struct route_key key = { service, text };
 	uint64_t service_hash = hash_bytes(service, strlen(service));
@@ -141,14 +153,50 @@ const char *route_table_intern(struct route_table *table, const char *service, c
 	struct table_node *node = table_find(&table->routes, hash, &key);
 	struct route *route = node ? table_entry(node, struct route, node) : NULL;
 
-	if (route) /* keeps the service among the recently used */
-		(void)table_find(&table->services, service_hash, service);
+	if (route)
+		table_touch(&table->services, &route->service->node);
 	else
 		route = route_add(table, &key, service_hash, hash);
-	if (route)
+	table->refused += !route;
+	return route;
+}
+
+const char *route_table_intern(struct route_table *table, const char *service, const char *text)
+{
+	const struct route *route = route_get(table, service, text);
+
+	return route ? route->text : "other";
+}
+
+/* The service's address spreads what many services have in common, like "/". */
+static struct seen_path *slot_of(struct route_table *table, const char *service, const char *path,
+				 size_t length)
+{
+	uint64_t hash = hash_bytes(path, length) ^ (uintptr_t)service >> 4;
+
+	return &table->seen[hash % SEEN_PATHS];
+}
+
+const char *route_table_of_path(struct route_table *table, const char *service, const char *path)
+{
+	size_t length = strlen(path);
+	struct seen_path *slot = slot_of(table, service, path, length);
+	struct route *route = slot->route;
+	char text[ROUTE_MAX];
+
+	if (route && strcmp(slot->path, path) == 0 && strcmp(route->service->name, service) == 0) {
+		table_touch(&table->services, &route->service->node);
 		return route->text;
-	table->refused++;
-	return "other";
+	}
+	route_template(path, text);
+	route = route_get(table, service, text);
+	if (!route)
+		return "other";
+	if (length <= SEEN_PATH_MAX) {
+		slot->route = route;
+		memcpy(slot->path, path, length + 1);
+	}
+	return route->text;
 }
 
 uint64_t route_table_refused(const struct route_table *table)

@@ -131,31 +131,16 @@ void run_take_next(struct engine *engine, struct connection *connection, const u
 		run_parse(engine, connection, dir, bytes, length, time_ns);
 }
 
-void run_take_unseen(struct engine *engine, struct connection *connection, uint64_t until,
-		     uint64_t time_ns)
-{
-	if (until > connection->consumed)
-		run_take_next(engine, connection, NULL, until - connection->consumed, time_ns);
-}
-
-void run_end_sniff(struct engine *engine, struct connection *connection)
+void run_end_held(struct engine *engine, struct connection *connection)
 {
 	size_t held = connection->sniffed_bytes;
 
 	connection->sniffed_bytes = 0;
-	if (connection->turn_use != TURN_IS_SNIFFED || !held)
+	if (connection->turn_use != TURN_IS_SNIFFED)
 		return;
 	if (connection->sync == SYNC_PARSED)
 		run_parse(engine, connection, connection->turn.dir, connection->sniffed, held,
 			  connection->turn.start_ns);
 	else
 		not_recognised(engine, connection);
-}
-
-void run_boundary(struct engine *engine, struct connection *connection, unsigned dir,
-		  enum protocol_boundary what, uint64_t tail)
-{
-	if (connection->sync == SYNC_PARSED)
-		requests_boundary(engine, connection, connection_side(connection, dir), what, tail,
-				  connection->moved_ns[dir]);
 }

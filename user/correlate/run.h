@@ -4,25 +4,41 @@
 #define SONDE_CORRELATE_RUN_H
 
 #include "correlate/connection.h"
+#include "correlate/request.h"
 
 /* The next bytes of the turn under way: sniffed, parsed or skipped as its turn_use says. bytes NULL: not captured. */
 void run_take_next(struct engine *engine, struct connection *connection, const uint8_t *bytes,
 		   uint64_t length, uint64_t time_ns);
 
 /* The turn has moved `until` bytes; what of them is not known yet was not captured. */
-void run_take_unseen(struct engine *engine, struct connection *connection, uint64_t until,
-		     uint64_t time_ns);
+static inline void run_take_unseen(struct engine *engine, struct connection *connection,
+				   uint64_t until, uint64_t time_ns)
+{
+	if (until > connection->consumed)
+		run_take_next(engine, connection, NULL, until - connection->consumed, time_ns);
+}
 
-/* The turn ended; its first bytes may have been too few to say anything. */
-void run_end_sniff(struct engine *engine, struct connection *connection);
+/* The turn ended and its first bytes, which are held, were too few to say anything. */
+void run_end_held(struct engine *engine, struct connection *connection);
+
+static inline void run_end_sniff(struct engine *engine, struct connection *connection)
+{
+	if (connection->sniffed_bytes)
+		run_end_held(engine, connection);
+}
 
 /* Bytes of any direction, for the protocol that is known. */
 void run_parse(struct engine *engine, struct connection *connection, unsigned dir,
 	       const uint8_t *bytes, uint64_t length, uint64_t time_ns);
 
 /* Tell the protocol, if one is being parsed. */
-void run_boundary(struct engine *engine, struct connection *connection, unsigned dir,
-		  enum protocol_boundary what, uint64_t tail);
+static inline void run_boundary(struct engine *engine, struct connection *connection, unsigned dir,
+				enum protocol_boundary what, uint64_t tail)
+{
+	if (connection->sync == SYNC_PARSED)
+		requests_boundary(engine, connection, connection_side(connection, dir), what, tail,
+				  connection->moved_ns[dir]);
+}
 
 /* What all protocols say of first bytes; ret_protocol is set with SNIFF_REQUEST and SNIFF_RESPONSE. */
 enum sniff_result run_sniff(const uint8_t *bytes, size_t length,

@@ -203,7 +203,7 @@ static void review(struct engine *engine, struct connection *connection)
 	} else if (connection->sync == SYNC_PARSED && answer &&
 		   answer->facts.sides[SIDE_RESPONSE].end != END_AT_CLOSE) {
 		connection_watch(engine, connection);
-	} else {
+	} else if (connection_is_watched(connection)) {
 		connection_unwatch(engine, connection);
 	}
 }

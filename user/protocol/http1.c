@@ -5,39 +5,38 @@
 
 #include <string.h>
 
-static enum protocol_step at_start(struct http1_parse *parse)
+static enum protocol_step at_start(struct http1_side *side, enum message_side which,
+				   struct protocol_run *run)
 {
-	struct protocol_run *run = parse->run;
-
 	while (run->bytes && run->length && (*run->bytes == '\r' || *run->bytes == '\n'))
 		run_take(run, 1);
 	if (!run->length)
 		return STEP_MORE;
-	memset(parse->side, 0, offsetof(struct http1_side, line));
-	parse->side->place = parse->which == SIDE_REQUEST ? IN_METHOD : IN_STATUS_LINE;
+	memset(side, 0, offsetof(struct http1_side, line));
+	side->place = which == SIDE_REQUEST ? IN_METHOD : IN_STATUS_LINE;
 	return STEP_BEGIN;
 }
 
-static enum protocol_step message_ends(struct http1_parse *parse)
+static enum protocol_step message_ends(struct http1_side *side)
 {
-	parse->side->place = AT_START;
+	side->place = AT_START;
 	return STEP_END;
 }
 
 /* HEAD may become known only now: its answer was seen before it. */
-static enum protocol_step in_length(struct http1_parse *parse)
+static enum protocol_step in_length(struct http1_side *side, enum message_side which,
+				    struct protocol_run *run, struct exchange_facts *facts)
 {
-	struct http1_side *side = parse->side;
 	uint64_t taken;
 
-	if (parse->which == SIDE_RESPONSE && (parse->facts->note & NOTE_HEAD)) {
-		parse->facts->outcomes |= 1u << PARSE_HEAD;
+	if (which == SIDE_RESPONSE && (facts->note & NOTE_HEAD)) {
+		facts->outcomes |= 1u << PARSE_HEAD;
 		side->left = 0;
 	}
-	taken = run_take_at_most(parse->run, side->left);
+	taken = run_take_at_most(run, side->left);
 	side->left -= taken;
-	parse->message->body_bytes += taken;
-	return side->left ? STEP_MORE : message_ends(parse);
+	facts->sides[which].body_bytes += taken;
+	return side->left ? STEP_MORE : message_ends(side);
 }
 
 static enum protocol_step in_rest(struct http1_parse *parse)
@@ -94,7 +93,7 @@ static enum protocol_step in_trailers(struct http1_parse *parse)
 
 	while (http1_take_line(parse, &line, &length))
 		if (!length)
-			return message_ends(parse);
+			return message_ends(parse->side);
 	return STEP_MORE;
 }
 
@@ -125,17 +124,16 @@ enum blindness {
 	BLIND_CHUNKS,
 };
 
+/* AT_START and IN_LENGTH are parse_run's; no step goes on with them. */
 static const struct {
 	enum protocol_step (*step)(struct http1_parse *parse);
 	enum blindness blindness;
 } places[PLACE_COUNT] = {
-	[AT_START] = { at_start, BLIND_NOTHING },
 	[IN_METHOD] = { http1_in_method, BLIND_HEAD },
 	[IN_TARGET] = { http1_in_target, BLIND_HEAD },
 	[IN_VERSION] = { http1_in_version, BLIND_HEAD },
 	[IN_STATUS_LINE] = { http1_in_status_line, BLIND_HEAD },
 	[IN_FIELDS] = { http1_in_fields, BLIND_HEAD },
-	[IN_LENGTH] = { in_length, BLIND_NOTHING },
 	[IN_REST] = { in_rest, BLIND_NOTHING },
 	[IN_CHUNK_SIZE] = { in_chunk_size, BLIND_CHUNKS },
 	[IN_CHUNK_DATA] = { in_chunk_data, BLIND_NOTHING },
@@ -154,10 +152,11 @@ static enum protocol_step step_once(struct http1_parse *parse)
 	return places[parse->side->place].step(parse);
 }
 
-static enum protocol_step parse_run(void *state, enum message_side which, struct protocol_run *run,
-				    struct exchange_facts *facts)
+static __attribute__((noinline)) enum protocol_step parse_places(struct http1_state *http1,
+								 enum message_side which,
+								 struct protocol_run *run,
+								 struct exchange_facts *facts)
 {
-	struct http1_state *http1 = state;
 	struct http1_parse parse = { .state = http1,
 				     .side = &http1->sides[which],
 				     .run = run,
@@ -170,6 +169,20 @@ static enum protocol_step parse_run(void *state, enum message_side which, struct
 		step = step_once(&parse);
 	while (step == STEP_ONWARD);
 	return step;
+}
+
+/* Every message begins at the one and nearly all end in the other: these two are spared the way through the table. */
+static enum protocol_step parse_run(void *state, enum message_side which, struct protocol_run *run,
+				    struct exchange_facts *facts)
+{
+	struct http1_state *http1 = state;
+	struct http1_side *side = &http1->sides[which];
+
+	if (side->place == AT_START)
+		return at_start(side, which, run);
+	if (side->place == IN_LENGTH)
+		return in_length(side, which, run, facts);
+	return parse_places(http1, which, run, facts);
 }
 
 /* "\n0\r\n\r\n" or, when no more was seen, "0\r\n\r\n". Chunk data that ends like this at the moment of looking would

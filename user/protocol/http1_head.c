@@ -15,7 +15,7 @@ static void line_keep(struct http1_side *side, const uint8_t *bytes, size_t leng
 	side->line_bytes = (uint16_t)(side->line_bytes + length);
 }
 
-bool http1_take_line(struct http1_parse *parse, const uint8_t **ret_line, size_t *ret_length)
+bool http1_take_split_line(struct http1_parse *parse, const uint8_t **ret_line, size_t *ret_length)
 {
 	struct http1_side *side = parse->side;
 	const uint8_t *bytes = parse->run->bytes, *end;
@@ -27,20 +27,12 @@ bool http1_take_line(struct http1_parse *parse, const uint8_t **ret_line, size_t
 	if (end)
 		length = (size_t)(end - bytes);
 	run_take(parse->run, end ? length + 1 : length);
-	if (!end || side->line_bytes) {
-		line_keep(side, bytes, length);
-		if (!end)
-			return false;
-		bytes = side->line;
-		length = side->line_bytes;
-		side->line_bytes = 0;
-	}
-	if (length > HTTP1_LINE_MAX)
-		length = HTTP1_LINE_MAX;
-	if (length && bytes[length - 1] == '\r')
-		length--;
-	*ret_line = bytes;
-	*ret_length = length;
+	line_keep(side, bytes, length);
+	if (!end)
+		return false;
+	*ret_line = side->line;
+	*ret_length = http1_line_length(side->line, side->line_bytes);
+	side->line_bytes = 0;
 	return true;
 }
 
@@ -52,37 +44,13 @@ enum protocol_step http1_go_dark(struct http1_parse *parse)
 	return STEP_ONWARD;
 }
 
-static void set_method(struct http1_parse *parse)
+static void set_method(struct http1_parse *parse, const char *label)
 {
-	struct http1_side *side = parse->side;
-	const char *label = http1_method_label(side->line, side->line_bytes);
-
 	parse->facts->attributes[ATTRIBUTE_HTTP_REQUEST_METHOD] = label;
-	if (strcmp(label, "HEAD") == 0)
+	if (label[0] == 'H')
 		parse->facts->note |= NOTE_HEAD;
-	else if (strcmp(label, "CONNECT") == 0)
+	else if (label[0] == 'C')
 		parse->facts->note |= NOTE_CONNECT;
-}
-
-enum protocol_step http1_in_method(struct http1_parse *parse)
-{
-	struct http1_side *side = parse->side;
-
-	while (parse->run->length) {
-		uint8_t c = *parse->run->bytes;
-
-		run_take(parse->run, 1);
-		if (c == ' ' && side->line_bytes) {
-			set_method(parse);
-			side->line_bytes = 0;
-			side->place = IN_TARGET;
-			return STEP_ONWARD;
-		}
-		if (!http1_is_token_char(c) || side->line_bytes == HTTP1_METHOD_MAX)
-			return STEP_NOT_MINE;
-		side->line[side->line_bytes++] = c;
-	}
-	return STEP_MORE;
 }
 
 static void path_append(struct http1_parse *parse, uint8_t c)
@@ -113,6 +81,89 @@ static void set_path(struct http1_parse *parse)
 	path[side->path_bytes] = '\0';
 	if (side->path_bytes && !(parse->facts->note & NOTE_CONNECT))
 		parse->facts->attributes[ATTRIBUTE_URL_PATH] = path;
+}
+
+static bool is_target_char(uint8_t c)
+{
+	return c > ' ' && c != 0x7f;
+}
+
+/* The end of a run of bytes that targets are made of; of the path only, they stop at '?' and '#' too. */
+static const uint8_t *path_end(const uint8_t *at, const uint8_t *end)
+{
+	while (at < end && is_target_char(*at) && *at != '?' && *at != '#')
+		at++;
+	return at;
+}
+
+static const uint8_t *target_end(const uint8_t *at, const uint8_t *end)
+{
+	while (at < end && is_target_char(*at))
+		at++;
+	return at;
+}
+
+static void set_plain_path(struct http1_parse *parse, const uint8_t *path, size_t length)
+{
+	if (length > URL_PATH_MAX)
+		length = URL_PATH_MAX;
+	memcpy(text_of(parse->facts)->path, path, length);
+	parse->side->target_form = TARGET_ORIGIN;
+	parse->side->path_bytes = (uint16_t)length;
+	set_path(parse);
+}
+
+/* A request line that is whole and has the form that clients give it. Returns false when it has not, with
+ * nothing done: what it is will show byte by byte, which comes to the same for these, only slower. */
+static bool take_plain_line(struct http1_parse *parse)
+{
+	const uint8_t *bytes = parse->run->bytes, *end = bytes + parse->run->length;
+	const uint8_t *space, *path, *at, *query;
+	const char *method, *version;
+
+	if (parse->run->length < sizeof("GET / HTTP/1.1\r\n") - 1)
+		return false;
+	space = memchr(bytes, ' ', sizeof("OPTIONS ") - 1);
+	if (!space || space[1] != '/')
+		return false;
+	method = http1_method_label(bytes, (size_t)(space - bytes));
+	path = space + 1;
+	query = path_end(path, end);
+	at = target_end(query, end);
+	if (method[0] == '_' || end - at < (ptrdiff_t)sizeof(" HTTP/1.1\r\n") - 1)
+		return false;
+	version = http1_version_label(at + 1, 8);
+	if (*at != ' ' || !version || at[9] != '\r' || at[10] != '\n')
+		return false;
+	set_method(parse, method);
+	set_plain_path(parse, path, (size_t)(query - path));
+	parse->facts->attributes[ATTRIBUTE_NETWORK_PROTOCOL_VERSION] = version;
+	parse->side->place = IN_FIELDS;
+	run_take(parse->run, (uint64_t)(at + 11 - bytes));
+	return true;
+}
+
+enum protocol_step http1_in_method(struct http1_parse *parse)
+{
+	struct http1_side *side = parse->side;
+
+	if (!side->line_bytes && take_plain_line(parse))
+		return http1_in_fields(parse);
+	while (parse->run->length) {
+		uint8_t c = *parse->run->bytes;
+
+		run_take(parse->run, 1);
+		if (c == ' ' && side->line_bytes) {
+			set_method(parse, http1_method_label(side->line, side->line_bytes));
+			side->line_bytes = 0;
+			side->place = IN_TARGET;
+			return STEP_ONWARD;
+		}
+		if (!http1_is_token_char(c) || side->line_bytes == HTTP1_METHOD_MAX)
+			return STEP_NOT_MINE;
+		side->line[side->line_bytes++] = c;
+	}
+	return STEP_MORE;
 }
 
 enum protocol_step http1_in_target(struct http1_parse *parse)
@@ -173,11 +224,9 @@ static bool is_digit(uint8_t c)
 
 static void set_status(struct http1_parse *parse, const uint8_t digits[3])
 {
+	const char *status = http1_status_label(digits);
 	struct exchange_facts *facts = parse->facts;
-	char *status = text_of(facts)->status;
 
-	memcpy(status, digits, 3);
-	status[3] = '\0';
 	facts->attributes[ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE] = status;
 	parse->message->fault = digits[0] == '4' ? FAULT_CLIENT :
 				digits[0] >= '5' ? FAULT_SERVER :
@@ -209,7 +258,7 @@ enum protocol_step http1_in_status_line(struct http1_parse *parse)
 		*version = label;
 	set_status(parse, line + 9);
 	side->place = IN_FIELDS;
-	return STEP_ONWARD;
+	return http1_in_fields(parse);
 }
 
 static void expect_length(struct http1_side *side, uint64_t length)
@@ -233,9 +282,11 @@ static enum protocol_step end_request_head(struct http1_parse *parse)
 
 static bool opens_tunnel(struct http1_parse *parse)
 {
-	const char *status = text_of(parse->facts)->status;
+	const char *status = parse->facts->attributes[ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE];
 
-	if (strcmp(status, "101") == 0)
+	if (!status)
+		return false;
+	if (memcmp(status, "101", 3) == 0)
 		parse->facts->outcomes |= 1u << PARSE_UPGRADE;
 	else if ((parse->facts->note & NOTE_CONNECT) && status[0] == '2')
 		parse->facts->outcomes |= 1u << PARSE_CONNECT;
@@ -281,11 +332,36 @@ static enum protocol_step end_response_head(struct http1_parse *parse)
 	return STEP_HEAD;
 }
 
+/* Take whole lines as long as they have no NUL and do not end the head; only those that frame the body matter. What
+ * is left, usually the empty line, is for the slower way. Returns 0 or -EBADMSG. */
+static int take_plain_fields(struct http1_parse *parse)
+{
+	struct protocol_run *run = parse->run;
+	const uint8_t *at = run->bytes, *end = at + run->length;
+	const uint8_t *nul = memchr(at, '\0', run->length), *plain_end = nul ? nul : end, *newline;
+	int error = 0;
+
+	while (!error && at < plain_end && *at != '\r' && *at != '\n') {
+		newline = memchr(at, '\n', (size_t)(plain_end - at));
+		if (!newline)
+			break;
+		if (http1_may_frame(at, (size_t)(newline - at)))
+			error = http1_framing_add(&parse->side->framing, at,
+						  http1_line_length(at, (size_t)(newline - at)));
+		at = newline + 1;
+	}
+	run->bytes = at;
+	run->length = (uint64_t)(end - at);
+	return error;
+}
+
 enum protocol_step http1_in_fields(struct http1_parse *parse)
 {
 	const uint8_t *line;
 	size_t length;
 
+	if (parse->run->length && !parse->side->line_bytes && take_plain_fields(parse) < 0)
+		return STEP_BROKEN;
 	while (http1_take_line(parse, &line, &length)) {
 		if (!length)
 			return parse->which == SIDE_REQUEST ? end_request_head(parse) :

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "protocol/http1_words.h"
 #include "protocol/protocol.h"
@@ -63,7 +64,6 @@ _Static_assert(sizeof(struct http1_state) <= PROTOCOL_STATE_MAX, "raise PROTOCOL
 /* Layout of exchange_facts.text. */
 struct http1_text {
 	char path[URL_PATH_MAX + 1];
-	char status[4];
 };
 _Static_assert(sizeof(struct http1_text) <= FACTS_TEXT_MAX, "raise FACTS_TEXT_MAX");
 
@@ -95,6 +95,14 @@ static inline void run_take(struct protocol_run *run, uint64_t count)
 	run->length -= count;
 }
 
+/* Of a line without its LF: cut, and without its CR. */
+static inline size_t http1_line_length(const uint8_t *line, size_t length)
+{
+	if (length > HTTP1_LINE_MAX)
+		length = HTTP1_LINE_MAX;
+	return length && line[length - 1] == '\r' ? length - 1 : length;
+}
+
 static inline uint64_t run_take_at_most(struct protocol_run *run, uint64_t count)
 {
 	uint64_t taken = count < run->length ? count : run->length;
@@ -103,9 +111,28 @@ static inline uint64_t run_take_at_most(struct protocol_run *run, uint64_t count
 	return taken;
 }
 
+/* A line whose beginning came in runs before, or whose end is not there yet. */
+bool http1_take_split_line(struct http1_parse *parse, const uint8_t **ret_line, size_t *ret_length);
+
 /* Take a line off the run. Returns false when its end is not there yet: then all of the run is kept. The line
  * given is without its end, is cut at HTTP1_LINE_MAX, and lives until the next call. */
-bool http1_take_line(struct http1_parse *parse, const uint8_t **ret_line, size_t *ret_length);
+static inline bool http1_take_line(struct http1_parse *parse, const uint8_t **ret_line,
+				   size_t *ret_length)
+{
+	struct protocol_run *run = parse->run;
+	const uint8_t *bytes = run->bytes;
+	const uint8_t *end = run->length ? memchr(bytes, '\n', run->length) : NULL;
+	size_t length;
+
+	if (!end || parse->side->line_bytes)
+		return http1_take_split_line(parse, ret_line, ret_length);
+	length = (size_t)(end - bytes);
+	run->bytes = end + 1;
+	run->length -= length + 1;
+	*ret_line = bytes;
+	*ret_length = http1_line_length(bytes, length);
+	return true;
+}
 
 /* The message's end will not be seen in its bytes. */
 enum protocol_step http1_go_dark(struct http1_parse *parse);

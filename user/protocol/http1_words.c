@@ -41,6 +41,27 @@ const char *http1_version_label(const uint8_t *bytes, size_t length)
 	return versions[bytes[7] - '0'];
 }
 
+#define STATUS_ONES(tens)                                                                         \
+	tens "0", tens "1", tens "2", tens "3", tens "4", tens "5", tens "6", tens "7", tens "8", \
+		tens "9"
+#define STATUS_TENS(hundreds)                                                                    \
+	STATUS_ONES(hundreds "0"), STATUS_ONES(hundreds "1"), STATUS_ONES(hundreds "2"),         \
+		STATUS_ONES(hundreds "3"), STATUS_ONES(hundreds "4"), STATUS_ONES(hundreds "5"), \
+		STATUS_ONES(hundreds "6"), STATUS_ONES(hundreds "7"), STATUS_ONES(hundreds "8"), \
+		STATUS_ONES(hundreds "9")
+
+const char *http1_status_label(const uint8_t digits[3])
+{
+	static const char statuses[][4] = {
+		STATUS_TENS("1"), STATUS_TENS("2"), STATUS_TENS("3"),
+		STATUS_TENS("4"), STATUS_TENS("5"), STATUS_TENS("6"),
+		STATUS_TENS("7"), STATUS_TENS("8"), STATUS_TENS("9"),
+	};
+	_Static_assert(sizeof(statuses) == 900 * 4, "one for each");
+
+	return statuses[(digits[0] - '1') * 100 + (digits[1] - '0') * 10 + (digits[2] - '0')];
+}
+
 static bool is_space(uint8_t c)
 {
 	return c == ' ' || c == '\t';
@@ -71,21 +92,29 @@ static int parse_length(const uint8_t *digits, size_t length, uint64_t *ret_valu
 	return 0;
 }
 
+static int expect(struct http1_framing *framing, uint64_t content_length)
+{
+	if (framing->has_length && framing->content_length != content_length)
+		return -EBADMSG;
+	framing->has_length = true;
+	framing->content_length = content_length;
+	return 0;
+}
+
 /* One value, or the same value several times in one or more lines: RFC 9110 §8.6. */
 static int add_content_length(struct http1_framing *framing, const uint8_t *value, size_t length)
 {
+	uint64_t number;
+
+	if (parse_length(value, length, &number) == 0)
+		return expect(framing, number);
 	while (true) {
 		const uint8_t *comma = memchr(value, ',', length), *item = value;
 		size_t item_length = comma ? (size_t)(comma - value) : length;
-		uint64_t number;
 
 		trim(&item, &item_length);
-		if (parse_length(item, item_length, &number) < 0)
+		if (parse_length(item, item_length, &number) < 0 || expect(framing, number) < 0)
 			return -EBADMSG;
-		if (framing->has_length && framing->content_length != number)
-			return -EBADMSG;
-		framing->has_length = true;
-		framing->content_length = number;
 		if (!comma)
 			return 0;
 		length -= (size_t)(comma + 1 - value);
@@ -108,29 +137,41 @@ static int add_transfer_encoding(struct http1_framing *framing, const uint8_t *v
 	return 0;
 }
 
+/* Eight characters in any case: a letter's cases differ in one bit, that of '-' must be as it is. */
+static bool is_word(const uint8_t *bytes, const char lower[8])
+{
+	uint64_t word, wanted;
+
+	memcpy(&word, bytes, sizeof(word));
+	memcpy(&wanted, lower, sizeof(wanted));
+	return (word | (wanted & 0x4040404040404040u) >> 1) == wanted;
+}
+
+static bool is_content_length(const uint8_t *line, size_t length)
+{
+	return length > 14 && line[14] == ':' && is_word(line, "content-") &&
+	       is_word(line + 6, "t-length");
+}
+
+static bool is_transfer_encoding(const uint8_t *line, size_t length)
+{
+	return length > 17 && line[17] == ':' && is_word(line, "transfer") &&
+	       is_word(line + 8, "-encodin") && is_word(line + 9, "encoding");
+}
+
 int http1_framing_add(struct http1_framing *framing, const uint8_t *line, size_t length)
 {
-	static const struct {
-		const char *name;
-		size_t length;
-		int (*add)(struct http1_framing *framing, const uint8_t *value, size_t length);
-	} fields[] = {
-		{ "content-length", 14, add_content_length },
-		{ "transfer-encoding", 17, add_transfer_encoding },
-	};
+	bool is_length = is_content_length(line, length);
+	size_t skip = is_length ? 15 : 18; /* the name and its colon */
+	const uint8_t *value;
 
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		const uint8_t *value = line + fields[i].length + 1;
-		size_t value_length;
-
-		if (length <= fields[i].length || line[fields[i].length] != ':' ||
-		    strncasecmp((const char *)line, fields[i].name, fields[i].length) != 0)
-			continue;
-		value_length = length - fields[i].length - 1;
-		trim(&value, &value_length);
-		return fields[i].add(framing, value, value_length);
-	}
-	return 0;
+	if (!is_length && !is_transfer_encoding(line, length))
+		return 0;
+	value = line + skip;
+	length -= skip;
+	trim(&value, &length);
+	return is_length ? add_content_length(framing, value, length) :
+			   add_transfer_encoding(framing, value, length);
 }
 
 static int hex_digit(uint8_t c)

@@ -16,6 +16,9 @@ const char *http1_method_label(const uint8_t *bytes, size_t length);
 /* "1.0", "1.1" …: static; NULL when the bytes are not `HTTP/1.` and a digit. */
 const char *http1_version_label(const uint8_t *bytes, size_t length);
 
+/* "100" to "999", static, of three digits of which the first is not 0. */
+const char *http1_status_label(const uint8_t digits[3]);
+
 /* What the fields of a head say of the body. */
 struct http1_framing {
 	uint64_t content_length;
@@ -23,6 +26,12 @@ struct http1_framing {
 	bool has_coding; /* Transfer-Encoding is there … */
 	bool is_chunked; /* … and its last coding is chunked */
 };
+
+/* Whether a field line could be one that http1_framing_add looks at: most are not, so that the call is spared. */
+static inline bool http1_may_frame(const uint8_t *line, size_t length)
+{
+	return (length > 14 && line[14] == ':') || (length > 17 && line[17] == ':');
+}
 
 /* Take in one field line, without its line end.
  * Returns 0; -EBADMSG when the framing is broken. A line that is no field is ignored, as servers do.

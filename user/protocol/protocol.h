@@ -94,8 +94,8 @@ struct protocol {
 
 	enum sniff_result (*sniff)(const uint8_t *bytes, size_t length);
 
-	/* Take bytes off the run until something is to be told. Call again until STEP_MORE; with an empty run too,
-	 * as a message may end with its head.
+	/* Take bytes off the run until something is to be told. Call again until STEP_MORE, or STEP_END with
+	 * an empty run; after other steps with an empty run too, as a message may end with its head.
 	 *
 	 * facts  after STEP_BEGIN those of the message begun; before, those of the oldest exchange that
 	 *        waits for this side, or empty ones. The answer's parser reads the request's note there. */

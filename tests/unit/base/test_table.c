@@ -125,6 +125,18 @@ static void finding_makes_newest(void **state)
 	ASSERT_ORDER(&fixture->table, 1, 3, 4, 2, 0);
 }
 
+static void touching_makes_newest(void **state)
+{
+	struct fixture *fixture = *state;
+
+	table_touch(&fixture->table, &fixture->items[4].node);
+	ASSERT_ORDER(&fixture->table, 0, 1, 2, 3, 4);
+	table_touch(&fixture->table, &fixture->items[1].node);
+	ASSERT_ORDER(&fixture->table, 0, 2, 3, 4, 1);
+	table_touch(&fixture->table, &fixture->items[0].node);
+	ASSERT_ORDER(&fixture->table, 2, 3, 4, 1, 0);
+}
+
 static void limit_refuses_and_changes_nothing(void **state)
 {
 	struct fixture *fixture = *state;
@@ -289,6 +301,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(finds_what_was_inserted, fixture_init,
 						fixture_done),
 		cmocka_unit_test_setup_teardown(finding_makes_newest, fixture_init, fixture_done),
+		cmocka_unit_test_setup_teardown(touching_makes_newest, fixture_init, fixture_done),
 		cmocka_unit_test_setup_teardown(limit_refuses_and_changes_nothing, fixture_init,
 						fixture_done),
 		cmocka_unit_test_setup_teardown(removes_first_middle_and_last, fixture_init,

@@ -12,6 +12,7 @@
 
 #define A100 \
 	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define A50 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define OK_HEAD "HTTP/1.1 200 OK\r\n"
 #define REQUEST(method, path, version) "Q-begin Q-head(" method " " path " " version ") Q-end"
 
@@ -29,6 +30,12 @@ static const struct {
 	{ "GET http://localhost/a?b HTTP/1.1\r\n\r\n", REQUEST("GET", "/a", "1.1") },
 	{ "GET http://localhost?b/c HTTP/1.1\r\n\r\n", REQUEST("GET", "/", "1.1") },
 	{ "GET http://localhost HTTP/1.1\r\n\r\n", REQUEST("GET", "/", "1.1") },
+	{ "GET /a?b#c?d HTTP/1.1\r\n\r\n", REQUEST("GET", "/a", "1.1") },
+	{ "HEAD /a HTTP/1.1\r\n\r\n", REQUEST("HEAD", "/a", "1.1") },
+	{ "CONNECT /a HTTP/1.1\r\n\r\n", REQUEST("CONNECT", "-", "1.1") },
+	{ "GETX /a HTTP/1.1\r\n\r\n", REQUEST("_OTHER", "/a", "1.1") },
+	{ "GET /" A100 A100 A100 " HTTP/1.1\r\n\r\n",
+	  REQUEST("GET", "/" A100 A100 A50 "aaaa", "1.1") },
 	{ "OPTIONS * HTTP/1.1\r\n\r\n", REQUEST("OPTIONS", "*", "1.1") },
 	{ "CONNECT h:443 HTTP/1.1\r\n\r\n", REQUEST("CONNECT", "-", "1.1") },
 	{ "get / HTTP/1.1\r\n\r\n", REQUEST("_OTHER", "/", "1.1") },
@@ -41,6 +48,10 @@ static const struct {
 	{ "GET / HTTP/1.1\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 	  REQUEST("GET", "/", "1.1") },
 	{ "GET / HTTP/1.1\r\nX: " A100 A100 "\r\n\r\n", REQUEST("GET", "/", "1.1") },
+	{ "GET / HTTP/1.1\r\nContent-Lengt\x0d: 9\r\n\r\n", REQUEST("GET", "/", "1.1") },
+	{ "GET / HTTP/1.1\r\nContent\x0dLength: 9\r\n\r\n", REQUEST("GET", "/", "1.1") },
+	{ "GET / HTTP/1.1\r\n\tfolded\r\nContent-Length: 1\r\n\r\na",
+	  REQUEST("GET", "/", "1.1") "(1)" },
 
 	{ "\x16\x03\x01", "Q-begin Q-not-mine" },
 	{ " GET / HTTP/1.1\r\n", "Q-begin Q-not-mine" },
@@ -48,6 +59,8 @@ static const struct {
 	{ "GE(T / HTTP/1.1\r\n", "Q-begin Q-not-mine" },
 	{ "AAAAAAAAAAAAAAAAAAAAAAAAA / HTTP/1.1\r\n", "Q-begin Q-not-mine" },
 	{ "GET /\r\n", "Q-begin Q-not-mine" },
+	{ "GET / HTTP/1.1 x\r\n\r\n", "Q-begin Q-not-mine" },
+	{ "GET /?\x01 HTTP/1.1\r\n\r\n", "Q-begin Q-not-mine" },
 	{ "GET /\x01 HTTP/1.1\r\n", "Q-begin Q-not-mine" },
 	{ "GET /\x7f HTTP/1.1\r\n", "Q-begin Q-not-mine" },
 	{ "GET / HTTP/2.0\r\n", "Q-begin Q-not-mine" },
@@ -144,6 +157,13 @@ static void refuses_a_null_byte(void **state)
 	transcript_clear(&transcript);
 	transcript_feed(&transcript, SIDE_REQUEST, "GET / HTTP/1.1\r\nX: \0\r\n", 22, 22);
 	assert_string_equal(transcript.text, "Q-begin Q-broken");
+	transcript_clear(&transcript);
+	transcript_feed(&transcript, SIDE_REQUEST, "GET\0 / HTTP/1.1\r\n\r\n", 19, 19);
+	assert_string_equal(transcript.text, "Q-begin Q-not-mine");
+	transcript_clear(&transcript); /* in a body it is nothing special */
+	transcript_feed(&transcript, SIDE_REQUEST,
+			"PUT / HTTP/1.1\r\nContent-Length: 2\r\nX: y\r\n\r\n\0\0", 45, 45);
+	assert_string_equal(transcript.text, REQUEST("PUT", "/", "1.1") "(2)");
 }
 
 /* Where the capture ends in the head, and what is left of it. */

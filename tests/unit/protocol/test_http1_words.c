@@ -49,6 +49,19 @@ static void knows_versions(void **state)
 	assert_null(http1_version_label(bytes("http/1.1"), 8));
 }
 
+static void knows_statuses(void **state)
+{
+	(void)state;
+	for (int status = 100; status <= 999; status++) {
+		const uint8_t digits[3] = { (uint8_t)('0' + status / 100),
+					    (uint8_t)('0' + status / 10 % 10),
+					    (uint8_t)('0' + status % 10) };
+
+		assert_int_equal(strlen(http1_status_label(digits)), 3);
+		assert_memory_equal(http1_status_label(digits), digits, 3);
+	}
+}
+
 static int add(struct http1_framing *framing, const char *line)
 {
 	return http1_framing_add(framing, bytes(line), strlen(line));
@@ -92,9 +105,9 @@ static void reads_chunk_sizes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(knows_methods),     cmocka_unit_test(knows_token_characters),
-		cmocka_unit_test(knows_versions),    cmocka_unit_test(reads_the_framing),
-		cmocka_unit_test(reads_chunk_sizes),
+		cmocka_unit_test(knows_methods),	  cmocka_unit_test(knows_statuses),
+		cmocka_unit_test(knows_token_characters), cmocka_unit_test(knows_versions),
+		cmocka_unit_test(reads_the_framing),	  cmocka_unit_test(reads_chunk_sizes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
