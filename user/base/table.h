@@ -47,9 +47,6 @@ void table_touch(struct table *table, struct table_node *node);
  * Returns 0; -ENOSPC when the table is at its limit (evict table->oldest first). */
 int table_insert(struct table *table, struct table_node *node, uint64_t hash);
 
-/* Make a node that is inside the newest. */
-void table_touch(struct table *table, struct table_node *node);
-
 /* Take a node out; it must be inside. */
 void table_remove(struct table *table, struct table_node *node);
 
