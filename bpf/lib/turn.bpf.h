@@ -116,6 +116,8 @@ static __always_inline void turn_late(struct turn_scratch *scratch, struct conn_
 	__u32 captured, bytes = (__u32)call->bytes;
 	__u64 tail = 0; /* nobody asks */
 
+	if (bytes > conn->late_bytes) /* it moved more after the last read that saw it under way */
+		conn->write_seq += bytes - conn->late_bytes;
 	conn->late_bytes -= bytes < conn->late_bytes ? bytes : conn->late_bytes;
 	if (conn->mode != MODE_MESSAGES)
 		return;
@@ -152,8 +154,12 @@ static __always_inline bool turn_header_ends(const struct turn_scratch *scratch,
  * turn before this one. Returns turn flags. */
 static __always_inline __u32 turn_notice_overtaken(struct conn_state *conn, __u32 pending)
 {
+	bool is_known = conn->late_bytes; /* a long write moves its bytes bit by bit */
+
 	conn->write_seq += pending;
-	conn->late_bytes = pending;
+	conn->late_bytes += pending;
+	if (is_known)
+		return 0;
 	if (conn->turn_no && conn->turn.dir == DIR_WRITE) {
 		conn->late_turn_no = conn->turn_no;
 		return 0;
