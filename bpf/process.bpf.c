@@ -138,7 +138,8 @@ static __always_inline void exec_fill(struct event_process_exec *event,
 	BPF_CORE_READ_STR_INTO(&event->comm, task, comm);
 }
 
-static __always_inline int on_exec(const struct task_struct *task, const struct linux_binprm *bprm)
+/* filename: in the kernel's memory. */
+static __always_inline int on_exec(const struct task_struct *task, const char *filename)
 {
 	__u32 zero = 0, end, size;
 	struct exec_scratch *scratch = bpf_map_lookup_elem(&exec_scratch, &zero);
@@ -154,8 +155,8 @@ static __always_inline int on_exec(const struct task_struct *task, const struct 
 	args.end = BPF_CORE_READ(task, mm, arg_end);
 	env.start = BPF_CORE_READ(task, mm, env_start);
 	env.end = BPF_CORE_READ(task, mm, env_end);
-	event->path_bytes = text_length(bpf_probe_read_kernel_str(
-		scratch->payload, PROCESS_PATH_MAX, BPF_CORE_READ(bprm, filename)));
+	event->path_bytes = text_length(
+		bpf_probe_read_kernel_str(scratch->payload, PROCESS_PATH_MAX, filename));
 	end = exec_append_args(scratch, event->path_bytes, args);
 	exec_read_environment(scratch, env);
 	end = exec_append(scratch, end, scratch->service_name, event->service_name_bytes,
@@ -181,18 +182,14 @@ static __always_inline int on_exec(const struct task_struct *task, const struct 
 	return 0;
 }
 
-static __always_inline int on_fork(const struct task_struct *parent,
-				   const struct task_struct *child)
+static __always_inline int on_new_process(__u32 parent_tgid, __u32 child_tgid, __u64 start_ns)
 {
 	struct event_process_fork event = {};
 	struct process_state *process;
 
-	event.child_tgid = (__u32)BPF_CORE_READ(child, tgid);
-	if (event.child_tgid != (__u32)BPF_CORE_READ(child, pid))
-		return 0; /* a thread */
-	emit_fill_header(&event.header, (__u32)BPF_CORE_READ(parent, tgid), EVENT_PROCESS_FORK,
-			 sizeof(event));
-	event.start_ns = BPF_CORE_READ(child, start_boottime);
+	event.child_tgid = child_tgid;
+	emit_fill_header(&event.header, parent_tgid, EVENT_PROCESS_FORK, sizeof(event));
+	event.start_ns = start_ns;
 	process_forget_ignored(event.child_tgid);
 	process = process_find(event.header.tgid);
 	if (process && (process->flags & PROCESS_IGNORED)) {
@@ -202,6 +199,17 @@ static __always_inline int on_fork(const struct task_struct *parent,
 	}
 	emit_copy(RING_PROCESS, &event.header, sizeof(event));
 	return 0;
+}
+
+static __always_inline int on_fork(const struct task_struct *parent,
+				   const struct task_struct *child)
+{
+	__u32 child_tgid = (__u32)BPF_CORE_READ(child, tgid);
+
+	if (child_tgid != (__u32)BPF_CORE_READ(child, pid))
+		return 0; /* a thread */
+	return on_new_process((__u32)BPF_CORE_READ(parent, tgid), child_tgid,
+			      BPF_CORE_READ(child, start_boottime));
 }
 
 static __always_inline int on_task_exit(const struct task_struct *task)
@@ -221,13 +229,13 @@ static __always_inline int on_task_exit(const struct task_struct *task)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(exec__tp_btf, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	return on_exec(task, bprm);
+	return on_exec(task, BPF_CORE_READ(bprm, filename));
 }
 
 SEC("raw_tp/sched_process_exec")
 int BPF_PROG(exec__raw_tp, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	return on_exec(task, bprm);
+	return on_exec(task, BPF_CORE_READ(bprm, filename));
 }
 
 SEC("tp_btf/sched_process_fork")
@@ -252,4 +260,30 @@ SEC("raw_tp/sched_process_exit")
 int BPF_PROG(last_exit__raw_tp, struct task_struct *task)
 {
 	return on_task_exit(task);
+}
+
+/* Perf tracepoints, for kernels that preempt the programs above (probe.bpf.c). */
+
+SEC("tp/sched/sched_process_exec")
+int exec__tp(struct trace_event_raw_sched_process_exec *ctx)
+{
+	__u32 offset = ctx->__data_loc_filename & 0xffff;
+
+	return on_exec((const struct task_struct *)bpf_get_current_task(),
+		       (const char *)ctx + offset);
+}
+
+/* The child does not run yet, so its start time is not at hand: 0, unknown. */
+SEC("tp/task/task_newtask")
+int fork__tp(struct trace_event_raw_task_newtask *ctx)
+{
+	if (ctx->clone_flags & CLONE_THREAD)
+		return 0;
+	return on_new_process((__u32)(bpf_get_current_pid_tgid() >> 32), (__u32)ctx->pid, 0);
+}
+
+SEC("tp/sched/sched_process_exit")
+int last_exit__tp(void *ctx)
+{
+	return on_task_exit((const struct task_struct *)bpf_get_current_task());
 }

@@ -239,6 +239,15 @@ int BPF_PROG(exit__tp_btf, struct pt_regs *regs, long ret)
 	return on_exit((__u64)regs->REGS_SYSCALL_NR, ret, regs, true);
 }
 
+/* A perf tracepoint: dearer, but run with preemption off on every kernel (probe.bpf.c). */
+SEC("tp/raw_syscalls/sys_exit")
+int exit__tp(struct trace_event_raw_sys_exit *ctx)
+{
+	const struct pt_regs *regs = (const void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+	return on_exit((__u64)ctx->id, ctx->ret, regs, true);
+}
+
 SEC("raw_tp/sys_exit")
 int BPF_PROG(exit__raw_tp, struct pt_regs *regs, long ret)
 {

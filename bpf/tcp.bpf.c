@@ -263,3 +263,35 @@ int BPF_PROG(rst_rx__raw_tp, struct sock *sk)
 {
 	return on_reset_received(sk);
 }
+
+/* Perf tracepoints, for kernels that preempt the programs above (probe.bpf.c). */
+
+SEC("tp/sock/inet_sock_set_state")
+int state__tp(struct trace_event_raw_inet_sock_set_state *ctx)
+{
+	return on_state_change((struct sock *)ctx->skaddr, ctx->oldstate, ctx->newstate);
+}
+
+SEC("tp/tcp/tcp_destroy_sock")
+int destroy__tp(struct trace_event_raw_tcp_event_sk *ctx)
+{
+	return on_destroy((struct sock *)ctx->skaddr);
+}
+
+SEC("tp/tcp/tcp_retransmit_skb")
+int retrans__tp(struct trace_event_raw_tcp_retransmit_skb *ctx)
+{
+	return on_retransmit(ctx->skaddr);
+}
+
+SEC("tp/tcp/tcp_send_reset")
+int rst_tx__tp(struct trace_event_raw_tcp_send_reset *ctx)
+{
+	return on_reset_sent(ctx->skaddr);
+}
+
+SEC("tp/tcp/tcp_receive_reset")
+int rst_rx__tp(struct trace_event_raw_tcp_event_sk *ctx)
+{
+	return on_reset_received(ctx->skaddr);
+}

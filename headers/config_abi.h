@@ -136,6 +136,13 @@ struct event_count {
 };
 _Static_assert(sizeof(struct event_count) == 56, "event_count is shared");
 
+/* What bpf/probe.bpf.c finds out. */
+enum probe_answer {
+	PROBE_UNKNOWN = 0,
+	PROBE_PREEMPTION_OFF = 1, /* raw tracepoint programs run with preemption off */
+	PROBE_PREEMPTION_ON = 2,
+};
+
 /* Argument of the control programs, run by user space with BPF_PROG_TEST_RUN. */
 enum control_op {
 	CONTROL_CONN_MODE = 1,	   /* key: sock, id: conn_id, value: enum conn_mode */

@@ -165,6 +165,40 @@ struct linux_binprm {
 	const char *filename;
 };
 
+/* Perf tracepoints: what include/trace/events/ puts into their records. */
+
+struct trace_event_raw_sys_exit {
+	long id;
+	long ret;
+};
+
+struct trace_event_raw_inet_sock_set_state {
+	const void *skaddr;
+	int oldstate;
+	int newstate;
+};
+
+struct trace_event_raw_tcp_event_sk {
+	const void *skaddr;
+};
+
+struct trace_event_raw_tcp_retransmit_skb {
+	const void *skaddr;
+};
+
+struct trace_event_raw_tcp_send_reset {
+	const void *skaddr;
+};
+
+struct trace_event_raw_sched_process_exec {
+	__u32 __data_loc_filename; /* offset from the record's start in the lower half */
+};
+
+struct trace_event_raw_task_newtask {
+	int pid;
+	unsigned long clone_flags;
+};
+
 /* Iterators. */
 
 struct bpf_iter_meta {
@@ -204,6 +238,7 @@ enum {
 #define S_IFSOCK 0140000
 #define SHUTDOWN_MASK 3
 #define SOCK_DONE 1 /* bit of skc_flags: the peer's FIN was received */
+#define CLONE_THREAD 0x10000
 #define MSG_PEEK 2
 #define MSG_TRUNC 0x20
 

@@ -5,7 +5,7 @@
 #include <poll.h>
 #include <sched.h>
 
-#include "observer.h"
+#include "scenes.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -258,6 +258,7 @@ static void check_nothing(FILE *out, const struct observer *observer)
 
 /* --- open before anything was loaded --- */
 
+/* Nobody listens on either port any more: both ends are taken for clients, which one of them is not. */
 static void act_open_before(struct stage *stage)
 {
 	struct ends ends = stage_ends(stage);
@@ -302,65 +303,74 @@ static void act_served_before(struct stage *stage)
 }
 
 static const struct scene scenes[] = {
-	{ .name = "established", .act = act_established, .expected = 
-	  "client connect established\n"
-	  "client close sent 0 received 0\n"
-	  "server accept\n"
-	  "server close sent 0 received 0\n"
-	  "it counts established 1 accepts 1 client-closes 1 server-closes 1\n" },
+	{ .name = "established",
+	  .act = act_established,
+	  .expected = "client connect established\n"
+		      "client close sent 0 received 0\n"
+		      "server accept\n"
+		      "server close sent 0 received 0\n"
+		      "it counts established 1 accepts 1 client-closes 1 server-closes 1\n" },
 	{ .name = "established_over_ipv6",
 	  .act = act_established,
-	  .expected = 
-	  "client connect established\n"
-	  "client close sent 0 received 0\n"
-	  "server accept\n"
-	  "server close sent 0 received 0\n"
-	  "it counts established 1 accepts 1 client-closes 1 server-closes 1\n",
+	  .expected = "client connect established\n"
+		      "client close sent 0 received 0\n"
+		      "server accept\n"
+		      "server close sent 0 received 0\n"
+		      "it counts established 1 accepts 1 client-closes 1 server-closes 1\n",
 	  .family = AF_INET6 },
-	{ .name = "server_closes_first", .act = act_server_closes_first, .expected = 
-	  "client connect established\n"
-	  "client close sent 0 received 0\n"
-	  "server accept\n"
-	  "server close sent 0 received 0\n"
-	  "it counts established 1 accepts 1 client-closes 1 server-closes 1\n" },
-	{ .name = "refused", .act = act_refused, .expected = 
-	  "client connect refused ECONNREFUSED reset-received\n"
-	  "it counts refused 1 resets-received 1 connect.ECONNREFUSED 1\n" },
-	{ .name = "refused_without_waiting", .act = act_refused_without_waiting, .expected = 
-	  "client connect refused ECONNREFUSED reset-received\n"
-	  "it counts refused 1 resets-received 1\n" },
-	{ .name = "second_try", .act = act_second_try, .expected = 
-	  "client connect refused ECONNREFUSED reset-received\n"
-	  "client2 connect established\n"
-	  "client2 close sent 0 received 0\n"
-	  "server close sent 0 received 0\n"
-	  "it counts established 1 refused 1 client-closes 1 server-closes 1 resets-sent "
-	  "1 resets-received 2 connect.ECONNREFUSED 1\n" },
-	{ .name = "unreachable", .act = act_unreachable, .expected = 
-	  "client connect unreachable ENETUNREACH unsent\n"
-	  "it counts unreachable 1 connect.ENETUNREACH 1\n" },
-	{ .name = "reset", .act = act_reset, .expected = 
-	  "client connect established\n"
-	  "client turn 1 write 1/1 tail \"x\" call 1 at 0 \"x\"\n"
-	  "client close sent 1 received 0 turn 1 write 1/1 tail \"x\"\n"
-	  "server accept\n"
-	  "server turn 1 read 1/1 tail \"x\" call 1 at 0 \"x\"\n"
-	  "server close sent 0 received 1 turn 1 read 1/1 tail \"x\" reset-received\n"
-	  "it counts established 1 accepts 1 client-closes 1 server-closes 1 sent 1 "
-	  "received 1 resets-sent 1 resets-received 1 read.ECONNRESET 1\n" },
-	{ .name = "not_accepted", .act = act_not_accepted, .expected = 
-	  "client connect established\n"
-	  "client close sent 0 received 0 reset-received\n"
-	  "server close sent 0 received 0\n"
-	  "it counts established 1 client-closes 1 server-closes 1 resets-sent 1 "
-	  "resets-received 1\n" },
-	{ .name = "accepted_by_child", .act = act_accepted_by_child, .expected = 
-	  "client connect established\n"
-	  "client close sent 0 received 0\n"
-	  "server accept by child\n"
-	  "server close sent 0 received 0 by child\n"
-	  "it counts established 1 client-closes 1\n"
-	  "child counts accepts 1 server-closes 1\n" },
+	{ .name = "server_closes_first",
+	  .act = act_server_closes_first,
+	  .expected = "client connect established\n"
+		      "client close sent 0 received 0\n"
+		      "server accept\n"
+		      "server close sent 0 received 0\n"
+		      "it counts established 1 accepts 1 client-closes 1 server-closes 1\n" },
+	{ .name = "refused",
+	  .act = act_refused,
+	  .expected = "client connect refused ECONNREFUSED reset-received\n"
+		      "it counts refused 1 resets-received 1 connect.ECONNREFUSED 1\n" },
+	{ .name = "refused_without_waiting",
+	  .act = act_refused_without_waiting,
+	  .expected = "client connect refused ECONNREFUSED reset-received\n"
+		      "it counts refused 1 resets-received 1\n" },
+	{ .name = "second_try",
+	  .act = act_second_try,
+	  .expected =
+		  "client connect refused ECONNREFUSED reset-received\n"
+		  "client2 connect established\n"
+		  "client2 close sent 0 received 0\n"
+		  "server close sent 0 received 0\n"
+		  "it counts established 1 refused 1 client-closes 1 server-closes 1 resets-sent "
+		  "1 resets-received 2 connect.ECONNREFUSED 1\n" },
+	{ .name = "unreachable",
+	  .act = act_unreachable,
+	  .expected = "client connect unreachable ENETUNREACH unsent\n"
+		      "it counts unreachable 1 connect.ENETUNREACH 1\n" },
+	{ .name = "reset",
+	  .act = act_reset,
+	  .expected = "client connect established\n"
+		      "client turn 1 write 1/1 tail \"x\" call 1 at 0 \"x\"\n"
+		      "client close sent 1 received 0 turn 1 write 1/1 tail \"x\"\n"
+		      "server accept\n"
+		      "server turn 1 read 1/1 tail \"x\" call 1 at 0 \"x\"\n"
+		      "server close sent 0 received 1 turn 1 read 1/1 tail \"x\" reset-received\n"
+		      "it counts established 1 accepts 1 client-closes 1 server-closes 1 sent 1 "
+		      "received 1 resets-sent 1 resets-received 1 read.ECONNRESET 1\n" },
+	{ .name = "not_accepted",
+	  .act = act_not_accepted,
+	  .expected = "client connect established\n"
+		      "client close sent 0 received 0 reset-received\n"
+		      "server close sent 0 received 0\n"
+		      "it counts established 1 client-closes 1 server-closes 1 resets-sent 1 "
+		      "resets-received 1\n" },
+	{ .name = "accepted_by_child",
+	  .act = act_accepted_by_child,
+	  .expected = "client connect established\n"
+		      "client close sent 0 received 0\n"
+		      "server accept by child\n"
+		      "server close sent 0 received 0 by child\n"
+		      "it counts established 1 client-closes 1\n"
+		      "child counts accepts 1 server-closes 1\n" },
 	{ .name = "reuse_port", .act = act_reuse_port, .check = check_reuse_port },
 	{ .name = "listen_queue_overflow",
 	  .act = act_overflow,
@@ -369,41 +379,43 @@ static const struct scene scenes[] = {
 };
 
 static const struct scene scenes_before[] = {
-	{ .name = "connection", .act = act_open_before, .expected = 
-	  
-	  "unknown turn 1 read 6/1 tail \"unseen\" call 6 at 0 \"unseen\" preexisting\n"
-	  "unknown turn 2 write 4/1 tail \"seen\" call 4 at 0 \"seen\" after read 6/1 "
-	  "tail \"unseen\" preexisting\n"
-	  "unknown close sent 4 received 6 turn 2 write 4/1 tail \"seen\" opened before "
-	  "preexisting\n"
-	  "unknown2 turn 1 read 4/1 tail \"seen\" call 4 at 0 \"seen\" preexisting\n"
-	  "unknown2 close sent 6 received 4 turn 1 read 4/1 tail \"seen\" opened before "
-	  "preexisting\n"
-	  "it counts unknown-exchanges 1 unknown-closes 2 sent 10 received 10\n", .starts_before = true },
+	{ .name = "connection",
+	  .act = act_open_before,
+	  .expected =
+
+		  "client turn 1 read 6/1 tail \"unseen\" call 6 at 0 \"unseen\" preexisting\n"
+		  "client turn 2 write 4/1 tail \"seen\" call 4 at 0 \"seen\" after read 6/1 "
+		  "tail \"unseen\" preexisting\n"
+		  "client close sent 4 received 6 turn 2 write 4/1 tail \"seen\" opened before "
+		  "preexisting\n"
+		  "client2 turn 1 read 4/1 tail \"seen\" call 4 at 0 \"seen\" preexisting\n"
+		  "client2 close sent 6 received 4 turn 1 read 4/1 tail \"seen\" opened before "
+		  "preexisting\n"
+		  "it counts client-closes 2 sent 10 received 10\n",
+	  .starts_before = true },
 	{ .name = "listener",
 	  .act = act_listening_before,
-	  .expected = 
-	  "client connect established\n"
-	  "client close sent 0 received 0\n"
-	  "server accept\n"
-	  "server close sent 0 received 0\n"
-	  "it counts established 1 accepts 1 client-closes 1 server-closes 1\n",
+	  .expected = "client connect established\n"
+		      "client close sent 0 received 0\n"
+		      "server accept\n"
+		      "server close sent 0 received 0\n"
+		      "it counts established 1 accepts 1 client-closes 1 server-closes 1\n",
 	  .starts_before = true },
 	{ .name = "served_connection",
 	  .act = act_served_before,
-	  .expected = 
-	  "client turn 1 write 3/1 tail \"ask\" call 3 at 0 \"ask\" preexisting\n"
-	  "client turn 2 read 6/1 tail \"answer\" call 6 at 0 \"answer\" after write 3/1 "
-	  "tail \"ask\" preexisting\n"
-	  "client close sent 3 received 6 turn 2 read 6/1 tail \"answer\" opened before "
-	  "preexisting\n"
-	  "server turn 1 read 3/1 tail \"ask\" call 3 at 0 \"ask\" preexisting\n"
-	  "server turn 2 write 6/1 tail \"answer\" call 6 at 0 \"answer\" after read 3/1 "
-	  "tail \"ask\" preexisting\n"
-	  "server close sent 6 received 3 turn 2 write 6/1 tail \"answer\" opened before "
-	  "preexisting\n"
-	  "it counts client-exchanges 1 client-closes 1 server-exchanges 1 server-closes "
-	  "1 sent 9 received 9\n",
+	  .expected =
+		  "client turn 1 write 3/1 tail \"ask\" call 3 at 0 \"ask\" preexisting\n"
+		  "client turn 2 read 6/1 tail \"answer\" call 6 at 0 \"answer\" after write 3/1 "
+		  "tail \"ask\" preexisting\n"
+		  "client close sent 3 received 6 turn 2 read 6/1 tail \"answer\" opened before "
+		  "preexisting\n"
+		  "server turn 1 read 3/1 tail \"ask\" call 3 at 0 \"ask\" preexisting\n"
+		  "server turn 2 write 6/1 tail \"answer\" call 6 at 0 \"answer\" after read 3/1 "
+		  "tail \"ask\" preexisting\n"
+		  "server close sent 6 received 3 turn 2 write 6/1 tail \"answer\" opened before "
+		  "preexisting\n"
+		  "it counts client-exchanges 1 client-closes 1 server-exchanges 1 server-closes "
+		  "1 sent 9 received 9\n",
 	  .starts_before = true },
 };
 

@@ -2,7 +2,7 @@
 /* What user space asks of the kernel side while traffic flows: no more events of a connection, nothing of a process. */
 #include <signal.h>
 
-#include "observer.h"
+#include "scenes.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -148,8 +148,8 @@ static void check_exec(FILE *out, const struct observer *observer)
 	struct error_counts counts = { .tgid = observer->stage->cast[1].tgid };
 
 	(void)kernel_table_each(loader_map(observer->loader, "syscall_errors"),
-				sizeof(struct syscall_error_key), sizeof(uint64_t),
-				add_error_count, &counts);
+				sizeof(struct syscall_error_key), sizeof(uint64_t), add_error_count,
+				&counts);
 	for (size_t i = 0; i < counts.count; i++)
 		if (counts.rows[i].key.error == ESRCH)
 			return;
@@ -182,68 +182,67 @@ static const struct scene scenes[] = {
 	{ .name = "lengths_only",
 	  .act = act_two_exchanges,
 	  .meanwhile = stop_messages,
-	  .expected = 
-	  "client connect established\n"
-	  "client turn 1 write 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
-	  "client turn 2 read 2/1 tail \"ok\" call 2 at 0 \"ok\" after write 5/1 tail "
-	  "\"hello\"\n"
-	  "client close sent 10 received 4 turn 4 read 2/1 tail unseen\n"
-	  "server accept\n"
-	  "server turn 1 read 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
-	  "server turn 2 write 2/1 tail \"ok\" call 2 at 0 \"ok\" after read 5/1 tail "
-	  "\"hello\"\n"
-	  "server close sent 4 received 10 turn 4 write 2/1 tail unseen\n"
-	  "it counts established 1 accepts 1 client-exchanges 2 client-closes 1 "
-	  "server-exchanges 2 server-closes 1 sent 14 received 14\n" },
+	  .expected = "client connect established\n"
+		      "client turn 1 write 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
+		      "client turn 2 read 2/1 tail \"ok\" call 2 at 0 \"ok\" after write 5/1 tail "
+		      "\"hello\"\n"
+		      "client close sent 10 received 4 turn 4 read 2/1 tail unseen\n"
+		      "server accept\n"
+		      "server turn 1 read 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
+		      "server turn 2 write 2/1 tail \"ok\" call 2 at 0 \"ok\" after read 5/1 tail "
+		      "\"hello\"\n"
+		      "server close sent 4 received 10 turn 4 write 2/1 tail unseen\n"
+		      "it counts established 1 accepts 1 client-exchanges 2 client-closes 1 "
+		      "server-exchanges 2 server-closes 1 sent 14 received 14\n" },
 	{ .name = "not_there",
 	  .act = act_two_exchanges,
 	  .meanwhile = miss_connections,
-	  .expected = 
-	  "client connect established\n"
-	  "client turn 1 write 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
-	  "client turn 2 read 2/1 tail \"ok\" call 2 at 0 \"ok\" after write 5/1 tail "
-	  "\"hello\"\n"
-	  "client turn 3 write 5/1 tail \"hello\" call 5 at 0 \"hello\" after read 2/1 "
-	  "tail \"ok\"\n"
-	  "client turn 4 read 2/1 tail \"ok\" call 2 at 0 \"ok\" after write 5/1 tail "
-	  "\"hello\"\n"
-	  "client close sent 10 received 4 turn 4 read 2/1 tail \"ok\"\n"
-	  "server accept\n"
-	  "server turn 1 read 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
-	  "server turn 2 write 2/1 tail \"ok\" call 2 at 0 \"ok\" after read 5/1 tail "
-	  "\"hello\"\n"
-	  "server turn 3 read 5/1 tail \"hello\" call 5 at 0 \"hello\" after write 2/1 "
-	  "tail \"ok\"\n"
-	  "server turn 4 write 2/1 tail \"ok\" call 2 at 0 \"ok\" after read 5/1 tail "
-	  "\"hello\"\n"
-	  "server close sent 4 received 10 turn 4 write 2/1 tail \"ok\"\n"
-	  "it counts established 1 accepts 1 client-exchanges 2 client-closes 1 "
-	  "server-exchanges 2 server-closes 1 sent 14 received 14\n" },
-	{ .name = "ignored", .act = act_exchange_and_fail, .meanwhile = ignore, .expected = 
-	  "it counts established 1 client-closes 1 server-closes 1 sent 7 received 7\n" },
+	  .expected = "client connect established\n"
+		      "client turn 1 write 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
+		      "client turn 2 read 2/1 tail \"ok\" call 2 at 0 \"ok\" after write 5/1 tail "
+		      "\"hello\"\n"
+		      "client turn 3 write 5/1 tail \"hello\" call 5 at 0 \"hello\" after read 2/1 "
+		      "tail \"ok\"\n"
+		      "client turn 4 read 2/1 tail \"ok\" call 2 at 0 \"ok\" after write 5/1 tail "
+		      "\"hello\"\n"
+		      "client close sent 10 received 4 turn 4 read 2/1 tail \"ok\"\n"
+		      "server accept\n"
+		      "server turn 1 read 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
+		      "server turn 2 write 2/1 tail \"ok\" call 2 at 0 \"ok\" after read 5/1 tail "
+		      "\"hello\"\n"
+		      "server turn 3 read 5/1 tail \"hello\" call 5 at 0 \"hello\" after write 2/1 "
+		      "tail \"ok\"\n"
+		      "server turn 4 write 2/1 tail \"ok\" call 2 at 0 \"ok\" after read 5/1 tail "
+		      "\"hello\"\n"
+		      "server close sent 4 received 10 turn 4 write 2/1 tail \"ok\"\n"
+		      "it counts established 1 accepts 1 client-exchanges 2 client-closes 1 "
+		      "server-exchanges 2 server-closes 1 sent 14 received 14\n" },
+	{ .name = "ignored",
+	  .act = act_exchange_and_fail,
+	  .meanwhile = ignore,
+	  .expected =
+		  "it counts established 1 client-closes 1 server-closes 1 sent 7 received 7\n" },
 	{ .name = "ignored_no_more",
 	  .act = act_exchange_and_fail,
 	  .meanwhile = ignore_and_relent,
-	  .expected = 
-	  "client connect established\n"
-	  "client turn 1 write 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
-	  "client turn 2 read 2/1 tail \"ok\" call 2 at 0 \"ok\" after write 5/1 tail "
-	  "\"hello\"\n"
-	  "client close sent 5 received 2 turn 2 read 2/1 tail \"ok\"\n"
-	  "server accept\n"
-	  "server turn 1 read 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
-	  "server turn 2 write 2/1 tail \"ok\" call 2 at 0 \"ok\" after read 5/1 tail "
-	  "\"hello\"\n"
-	  "server close sent 2 received 5 turn 2 write 2/1 tail \"ok\"\n"
-	  "error close EBADF\n"
-	  "it counts established 1 accepts 1 client-exchanges 1 client-closes 1 "
-	  "server-exchanges 1 server-closes 1 sent 7 received 7 close.EBADF 1\n" },
+	  .expected = "client connect established\n"
+		      "client turn 1 write 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
+		      "client turn 2 read 2/1 tail \"ok\" call 2 at 0 \"ok\" after write 5/1 tail "
+		      "\"hello\"\n"
+		      "client close sent 5 received 2 turn 2 read 2/1 tail \"ok\"\n"
+		      "server accept\n"
+		      "server turn 1 read 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
+		      "server turn 2 write 2/1 tail \"ok\" call 2 at 0 \"ok\" after read 5/1 tail "
+		      "\"hello\"\n"
+		      "server close sent 2 received 5 turn 2 write 2/1 tail \"ok\"\n"
+		      "error close EBADF\n"
+		      "it counts established 1 accepts 1 client-exchanges 1 client-closes 1 "
+		      "server-exchanges 1 server-closes 1 sent 7 received 7 close.EBADF 1\n" },
 	{ .name = "ignored_child",
 	  .act = act_ignored_child,
 	  .meanwhile = ignore,
-	  .expected = 
-	  "it counts\n"
-	  "child counts\n" },
+	  .expected = "it counts\n"
+		      "child counts\n" },
 	{ .name = "ignored_until_exec",
 	  .act = act_ignored_until_exec,
 	  .meanwhile = ignore,
@@ -251,10 +250,10 @@ static const struct scene scenes[] = {
 	{ .name = "agent_itself",
 	  .act = act_nothing,
 	  .meanwhile = fail_ourselves,
-	  .expected = 
-	  "it counts\n"
-	  "observer counts established 1 client-closes 1 server-closes 1 sent 7 received "
-	  "7\n" },
+	  .expected =
+		  "it counts\n"
+		  "observer counts established 1 client-closes 1 server-closes 1 sent 7 received "
+		  "7\n" },
 };
 
 static const struct group groups[] = {

@@ -9,7 +9,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-#include "observer.h"
+#include "scenes.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -201,53 +201,58 @@ static void check_storm(FILE *out, const struct observer *observer)
 }
 
 static const struct scene scenes[] = {
-	{ .name = "bad_descriptor", .act = act_bad_descriptor, .expected = 
-	  "error read EBADF of the file\n"
-	  "error read EBADF of the file\n"
-	  "error fcntl EBADF of the file\n"
-	  "it counts read.EBADF 2 fcntl.EBADF 1\n" },
-	{ .name = "too_many_files", .act = act_too_many_files, .expected = 
-	  "error openat EMFILE\n"
-	  "error socket EMFILE\n"
-	  "it counts socket.EMFILE 1 openat.EMFILE 1\n" },
-	{ .name = "thread", .act = act_thread, .expected = 
-	  "error close EBADF by thread\n"
-	  "error close EBADF\n"
-	  "it counts close.EBADF 2\n" },
-	{ .name = "expected", .act = act_expected, .expected = 
-	  "it counts\n" },
-	{ .name = "interrupted", .act = act_interrupted, .expected = 
-	  "it counts\n" },
-	{ .name = "no_failures", .act = act_no_failures, .expected = 
-	  "it counts\n" },
-	{ .name = "unknown_error", .act = act_unknown_error, .expected = 
-	  "error getppid unknown\n"
-	  "error getppid unknown\n"
-	  "error getppid ENOENT\n"
-	  "it counts getppid.ENOENT 1 getppid.unknown 1 getppid.unknown 1\n" },
-	{ .name = "unknown_call", .act = act_unknown_call, .expected = 
-	  "error syscall_511 ENOSYS\n"
-	  "it counts syscall_511.ENOSYS 1\n" },
-	{ .name = "number_beyond", .act = act_number_beyond, .expected = 
-	  "it counts\n" },
+	{ .name = "bad_descriptor",
+	  .act = act_bad_descriptor,
+	  .expected = "error read EBADF of the file\n"
+		      "error read EBADF of the file\n"
+		      "error fcntl EBADF of the file\n"
+		      "it counts read.EBADF 2 fcntl.EBADF 1\n" },
+	{ .name = "too_many_files",
+	  .act = act_too_many_files,
+	  .expected = "error openat EMFILE\n"
+		      "error socket EMFILE\n"
+		      "it counts socket.EMFILE 1 openat.EMFILE 1\n" },
+	{ .name = "thread",
+	  .act = act_thread,
+	  .expected = "error close EBADF by thread\n"
+		      "error close EBADF\n"
+		      "it counts close.EBADF 2\n" },
+	{ .name = "expected", .act = act_expected, .expected = "it counts\n" },
+	{ .name = "interrupted", .act = act_interrupted, .expected = "it counts\n" },
+	{ .name = "no_failures", .act = act_no_failures, .expected = "it counts\n" },
+	{ .name = "unknown_error",
+	  .act = act_unknown_error,
+	  .expected = "error getppid unknown\n"
+		      "error getppid unknown\n"
+		      "error getppid ENOENT\n"
+		      "it counts getppid.ENOENT 1 getppid.unknown 1 getppid.unknown 1\n" },
+	{ .name = "unknown_call",
+	  .act = act_unknown_call,
+	  .expected = "error syscall_511 ENOSYS\n"
+		      "it counts syscall_511.ENOSYS 1\n" },
+	{ .name = "number_beyond", .act = act_number_beyond, .expected = "it counts\n" },
 #ifdef __x86_64__
-	{ .name = "compat", .act = act_compat, .expected = 
-	  "error compat_close EBADF by child\n"
-	  "it counts\n"
-	  "child counts compat 1 compat_close.EBADF 1\n" },
+	{ .name = "compat",
+	  .act = act_compat,
+	  .expected = "error compat_close EBADF by child\n"
+		      "it counts\n"
+		      "child counts compat 1 compat_close.EBADF 1\n" },
 #endif
 };
 
 static const struct scene expected_scenes[] = {
-	{ .name = "expected_on_demand", .act = act_expected, .expected = 
-	  "it counts read.EAGAIN 3\n" },
-	{ .name = "interrupted_on_demand", .act = act_interrupted, .expected = 
-	  "it counts pause.ERESTARTNOHAND 1\n" },
+	{ .name = "expected_on_demand",
+	  .act = act_expected,
+	  .expected = "it counts read.EAGAIN 3\n" },
+	{ .name = "interrupted_on_demand",
+	  .act = act_interrupted,
+	  .expected = "it counts pause.ERESTARTNOHAND 1\n" },
 };
 
 static const struct scene silent_scenes[] = {
-	{ .name = "no_events_wanted", .act = act_bad_descriptor, .expected = 
-	  "it counts read.EBADF 2 fcntl.EBADF 1\n" },
+	{ .name = "no_events_wanted",
+	  .act = act_bad_descriptor,
+	  .expected = "it counts read.EBADF 2 fcntl.EBADF 1\n" },
 };
 
 static const struct scene storm_scenes[] = {

@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include "observer.h"
+#include "scenes.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -43,7 +43,10 @@ static void word_exec(FILE *out, const struct observer *observer, const struct e
 	word_flags(out, exec->exec_flags, flags);
 	if (strncmp(exec->comm, "true", sizeof(exec->comm)) != 0)
 		fprintf(out, " comm %.16s", exec->comm);
-	fprintf(out, " child of %s", !parent ? "a stranger" : parent->name[0] ? parent->name : "it");
+	fprintf(out, " child of %s",
+		!parent		? "a stranger" :
+		parent->name[0] ? parent->name :
+				  "it");
 }
 
 /* CLOCK_BOOTTIME when a process began, from each of its events. */
@@ -264,61 +267,70 @@ static void act_killed(struct stage *stage)
 }
 
 static const struct scene scenes[] = {
-	{ .name = "plain", .act = act_plain, .check = check_processes, .expected = 
-	  "fork of child\n"
-	  "exec path \"/bin/true\" args \"true\\000--one\\000two words\\000\\000\" child "
-	  "of it by child\n"
-	  "exit by child\n"
-	  "exit\n" },
-	{ .name = "named", .act = act_named, .check = check_processes, .expected = 
-	  "fork of child\n"
-	  "exec path \"/bin/true\" args \"true\\000\" service \"shop\" attributes "
-	  "\"service.name=x,team=y\" child of it by child\n"
-	  "exit by child\n"
-	  "exit\n" },
-	{ .name = "bare", .act = act_bare, .check = check_processes, .expected = 
-	  "fork of child\n"
-	  "exec path \"/bin/true\" args \"true\\000\" child of it by child\n"
-	  "exit by child\n"
-	  "exit\n" },
-	{ .name = "long", .act = act_long, .check = check_processes, .expected = 
-	  "fork of child\n"
-	  "exec path \"/bin/true\" args 512 times a service 255 times s attributes 255 "
-	  "times r child of it by child\n"
-	  "exit by child\n"
-	  "exit\n" },
+	{ .name = "plain",
+	  .act = act_plain,
+	  .check = check_processes,
+	  .expected =
+		  "fork of child\n"
+		  "exec path \"/bin/true\" args \"true\\000--one\\000two words\\000\\000\" child "
+		  "of it by child\n"
+		  "exit by child\n"
+		  "exit\n" },
+	{ .name = "named",
+	  .act = act_named,
+	  .check = check_processes,
+	  .expected = "fork of child\n"
+		      "exec path \"/bin/true\" args \"true\\000\" service \"shop\" attributes "
+		      "\"service.name=x,team=y\" child of it by child\n"
+		      "exit by child\n"
+		      "exit\n" },
+	{ .name = "bare",
+	  .act = act_bare,
+	  .check = check_processes,
+	  .expected = "fork of child\n"
+		      "exec path \"/bin/true\" args \"true\\000\" child of it by child\n"
+		      "exit by child\n"
+		      "exit\n" },
+	{ .name = "long",
+	  .act = act_long,
+	  .check = check_processes,
+	  .expected = "fork of child\n"
+		      "exec path \"/bin/true\" args 512 times a service 255 times s attributes 255 "
+		      "times r child of it by child\n"
+		      "exit by child\n"
+		      "exit\n" },
 	{ .name = "much_environment",
 	  .act = act_much_environment,
 	  .check = check_processes,
-	  .expected = 
-	  "fork of child\n"
-	  "exec path \"/bin/true\" args \"true\\000\" service \"early\" "
-	  "environment-in-part child of it by child\n"
-	  "exit by child\n"
-	  "exit\n" },
-	{ .name = "failed_exec", .act = act_failed_exec, .check = check_processes, .expected = 
-	  "exit\n" },
-	{ .name = "threads", .act = act_threads, .check = check_processes, .expected = 
-	  "exit\n" },
+	  .expected = "fork of child\n"
+		      "exec path \"/bin/true\" args \"true\\000\" service \"early\" "
+		      "environment-in-part child of it by child\n"
+		      "exit by child\n"
+		      "exit\n" },
+	{ .name = "failed_exec",
+	  .act = act_failed_exec,
+	  .check = check_processes,
+	  .expected = "exit\n" },
+	{ .name = "threads", .act = act_threads, .check = check_processes, .expected = "exit\n" },
 	{ .name = "exec_in_thread",
 	  .act = act_exec_in_thread,
 	  .check = check_processes,
-	  .expected = 
-	  "fork of child\n"
-	  "exec path \"/bin/true\" args \"true\\000\" child of it by child\n"
-	  "exit by child\n"
-	  "exit\n" },
+	  .expected = "fork of child\n"
+		      "exec path \"/bin/true\" args \"true\\000\" child of it by child\n"
+		      "exit by child\n"
+		      "exit\n" },
 	{ .name = "leader_first",
 	  .act = act_leader_first,
 	  .check = check_processes,
-	  .expected = 
-	  "fork of child\n"
-	  "exit by child\n"
-	  "exit\n" },
-	{ .name = "killed", .act = act_killed, .check = check_processes, .expected = 
-	  "fork of child\n"
-	  "exit by child\n"
-	  "exit\n" },
+	  .expected = "fork of child\n"
+		      "exit by child\n"
+		      "exit\n" },
+	{ .name = "killed",
+	  .act = act_killed,
+	  .check = check_processes,
+	  .expected = "fork of child\n"
+		      "exit by child\n"
+		      "exit\n" },
 };
 
 static const struct group groups[] = {

@@ -4,7 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "observer.h"
+#include "scenes.h"
 
 #define NAME_KEPT 15 /* BPF_OBJ_NAME_LEN without the NUL */
 #define NAMES_MAX 128

@@ -37,7 +37,7 @@ struct stage {
 	uint16_t port; /* of the listening socket */
 	uint16_t family;
 	uint64_t begin_ns; /* events are not older */
-	uint32_t file_fd; /* descriptor to be named in an error event's argument */
+	uint32_t file_fd;  /* descriptor to be named in an error event's argument */
 	char failure[256];
 	char skip[80]; /* why this cannot be played here */
 };
@@ -110,11 +110,12 @@ static inline void stage_mark(struct stage *stage, unsigned mark)
 	atomic_store(&stage->marks[mark], 1);
 }
 
+/* Ends also when the act has. */
 static inline void stage_await(struct stage *stage, unsigned mark)
 {
 	const struct timespec a_moment = { 0, 1000000 };
 
-	while (!atomic_load(&stage->marks[mark]))
+	while (!atomic_load(&stage->marks[mark]) && !stage->failure[0] && !stage->skip[0])
 		nanosleep(&a_moment, NULL);
 }
 

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <sys/syscall.h>
 
-#include "observer.h"
+#include "scenes.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 #define TRIES 8
@@ -320,10 +320,7 @@ static const struct scene connection_scenes[] = {
 	  .tries = TRIES },
 };
 static const struct scene process_scenes[] = {
-	{ .name = "processes",
-	  .act = act_many_processes,
-	  .check = check_processes,
-	  .tries = TRIES },
+	{ .name = "processes", .act = act_many_processes, .check = check_processes, .tries = TRIES },
 };
 static const struct scene error_scenes[] = {
 	{ .name = "errors", .act = act_every_error, .check = check_every_error, .tries = TRIES },

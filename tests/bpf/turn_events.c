@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls that move bytes: which turns they make, what is captured of them, and what is not looked at. */
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/sendfile.h>
 #include <sys/uio.h>
 
-#include "observer.h"
+#include "scenes.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -67,6 +66,18 @@ static void act_header_ends(struct stage *stage)
 	stage_read(stage, ends.server, 22, 18);
 	stage_write(stage, ends.server, "x");
 	stage_read(stage, ends.client, 1, 64);
+	ends_close(&ends);
+}
+
+/* What ends with an interim answer's header goes on. */
+static void act_interim(struct stage *stage)
+{
+	struct ends ends = stage_ends(stage);
+
+	stage_write(stage, ends.server, "HTTP/1.1 100 Continue\r\n\r\n");
+	stage_write(stage, ends.server, "HTTP/1.1 200 OK\r\n\r\n");
+	stage_write(stage, ends.server, "body");
+	stage_read(stage, ends.client, 48, 64);
 	ends_close(&ends);
 }
 
@@ -177,6 +188,23 @@ static void act_half_close(struct stage *stage)
 	ends_close(&ends);
 }
 
+/* The FIN that half-closing sends is no write. */
+static void act_half_close_late(struct stage *stage)
+{
+	struct ends ends = stage_ends(stage);
+	char byte;
+
+	stage_write(stage, ends.client, "ask");
+	stage_read(stage, ends.server, 3, 64);
+	stage_write(stage, ends.server, "some");
+	stage_read(stage, ends.client, 4, 64);
+	MUST(shutdown(ends.client, SHUT_WR));
+	MUST(read(ends.server, &byte, 1));
+	stage_write(stage, ends.server, "more");
+	stage_read(stage, ends.client, 4, 64);
+	ends_close(&ends);
+}
+
 /* Nothing of these is a turn: no bytes moved, or not over TCP. */
 static void act_no_turns(struct stage *stage)
 {
@@ -197,206 +225,6 @@ static void act_no_turns(struct stage *stage)
 	close(ends.server);
 }
 
-static void act_dup(struct stage *stage)
-{
-	struct ends ends = stage_ends(stage);
-	int high = (int)MUST(fcntl(ends.client, F_DUPFD, 300));
-
-	close(ends.client);
-	stage_write(stage, high, "hello");
-	stage_read(stage, ends.server, 5, 64);
-	close(high);
-	close(ends.server);
-}
-
-static void answer(struct stage *stage, void *context)
-{
-	const struct ends *ends = context;
-
-	close(ends->client);
-	stage_read(stage, ends->server, 5, 64);
-	stage_write(stage, ends->server, "ok");
-	close(ends->server);
-}
-
-static void act_fork(struct stage *stage)
-{
-	struct ends ends = stage_ends(stage);
-	pid_t child = stage_fork(stage, "child", answer, &ends);
-
-	close(ends.server);
-	stage_write(stage, ends.client, "hello");
-	stage_read(stage, ends.client, 2, 64);
-	stage_join(stage, child);
-	close(ends.client);
-}
-
-union rights {
-	struct cmsghdr header;
-	char bytes[CMSG_SPACE(sizeof(int))];
-};
-
-static void pass_descriptor(struct stage *stage, int through, int fd)
-{
-	struct iovec vector = { (void *)"x", 1 };
-	union rights rights = { .header = { .cmsg_level = SOL_SOCKET,
-					    .cmsg_type = SCM_RIGHTS,
-					    .cmsg_len = CMSG_LEN(sizeof(fd)) } };
-	struct msghdr message = { .msg_iov = &vector,
-				  .msg_iovlen = 1,
-				  .msg_control = &rights,
-				  .msg_controllen = sizeof(rights) };
-
-	memcpy(CMSG_DATA(&rights.header), &fd, sizeof(fd));
-	MUST(sendmsg(through, &message, 0));
-}
-
-static void answer_passed(struct stage *stage, void *context)
-{
-	char byte;
-	union rights rights;
-	struct iovec vector = { &byte, 1 };
-	struct msghdr message = { .msg_iov = &vector,
-				  .msg_iovlen = 1,
-				  .msg_control = &rights,
-				  .msg_controllen = sizeof(rights) };
-	struct ends ends = { .client = -1 };
-
-	MUST(recvmsg(*(int *)context, &message, 0));
-	memcpy(&ends.server, CMSG_DATA(&rights.header), sizeof(ends.server));
-	stage_read(stage, ends.server, 5, 64);
-	stage_write(stage, ends.server, "ok");
-	close(ends.server);
-}
-
-static void act_passed(struct stage *stage)
-{
-	int sockets[2];
-	struct ends ends;
-	pid_t worker;
-
-	MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
-	worker = stage_fork(stage, "worker", answer_passed, &sockets[1]);
-	ends = stage_ends(stage);
-	pass_descriptor(stage, sockets[0], ends.server);
-	close(ends.server);
-	stage_write(stage, ends.client, "hello");
-	stage_read(stage, ends.client, 2, 64);
-	stage_join(stage, worker);
-	close(ends.client);
-}
-
-/* --- a write that another thread's read overtakes --- */
-
-#define UPLOAD_BYTES (1 << 20) /* more than both socket buffers hold */
-#define SMALL_BUFFER 65536
-
-struct upload {
-	struct stage *stage;
-	struct ends ends;
-	size_t bytes; /* in all */
-};
-
-static struct upload upload_begin(struct stage *stage)
-{
-	struct upload upload = { .stage = stage };
-	int size = SMALL_BUFFER, listener = stage_bind(stage);
-
-	MUST(setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)));
-	MUST(listen(listener, 1));
-	upload.ends.client = stage_connect(stage);
-	MUST(setsockopt(upload.ends.client, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)));
-	upload.ends.server = (int)MUST(accept(listener, NULL, NULL));
-	close(listener);
-	return upload;
-}
-
-/* Answers when it has seen the first bytes, reads the rest only when it is told to. */
-static void answer_early(struct stage *stage, void *context)
-{
-	const struct upload *upload = context;
-	int fd = upload->ends.server;
-
-	close(upload->ends.client);
-	stage_read(stage, fd, 4096, 4096);
-	stage_write(stage, fd, "ear");
-	stage_await(stage, 0);
-	stage_read(stage, fd, SMALL_BUFFER * 4, 65536); /* lets the writer move more */
-	stage_write(stage, fd, "ly");
-	stage_await(stage, 1);
-	stage_read(stage, fd, upload->bytes - 4096 - SMALL_BUFFER * 4, 65536);
-	stage_write(stage, fd, "done");
-	close(fd);
-}
-
-static void *upload_in_thread(void *context)
-{
-	const struct upload *upload = context;
-	struct stage *stage = upload->stage;
-	static char bytes[UPLOAD_BYTES];
-
-	stage_enter(stage, "writer");
-	letters(bytes, sizeof(bytes));
-	MUST(write(upload->ends.client, bytes, sizeof(bytes)));
-	return NULL;
-}
-
-/* Two reads while the writer is blocked, because nobody reads on, and one after it has returned. */
-static void overtake(struct stage *stage, struct upload *upload)
-{
-	pthread_t writer;
-	pid_t server;
-
-	upload->bytes += UPLOAD_BYTES;
-	server = stage_fork(stage, "server", answer_early, upload);
-	close(upload->ends.server);
-	if (pthread_create(&writer, NULL, upload_in_thread, upload))
-		MUST(-1);
-	stage_read(stage, upload->ends.client, 3, 64);
-	stage_mark(stage, 0);
-	stage_read(stage, upload->ends.client, 2, 64);
-	stage_mark(stage, 1);
-	pthread_join(writer, NULL);
-	stage_read(stage, upload->ends.client, 4, 64);
-	stage_join(stage, server);
-	close(upload->ends.client);
-}
-
-/* Only what the client's events say: in how many pieces the server reads is up to the kernel. */
-static void check_client(FILE *out, const struct observer *observer)
-{
-	char *text = NULL, *line, *rest;
-	size_t size;
-	FILE *words = open_memstream(&text, &size);
-
-	if (!words)
-		abort();
-	observer_word(words, observer);
-	fclose(words);
-	rest = text;
-	while ((line = strsep(&rest, "\n")))
-		if (strncmp(line, "client", 6) == 0 || strncmp(line, "it counts", 9) == 0)
-			fprintf(out, "%s\n", line);
-	free(text);
-}
-
-static void act_overtaken_write(struct stage *stage)
-{
-	struct upload upload = upload_begin(stage);
-
-	overtake(stage, &upload);
-}
-
-/* The same when the turn of the write has begun with a call that has returned. */
-static void act_overtaken_rest(struct stage *stage)
-{
-	struct upload upload = upload_begin(stage);
-
-	stage_write(stage, upload.ends.client, "first");
-	upload.bytes = 5;
-	overtake(stage, &upload);
-}
-
 /* --- the most that can be captured --- */
 
 static void act_large(struct stage *stage)
@@ -411,278 +239,266 @@ static void act_large(struct stage *stage)
 	ends_close(&ends);
 }
 
+#define ONE_EXCHANGE                                                                               \
+	"client connect established\n"                                                             \
+	"client turn 1 write 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"                           \
+	"client turn 2 read 2/1 tail \"ok\" call 2 at 0 \"ok\" after write 5/1 tail \"hello\"\n"   \
+	"client close sent 5 received 2 turn 2 read 2/1 tail \"ok\"\n"                             \
+	"server accept\n"                                                                          \
+	"server turn 1 read 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"                            \
+	"server turn 2 write 2/1 tail \"ok\" call 2 at 0 \"ok\" after read 5/1 tail \"hello\"\n"   \
+	"server close sent 2 received 5 turn 2 write 2/1 tail \"ok\"\n"                            \
+	"it counts established 1 accepts 1 client-exchanges 1 client-closes 1 server-exchanges 1 " \
+	"server-closes 1 sent 7 received 7\n"
+
 static const struct scene scenes[] = {
-	{ .name = "one_exchange", .act = act_one_exchange, .expected = "client connect established\n"
-	  "client turn 1 write 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
-	  "client turn 2 read 2/1 tail \"ok\" call 2 at 0 \"ok\" after write 5/1 tail \"hello\"\n"
-	  "client close sent 5 received 2 turn 2 read 2/1 tail \"ok\"\n"
-	  "server accept\n"
-	  "server turn 1 read 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
-	  "server turn 2 write 2/1 tail \"ok\" call 2 at 0 \"ok\" after read 5/1 tail \"hello\"\n"
-	  "server close sent 2 received 5 turn 2 write 2/1 tail \"ok\"\n"
-	  "it counts established 1 accepts 1 client-exchanges 1 client-closes 1 server-exchanges 1 "
-	  "server-closes 1 sent 7 received 7\n" },
-	{ .name = "one_exchange_over_ipv6", .act = act_one_exchange, .expected = "client connect established\n"
-	  "client turn 1 write 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
-	  "client turn 2 read 2/1 tail \"ok\" call 2 at 0 \"ok\" after write 5/1 tail \"hello\"\n"
-	  "client close sent 5 received 2 turn 2 read 2/1 tail \"ok\"\n"
-	  "server accept\n"
-	  "server turn 1 read 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
-	  "server turn 2 write 2/1 tail \"ok\" call 2 at 0 \"ok\" after read 5/1 tail \"hello\"\n"
-	  "server close sent 2 received 5 turn 2 write 2/1 tail \"ok\"\n"
-	  "it counts established 1 accepts 1 client-exchanges 1 client-closes 1 server-exchanges 1 "
-	  "server-closes 1 sent 7 received 7\n",
+	{ .name = "one_exchange", .act = act_one_exchange, .expected = ONE_EXCHANGE },
+	{ .name = "one_exchange_over_ipv6",
+	  .act = act_one_exchange,
+	  .expected = ONE_EXCHANGE,
 	  .family = AF_INET6 },
-	{ .name = "keep_alive", .act = act_keep_alive, .expected = 
-	  "client connect established\n"
-	  "client turn 1 write 5/1 tail \"first\" call 5 at 0 \"first\"\n"
-	  "client turn 2 read 3/1 tail \"one\" call 3 at 0 \"one\" after write 5/1 tail "
-	  "\"first\"\n"
-	  "client turn 3 write 6/1 tail \"second\" call 6 at 0 \"second\" after read 3/1 "
-	  "tail \"one\"\n"
-	  "client turn 4 read 3/1 tail \"two\" call 3 at 0 \"two\" after write 6/1 tail "
-	  "\"second\"\n"
-	  "client close sent 11 received 6 turn 4 read 3/1 tail \"two\"\n"
-	  "server accept\n"
-	  "server turn 1 read 5/1 tail \"first\" call 5 at 0 \"first\"\n"
-	  "server turn 2 write 3/1 tail \"one\" call 3 at 0 \"one\" after read 5/1 tail "
-	  "\"first\"\n"
-	  "server turn 3 read 6/1 tail \"second\" call 6 at 0 \"second\" after write 3/1 "
-	  "tail \"one\"\n"
-	  "server turn 4 write 3/1 tail \"two\" call 3 at 0 \"two\" after read 6/1 tail "
-	  "\"second\"\n"
-	  "server close sent 6 received 11 turn 4 write 3/1 tail \"two\"\n"
-	  "it counts established 1 accepts 1 client-exchanges 2 client-closes 1 "
-	  "server-exchanges 2 server-closes 1 sent 17 received 17\n" },
-	{ .name = "continued", .act = act_continued, .expected = 
-	  "client connect established\n"
-	  "client turn 1 write 3/1 tail \"abc\" call 3 at 0 \"abc\"\n"
-	  "client turn 1 write 15/2 tail \"hijklmno\" call 12 at 3 \"defghijklmno\" "
-	  "continued\n"
-	  "client close sent 15 received 0 turn 1 write 15/2 tail \"hijklmno\"\n"
-	  "server accept\n"
-	  "server turn 1 read 5/1 tail \"abcde\" call 5 at 0 \"abcde\"\n"
-	  "server turn 1 read 10/2 tail \"cdefghij\" call 5 at 5 \"fghij\" continued\n"
-	  "server turn 1 read 15/3 tail \"hijklmno\" call 5 at 10 \"klmno\" continued\n"
-	  "server close sent 0 received 15 turn 1 read 15/3 tail \"hijklmno\"\n"
-	  "it counts established 1 accepts 1 client-closes 1 server-closes 1 sent 15 "
-	  "received 15\n" },
-	{ .name = "prefix_full", .act = act_prefix_full, .expected = 
-	  "client connect established\n"
-	  "client turn 1 write 40/1 tail \"ghijklmn\" call 40 at 0 "
-	  "\"abcdefghijklmnopqrstuvwxyzabcdefghijklmn\"\n"
-	  "client turn 1 write 80/2 tail \"uvwxyzab\" call 40 at 40 "
-	  "\"opqrstuvwxyzabcdefghijkl\" continued\n"
-	  "client turn 2 read 2/1 tail \"ok\" call 2 at 0 \"ok\" after write 90/3 tail "
-	  "\"efghijkl\"\n"
-	  "client close sent 90 received 2 turn 2 read 2/1 tail \"ok\"\n"
-	  "server accept\n"
-	  "server turn 1 read 90/1 tail \"efghijkl\" call 90 at 0 64 letters\n"
-	  "server turn 2 write 2/1 tail \"ok\" call 2 at 0 \"ok\" after read 90/1 tail "
-	  "\"efghijkl\"\n"
-	  "server close sent 2 received 90 turn 2 write 2/1 tail \"ok\"\n"
-	  "it counts established 1 accepts 1 client-exchanges 1 client-closes 1 "
-	  "server-exchanges 1 server-closes 1 sent 92 received 92\n" },
-	{ .name = "header_ends_capture", .act = act_header_ends, .expected = 
-	  "client connect established\n"
-	  "client turn 1 write 18/1 tail \"/1.1\\r\\n\\r\\n\" call 18 at 0 \"PUT / "
-	  "HTTP/1.1\\r\\n\\r\\n\"\n"
-	  "client turn 2 read 1/1 tail \"x\" call 1 at 0 \"x\" after write 22/2 tail "
-	  "\"\\r\\n\\r\\nbody\"\n"
-	  "client close sent 22 received 1 turn 2 read 1/1 tail \"x\"\n"
-	  "server accept\n"
-	  "server turn 1 read 18/1 tail \"/1.1\\r\\n\\r\\n\" call 18 at 0 \"PUT / "
-	  "HTTP/1.1\\r\\n\\r\\n\"\n"
-	  "server turn 2 write 1/1 tail \"x\" call 1 at 0 \"x\" after read 22/2 tail "
-	  "\"\\r\\n\\r\\nbody\"\n"
-	  "server close sent 1 received 22 turn 2 write 1/1 tail \"x\"\n"
-	  "it counts established 1 accepts 1 client-exchanges 1 client-closes 1 "
-	  "server-exchanges 1 server-closes 1 sent 23 received 23\n" },
-	{ .name = "peek", .act = act_peek, .expected = 
-	  "client connect established\n"
-	  "client turn 1 write 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
-	  "client close sent 5 received 0 turn 1 write 5/1 tail \"hello\"\n"
-	  "server accept\n"
-	  "server turn 1 read 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
-	  "server close sent 0 received 5 turn 1 read 5/1 tail \"hello\"\n"
-	  "it counts established 1 accepts 1 client-closes 1 server-closes 1 sent 5 "
-	  "received 5\n" },
-	{ .name = "vectors", .act = act_vectors, .expected = 
-	  "client connect established\n"
-	  "client turn 1 write 7/1 tail \"abcdefg\" call 7 at 0 \"abcdefg\"\n"
-	  "client close sent 7 received 0 turn 1 write 7/1 tail \"abcdefg\"\n"
-	  "server accept\n"
-	  "server turn 1 read 7/1 tail \"abcdefg\" call 7 at 0 \"abcdefg\"\n"
-	  "server close sent 0 received 7 turn 1 read 7/1 tail \"abcdefg\"\n"
-	  "it counts established 1 accepts 1 client-closes 1 server-closes 1 sent 7 "
-	  "received 7\n" },
-	{ .name = "nine_elements", .act = act_nine_elements, .expected = 
-	  "client connect established\n"
-	  "client turn 1 write 18/1 tail unseen call 18 at 0 \"abcdefghijklmnop\"\n"
-	  "client close sent 18 received 0 turn 1 write 18/1 tail unseen\n"
-	  "server accept\n"
-	  "server turn 1 read 18/1 tail unseen call 18 at 0 \"abcdefghijklmnop\"\n"
-	  "server close sent 0 received 18 turn 1 read 18/1 tail unseen\n"
-	  "it counts established 1 accepts 1 client-closes 1 server-closes 1 sent 18 "
-	  "received 18\n" },
-	{ .name = "messages", .act = act_messages, .expected = 
-	  "client connect established\n"
-	  "client turn 1 write 5/1 tail \"abcde\" call 5 at 0 \"abcde\"\n"
-	  "client turn 2 read 5/1 tail \"abcde\" call 5 at 0 \"abcde\" after write 5/1 "
-	  "tail \"abcde\"\n"
-	  "client turn 3 write 3/1 tail \"end\" call 3 at 0 \"end\" after read 5/1 tail "
-	  "\"abcde\"\n"
-	  "client close sent 8 received 5 turn 3 write 3/1 tail \"end\"\n"
-	  "server accept\n"
-	  "server turn 1 read 5/1 tail \"abcde\" call 5 at 0 \"abcde\"\n"
-	  "server turn 2 write 5/1 tail unseen call 5 at 0 \"abc\" after read 5/1 tail "
-	  "\"abcde\"\n"
-	  "server turn 3 read 3/1 tail \"end\" call 3 at 0 \"end\" after write 5/1 tail "
-	  "unseen\n"
-	  "server close sent 5 received 8 turn 3 read 3/1 tail \"end\"\n"
-	  "it counts established 1 accepts 1 client-exchanges 1 client-closes 1 "
-	  "server-exchanges 1 server-closes 1 sent 13 received 13\n" },
-	{ .name = "sendfile", .act = act_sendfile, .expected = 
-	  "client connect established\n"
-	  "client turn 1 write 3/1 tail \"get\" call 3 at 0 \"get\"\n"
-	  "client turn 2 read 15/1 tail \"23456789\" call 15 at 0 \"head 0123456789\" "
-	  "after write 3/1 tail \"get\"\n"
-	  "client turn 3 write 4/1 tail unseen call 4 at 0 \"\" no-bytes after read 15/1 "
-	  "tail \"23456789\"\n"
-	  "client close sent 7 received 15 turn 3 write 4/1 tail unseen\n"
-	  "server accept\n"
-	  "server turn 1 read 3/1 tail \"get\" call 3 at 0 \"get\"\n"
-	  "server turn 2 write 5/1 tail \"head \" call 5 at 0 \"head \" after read 3/1 "
-	  "tail \"get\"\n"
-	  "server turn 3 read 4/1 tail \"0123\" call 4 at 0 \"0123\" after write 15/2 "
-	  "tail unseen\n"
-	  "server close sent 15 received 7 turn 3 read 4/1 tail \"0123\"\n"
-	  "it counts established 1 accepts 1 client-exchanges 1 client-closes 1 "
-	  "server-exchanges 1 server-closes 1 sent 22 received 22\n" },
-	{ .name = "splice", .act = act_splice, .expected = 
-	  "client connect established\n"
-	  "client turn 1 write 7/1 tail \"through\" call 7 at 0 \"through\"\n"
-	  "client turn 2 read 7/1 tail \"through\" call 7 at 0 \"through\" after write "
-	  "7/1 tail \"through\"\n"
-	  "client close sent 7 received 7 turn 2 read 7/1 tail \"through\"\n"
-	  "server accept\n"
-	  "server turn 1 read 7/1 tail unseen call 7 at 0 \"\" no-bytes\n"
-	  "server turn 2 write 7/1 tail unseen call 7 at 0 \"\" no-bytes after read 7/1 "
-	  "tail unseen\n"
-	  "server close sent 7 received 7 turn 2 write 7/1 tail unseen\n"
-	  "it counts established 1 accepts 1 client-exchanges 1 client-closes 1 "
-	  "server-exchanges 1 server-closes 1 sent 14 received 14\n" },
-	{ .name = "half_close", .act = act_half_close, .expected = 
-	  "client connect established\n"
-	  "client turn 1 write 3/1 tail \"all\" call 3 at 0 \"all\"\n"
-	  "client progress turn 1 write 3/1 tail \"all\"\n"
-	  "client turn 2 read 4/1 tail \"fine\" call 4 at 0 \"fine\" after write 3/1 "
-	  "tail \"all\"\n"
-	  "client close sent 3 received 4 turn 2 read 4/1 tail \"fine\"\n"
-	  "server accept\n"
-	  "server turn 1 read 3/1 tail \"all\" call 3 at 0 \"all\"\n"
-	  "server turn 2 write 4/1 tail \"fine\" call 4 at 0 \"fine\" after read 3/1 "
-	  "tail \"all\"\n"
-	  "server close sent 4 received 3 turn 2 write 4/1 tail \"fine\"\n"
-	  "it counts established 1 accepts 1 client-exchanges 1 client-closes 1 "
-	  "server-exchanges 1 server-closes 1 sent 7 received 7\n" },
-	{ .name = "no_turns", .act = act_no_turns, .expected = 
-	  "client connect established\n"
-	  "client close sent 0 received 0\n"
-	  "server accept\n"
-	  "server close sent 0 received 0\n"
-	  "it counts established 1 accepts 1 client-closes 1 server-closes 1\n" },
-	{ .name = "dup", .act = act_dup, .expected = 
-	  "client connect established\n"
-	  "client turn 1 write 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
-	  "client close sent 5 received 0 turn 1 write 5/1 tail \"hello\"\n"
-	  "server accept\n"
-	  "server turn 1 read 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
-	  "server close sent 0 received 5 turn 1 read 5/1 tail \"hello\"\n"
-	  "it counts established 1 accepts 1 client-closes 1 server-closes 1 sent 5 "
-	  "received 5\n" },
-	{ .name = "fork", .act = act_fork, .expected = 
-	  "client connect established\n"
-	  "client turn 1 write 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
-	  "client turn 2 read 2/1 tail \"ok\" call 2 at 0 \"ok\" after write 5/1 tail "
-	  "\"hello\"\n"
-	  "client close sent 5 received 2 turn 2 read 2/1 tail \"ok\"\n"
-	  "server accept\n"
-	  "server turn 1 read 5/1 tail \"hello\" call 5 at 0 \"hello\" by child\n"
-	  "server turn 2 write 2/1 tail \"ok\" call 2 at 0 \"ok\" after read 5/1 tail "
-	  "\"hello\" by child\n"
-	  "server close sent 2 received 5 turn 2 write 2/1 tail \"ok\" by child\n"
-	  "it counts established 1 accepts 1 client-exchanges 1 client-closes 1 sent 5 "
-	  "received 2\n"
-	  "child counts server-exchanges 1 server-closes 1 sent 2 received 5\n" },
-	{ .name = "passed", .act = act_passed, .expected = 
-	  "client connect established\n"
-	  "client turn 1 write 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
-	  "client turn 2 read 2/1 tail \"ok\" call 2 at 0 \"ok\" after write 5/1 tail "
-	  "\"hello\"\n"
-	  "client close sent 5 received 2 turn 2 read 2/1 tail \"ok\"\n"
-	  "server accept\n"
-	  "server turn 1 read 5/1 tail \"hello\" call 5 at 0 \"hello\" by worker\n"
-	  "server turn 2 write 2/1 tail \"ok\" call 2 at 0 \"ok\" after read 5/1 tail "
-	  "\"hello\" by worker\n"
-	  "server close sent 2 received 5 turn 2 write 2/1 tail \"ok\" by worker\n"
-	  "it counts established 1 accepts 1 client-exchanges 1 client-closes 1 sent 5 "
-	  "received 2\n"
-	  "worker counts server-exchanges 1 server-closes 1 sent 2 received 5\n" },
-	{ .name = "overtaken_write", .act = act_overtaken_write, .check = check_client, .expected = 
-	  "client connect established\n"
-	  "client turn 2 read 3/1 tail \"ear\" call 3 at 0 \"ear\" awaits-write\n"
-	  "client turn 2 read 5/2 tail \"early\" call 2 at 3 \"ly\" continued\n"
-	  "client turn 1 write 1048576/1 tail unseen call 1048576 at 0 64 letters late by "
-	  "writer\n"
-	  "client turn 2 read 9/3 tail \"arlydone\" call 4 at 5 \"done\" continued\n"
-	  "client close sent 1048576 received 9 turn 2 read 9/3 tail \"arlydone\"\n"
-	  "it counts established 1 accepts 1 client-exchanges 1 client-closes 1 sent 1048576 "
-	  "received 9\n" },
-	{ .name = "overtaken_rest", .act = act_overtaken_rest, .check = check_client, .expected = 
-	  "client connect established\n"
-	  "client turn 1 write 5/1 tail \"first\" call 5 at 0 \"first\"\n"
-	  "client turn 2 read 3/1 tail \"ear\" call 3 at 0 \"ear\" after write 5/1 tail "
-	  "\"first\"\n"
-	  "client turn 2 read 5/2 tail \"early\" call 2 at 3 \"ly\" continued\n"
-	  "client turn 1 write 1048576/1 tail unseen call 1048576 at 0 64 letters late by "
-	  "writer\n"
-	  "client turn 2 read 9/3 tail \"arlydone\" call 4 at 5 \"done\" continued\n"
-	  "client close sent 1048581 received 9 turn 2 read 9/3 tail \"arlydone\"\n"
-	  "it counts established 1 accepts 1 client-exchanges 1 client-closes 1 sent 1048581 "
-	  "received 9\n" },
+	{ .name = "keep_alive",
+	  .act = act_keep_alive,
+	  .expected =
+		  "client connect established\n"
+		  "client turn 1 write 5/1 tail \"first\" call 5 at 0 \"first\"\n"
+		  "client turn 2 read 3/1 tail \"one\" call 3 at 0 \"one\" after write 5/1 tail "
+		  "\"first\"\n"
+		  "client turn 3 write 6/1 tail \"second\" call 6 at 0 \"second\" after read 3/1 "
+		  "tail \"one\"\n"
+		  "client turn 4 read 3/1 tail \"two\" call 3 at 0 \"two\" after write 6/1 tail "
+		  "\"second\"\n"
+		  "client close sent 11 received 6 turn 4 read 3/1 tail \"two\"\n"
+		  "server accept\n"
+		  "server turn 1 read 5/1 tail \"first\" call 5 at 0 \"first\"\n"
+		  "server turn 2 write 3/1 tail \"one\" call 3 at 0 \"one\" after read 5/1 tail "
+		  "\"first\"\n"
+		  "server turn 3 read 6/1 tail \"second\" call 6 at 0 \"second\" after write 3/1 "
+		  "tail \"one\"\n"
+		  "server turn 4 write 3/1 tail \"two\" call 3 at 0 \"two\" after read 6/1 tail "
+		  "\"second\"\n"
+		  "server close sent 6 received 11 turn 4 write 3/1 tail \"two\"\n"
+		  "it counts established 1 accepts 1 client-exchanges 2 client-closes 1 "
+		  "server-exchanges 2 server-closes 1 sent 17 received 17\n" },
+	{ .name = "continued",
+	  .act = act_continued,
+	  .expected = "client connect established\n"
+		      "client turn 1 write 3/1 tail \"abc\" call 3 at 0 \"abc\"\n"
+		      "client turn 1 write 15/2 tail \"hijklmno\" call 12 at 3 \"defghijklmno\" "
+		      "continued\n"
+		      "client close sent 15 received 0 turn 1 write 15/2 tail \"hijklmno\"\n"
+		      "server accept\n"
+		      "server turn 1 read 5/1 tail \"abcde\" call 5 at 0 \"abcde\"\n"
+		      "server turn 1 read 10/2 tail \"cdefghij\" call 5 at 5 \"fghij\" continued\n"
+		      "server turn 1 read 15/3 tail \"hijklmno\" call 5 at 10 \"klmno\" continued\n"
+		      "server close sent 0 received 15 turn 1 read 15/3 tail \"hijklmno\"\n"
+		      "it counts established 1 accepts 1 client-closes 1 server-closes 1 sent 15 "
+		      "received 15\n" },
+	{ .name = "prefix_full",
+	  .act = act_prefix_full,
+	  .expected = "client connect established\n"
+		      "client turn 1 write 40/1 tail \"ghijklmn\" call 40 at 0 "
+		      "\"abcdefghijklmnopqrstuvwxyzabcdefghijklmn\"\n"
+		      "client turn 1 write 80/2 tail \"uvwxyzab\" call 40 at 40 "
+		      "\"opqrstuvwxyzabcdefghijkl\" continued\n"
+		      "client turn 2 read 2/1 tail \"ok\" call 2 at 0 \"ok\" after write 90/3 tail "
+		      "\"efghijkl\"\n"
+		      "client close sent 90 received 2 turn 2 read 2/1 tail \"ok\"\n"
+		      "server accept\n"
+		      "server turn 1 read 90/1 tail \"efghijkl\" call 90 at 0 64 letters\n"
+		      "server turn 2 write 2/1 tail \"ok\" call 2 at 0 \"ok\" after read 90/1 tail "
+		      "\"efghijkl\"\n"
+		      "server close sent 2 received 90 turn 2 write 2/1 tail \"ok\"\n"
+		      "it counts established 1 accepts 1 client-exchanges 1 client-closes 1 "
+		      "server-exchanges 1 server-closes 1 sent 92 received 92\n" },
+	{ .name = "header_ends_capture",
+	  .act = act_header_ends,
+	  .expected = "client connect established\n"
+		      "client turn 1 write 18/1 tail \"/1.1\\r\\n\\r\\n\" call 18 at 0 \"PUT / "
+		      "HTTP/1.1\\r\\n\\r\\n\"\n"
+		      "client turn 2 read 1/1 tail \"x\" call 1 at 0 \"x\" after write 22/2 tail "
+		      "\"\\r\\n\\r\\nbody\"\n"
+		      "client close sent 22 received 1 turn 2 read 1/1 tail \"x\"\n"
+		      "server accept\n"
+		      "server turn 1 read 18/1 tail \"/1.1\\r\\n\\r\\n\" call 18 at 0 \"PUT / "
+		      "HTTP/1.1\\r\\n\\r\\n\"\n"
+		      "server turn 2 write 1/1 tail \"x\" call 1 at 0 \"x\" after read 22/2 tail "
+		      "\"\\r\\n\\r\\nbody\"\n"
+		      "server close sent 1 received 22 turn 2 write 1/1 tail \"x\"\n"
+		      "it counts established 1 accepts 1 client-exchanges 1 client-closes 1 "
+		      "server-exchanges 1 server-closes 1 sent 23 received 23\n" },
+	{ .name = "interim_answer",
+	  .act = act_interim,
+	  .expected =
+		  "client connect established\n"
+		  "client turn 1 read 48/1 tail \"\\r\\n\\r\\nbody\" call 48 at 0 \"HTTP/1.1 100 "
+		  "Continue\\r\\n\\r\\nHTTP/1.1 200 OK\\r\\n\\r\\nbody\"\n"
+		  "client close sent 0 received 48 turn 1 read 48/1 tail \"\\r\\n\\r\\nbody\"\n"
+		  "server accept\n"
+		  "server turn 1 write 25/1 tail \"inue\\r\\n\\r\\n\" call 25 at 0 \"HTTP/1.1 "
+		  "100 Continue\\r\\n\\r\\n\"\n"
+		  "server turn 1 write 44/2 tail \"0 OK\\r\\n\\r\\n\" call 19 at 25 \"HTTP/1.1 "
+		  "200 OK\\r\\n\\r\\n\" continued\n"
+		  "server close sent 48 received 0 turn 1 write 48/3 tail \"\\r\\n\\r\\nbody\"\n"
+		  "it counts established 1 accepts 1 client-closes 1 server-closes 1 sent 48 "
+		  "received 48\n" },
+	{ .name = "peek",
+	  .act = act_peek,
+	  .expected = "client connect established\n"
+		      "client turn 1 write 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
+		      "client close sent 5 received 0 turn 1 write 5/1 tail \"hello\"\n"
+		      "server accept\n"
+		      "server turn 1 read 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
+		      "server close sent 0 received 5 turn 1 read 5/1 tail \"hello\"\n"
+		      "it counts established 1 accepts 1 client-closes 1 server-closes 1 sent 5 "
+		      "received 5\n" },
+	{ .name = "vectors",
+	  .act = act_vectors,
+	  .expected = "client connect established\n"
+		      "client turn 1 write 7/1 tail \"abcdefg\" call 7 at 0 \"abcdefg\"\n"
+		      "client close sent 7 received 0 turn 1 write 7/1 tail \"abcdefg\"\n"
+		      "server accept\n"
+		      "server turn 1 read 7/1 tail \"abcdefg\" call 7 at 0 \"abcdefg\"\n"
+		      "server close sent 0 received 7 turn 1 read 7/1 tail \"abcdefg\"\n"
+		      "it counts established 1 accepts 1 client-closes 1 server-closes 1 sent 7 "
+		      "received 7\n" },
+	{ .name = "nine_elements",
+	  .act = act_nine_elements,
+	  .expected = "client connect established\n"
+		      "client turn 1 write 18/1 tail unseen call 18 at 0 \"abcdefghijklmnop\"\n"
+		      "client close sent 18 received 0 turn 1 write 18/1 tail unseen\n"
+		      "server accept\n"
+		      "server turn 1 read 18/1 tail unseen call 18 at 0 \"abcdefghijklmnop\"\n"
+		      "server close sent 0 received 18 turn 1 read 18/1 tail unseen\n"
+		      "it counts established 1 accepts 1 client-closes 1 server-closes 1 sent 18 "
+		      "received 18\n" },
+	{ .name = "messages",
+	  .act = act_messages,
+	  .expected =
+		  "client connect established\n"
+		  "client turn 1 write 5/1 tail \"abcde\" call 5 at 0 \"abcde\"\n"
+		  "client turn 2 read 5/1 tail \"abcde\" call 5 at 0 \"abcde\" after write 5/1 "
+		  "tail \"abcde\"\n"
+		  "client turn 3 write 3/1 tail \"end\" call 3 at 0 \"end\" after read 5/1 tail "
+		  "\"abcde\"\n"
+		  "client close sent 8 received 5 turn 3 write 3/1 tail \"end\"\n"
+		  "server accept\n"
+		  "server turn 1 read 5/1 tail \"abcde\" call 5 at 0 \"abcde\"\n"
+		  "server turn 2 write 5/1 tail unseen call 5 at 0 \"abc\" after read 5/1 tail "
+		  "\"abcde\"\n"
+		  "server turn 3 read 3/1 tail \"end\" call 3 at 0 \"end\" after write 5/1 tail "
+		  "unseen\n"
+		  "server close sent 5 received 8 turn 3 read 3/1 tail \"end\"\n"
+		  "it counts established 1 accepts 1 client-exchanges 1 client-closes 1 "
+		  "server-exchanges 1 server-closes 1 sent 13 received 13\n" },
+	{ .name = "sendfile",
+	  .act = act_sendfile,
+	  .expected =
+		  "client connect established\n"
+		  "client turn 1 write 3/1 tail \"get\" call 3 at 0 \"get\"\n"
+		  "client turn 2 read 15/1 tail \"23456789\" call 15 at 0 \"head 0123456789\" "
+		  "after write 3/1 tail \"get\"\n"
+		  "client turn 3 write 4/1 tail unseen call 4 at 0 \"\" no-bytes after read 15/1 "
+		  "tail \"23456789\"\n"
+		  "client close sent 7 received 15 turn 3 write 4/1 tail unseen\n"
+		  "server accept\n"
+		  "server turn 1 read 3/1 tail \"get\" call 3 at 0 \"get\"\n"
+		  "server turn 2 write 5/1 tail \"head \" call 5 at 0 \"head \" after read 3/1 "
+		  "tail \"get\"\n"
+		  "server turn 3 read 4/1 tail \"0123\" call 4 at 0 \"0123\" after write 15/2 "
+		  "tail unseen\n"
+		  "server close sent 15 received 7 turn 3 read 4/1 tail \"0123\"\n"
+		  "it counts established 1 accepts 1 client-exchanges 1 client-closes 1 "
+		  "server-exchanges 1 server-closes 1 sent 22 received 22\n" },
+	{ .name = "splice",
+	  .act = act_splice,
+	  .expected =
+		  "client connect established\n"
+		  "client turn 1 write 7/1 tail \"through\" call 7 at 0 \"through\"\n"
+		  "client turn 2 read 7/1 tail \"through\" call 7 at 0 \"through\" after write "
+		  "7/1 tail \"through\"\n"
+		  "client close sent 7 received 7 turn 2 read 7/1 tail \"through\"\n"
+		  "server accept\n"
+		  "server turn 1 read 7/1 tail unseen call 7 at 0 \"\" no-bytes\n"
+		  "server turn 2 write 7/1 tail unseen call 7 at 0 \"\" no-bytes after read 7/1 "
+		  "tail unseen\n"
+		  "server close sent 7 received 7 turn 2 write 7/1 tail unseen\n"
+		  "it counts established 1 accepts 1 client-exchanges 1 client-closes 1 "
+		  "server-exchanges 1 server-closes 1 sent 14 received 14\n" },
+	{ .name = "half_close",
+	  .act = act_half_close,
+	  .expected = "client connect established\n"
+		      "client turn 1 write 3/1 tail \"all\" call 3 at 0 \"all\"\n"
+		      "client progress turn 1 write 3/1 tail \"all\"\n"
+		      "client turn 2 read 4/1 tail \"fine\" call 4 at 0 \"fine\" after write 3/1 "
+		      "tail \"all\"\n"
+		      "client close sent 3 received 4 turn 2 read 4/1 tail \"fine\"\n"
+		      "server accept\n"
+		      "server turn 1 read 3/1 tail \"all\" call 3 at 0 \"all\"\n"
+		      "server turn 2 write 4/1 tail \"fine\" call 4 at 0 \"fine\" after read 3/1 "
+		      "tail \"all\"\n"
+		      "server close sent 4 received 3 turn 2 write 4/1 tail \"fine\"\n"
+		      "it counts established 1 accepts 1 client-exchanges 1 client-closes 1 "
+		      "server-exchanges 1 server-closes 1 sent 7 received 7\n" },
+	{ .name = "half_close_late",
+	  .act = act_half_close_late,
+	  .expected = "client connect established\n"
+		      "client turn 1 write 3/1 tail \"ask\" call 3 at 0 \"ask\"\n"
+		      "client turn 2 read 4/1 tail \"some\" call 4 at 0 \"some\" after write 3/1 "
+		      "tail \"ask\"\n"
+		      "client progress turn 2 read 4/1 tail \"some\"\n"
+		      "client turn 2 read 8/2 tail \"somemore\" call 4 at 4 \"more\" continued\n"
+		      "client close sent 3 received 8 turn 2 read 8/2 tail \"somemore\"\n"
+		      "server accept\n"
+		      "server turn 1 read 3/1 tail \"ask\" call 3 at 0 \"ask\"\n"
+		      "server turn 2 write 4/1 tail \"some\" call 4 at 0 \"some\" after read 3/1 "
+		      "tail \"ask\"\n"
+		      "server turn 2 write 8/2 tail \"somemore\" call 4 at 4 \"more\" continued\n"
+		      "server close sent 8 received 3 turn 2 write 8/2 tail \"somemore\"\n"
+		      "it counts established 1 accepts 1 client-exchanges 1 client-closes 1 "
+		      "server-exchanges 1 server-closes 1 sent 11 received 11\n" },
+	{ .name = "no_turns",
+	  .act = act_no_turns,
+	  .expected = "client connect established\n"
+		      "client close sent 0 received 0\n"
+		      "server accept\n"
+		      "server close sent 0 received 0\n"
+		      "it counts established 1 accepts 1 client-closes 1 server-closes 1\n" },
 };
 
 static const struct scene large_scenes[] = {
-	{ .name = "large", .act = act_large, .expected = 
-	  "client connect established\n"
-	  "client turn 1 write 10000/1 tail \"ijklmnop\" call 10000 at 0 4096 letters\n"
-	  "client close sent 10000 received 0 turn 1 write 10000/1 tail \"ijklmnop\"\n"
-	  "server accept\n"
-	  "server turn 1 read 10000/1 tail \"ijklmnop\" call 10000 at 0 4096 letters\n"
-	  "server close sent 0 received 10000 turn 1 read 10000/1 tail \"ijklmnop\"\n"
-	  "it counts established 1 accepts 1 client-closes 1 server-closes 1 sent 10000 "
-	  "received 10000\n" },
+	{ .name = "large",
+	  .act = act_large,
+	  .expected =
+		  "client connect established\n"
+		  "client turn 1 write 10000/1 tail \"ijklmnop\" call 10000 at 0 4096 letters\n"
+		  "client close sent 10000 received 0 turn 1 write 10000/1 tail \"ijklmnop\"\n"
+		  "server accept\n"
+		  "server turn 1 read 10000/1 tail \"ijklmnop\" call 10000 at 0 4096 letters\n"
+		  "server close sent 0 received 10000 turn 1 read 10000/1 tail \"ijklmnop\"\n"
+		  "it counts established 1 accepts 1 client-closes 1 server-closes 1 sent 10000 "
+		  "received 10000\n" },
 };
 
 static const struct scene sampled_scenes[] = {
-	{ .name = "sampled", .act = act_one_exchange, .expected = 
-	  "client connect established\n"
-	  "client turn 1 write 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
-	  "client sample sent 5 received 0\n"
-	  "client turn 2 read 2/1 tail \"ok\" call 2 at 0 \"ok\" after write 5/1 tail "
-	  "\"hello\"\n"
-	  "client sample sent 5 received 2\n"
-	  "client close sent 5 received 2 turn 2 read 2/1 tail \"ok\"\n"
-	  "server accept\n"
-	  "server turn 1 read 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
-	  "server sample sent 0 received 5\n"
-	  "server turn 2 write 2/1 tail \"ok\" call 2 at 0 \"ok\" after read 5/1 tail "
-	  "\"hello\"\n"
-	  "server sample sent 2 received 5\n"
-	  "server close sent 2 received 5 turn 2 write 2/1 tail \"ok\"\n"
-	  "it counts established 1 accepts 1 client-exchanges 1 client-closes 1 "
-	  "server-exchanges 1 server-closes 1 sent 7 received 7\n" },
+	{ .name = "sampled",
+	  .act = act_one_exchange,
+	  .expected = "client connect established\n"
+		      "client turn 1 write 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
+		      "client sample sent 5 received 0\n"
+		      "client turn 2 read 2/1 tail \"ok\" call 2 at 0 \"ok\" after write 5/1 tail "
+		      "\"hello\"\n"
+		      "client sample sent 5 received 2\n"
+		      "client close sent 5 received 2 turn 2 read 2/1 tail \"ok\"\n"
+		      "server accept\n"
+		      "server turn 1 read 5/1 tail \"hello\" call 5 at 0 \"hello\"\n"
+		      "server sample sent 0 received 5\n"
+		      "server turn 2 write 2/1 tail \"ok\" call 2 at 0 \"ok\" after read 5/1 tail "
+		      "\"hello\"\n"
+		      "server sample sent 2 received 5\n"
+		      "server close sent 2 received 5 turn 2 write 2/1 tail \"ok\"\n"
+		      "it counts established 1 accepts 1 client-exchanges 1 client-closes 1 "
+		      "server-exchanges 1 server-closes 1 sent 7 received 7\n" },
 };
 
 static const struct group groups[] = {

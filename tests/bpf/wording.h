@@ -120,7 +120,7 @@ static inline void check_conn(FILE *out, const struct scope *scope, const struct
 	if (!is_loopback(tuple->remote_addr, tuple->family))
 		fputs(" [remote address]", out);
 	if (known != scope->stage->port &&
-	    (conn->role != ROLE_UNKNOWN || tuple->local_port != scope->stage->port))
+	    (!(conn->flags & CONN_PREEXISTING) || tuple->local_port != scope->stage->port))
 		fprintf(out, " [ports %u %u]", tuple->local_port, tuple->remote_port);
 }
 
@@ -245,8 +245,7 @@ static inline void word_conn_event(FILE *out, const struct scope *scope, const s
 		word_close(out, scope, event);
 		break;
 	case EVENT_TCP_SAMPLE:
-		fprintf(out, "sample sent %llu received %llu",
-			event->tcp_sample->stats.bytes_sent,
+		fprintf(out, "sample sent %llu received %llu", event->tcp_sample->stats.bytes_sent,
 			event->tcp_sample->stats.bytes_received);
 		break;
 	case EVENT_TURN:

@@ -8,19 +8,19 @@
 #include "load/feature.h"
 
 #include "control.skel.h"
+#include "probe.skel.h"
 #include "process.skel.h"
 #include "syscall.skel.h"
 #include "syscall_cast.skel.h"
 #include "tcp.skel.h"
 #include "walk.skel.h"
 
-/* tp_btf spares a helper call for each pointer; raw_tp asks less of the kernel's BTF. */
-#define TRACEPOINT_HOOKS(base)                    \
-	{                                         \
-		{ "tp_btf", base "__tp_btf" },    \
-		{                                 \
-			"raw_tp", base "__raw_tp" \
-		}                                 \
+/* The first is the cheapest, the last the dearest: perf tracepoints come first only where the kernel preempts the others.
+ * tp_btf spares a helper call for each pointer; raw_tp asks less of the kernel's BTF. */
+#define TRACEPOINT_HOOKS(base)                                                \
+	{                                                                     \
+		{ "tp_btf", base "__tp_btf" }, { "raw_tp", base "__raw_tp" }, \
+			{ HOOK_UNPREEMPTED, base "__tp" },                    \
 	}
 
 const struct signal_row hook_table[] = {
@@ -61,6 +61,7 @@ static const struct {
 	const char *needs; /* kernel function; without it a later row of this name serves */
 } families[] = {
 	{ "control", control_bpf__elf_bytes, NULL },
+	{ "probe", probe_bpf__elf_bytes, NULL },
 	{ "syscall", syscall_cast_bpf__elf_bytes, "bpf_rdonly_cast" },
 	{ "syscall", syscall_bpf__elf_bytes, NULL },
 	{ "tcp", tcp_bpf__elf_bytes, NULL },

@@ -7,6 +7,9 @@
 
 #include "load/signal_report.h"
 
+/* The hook whose programs run with preemption off on every kernel. */
+#define HOOK_UNPREEMPTED "tp"
+
 /* One way to get a signal. */
 struct hook {
 	const char *name;    /* as `sonde check` prints it and --hook takes it: "tp_btf" */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -30,9 +31,10 @@ static const char *const family_order[] = { FAMILY_CONTROL, "process", "tcp", "s
 #define FAMILY_COUNT (sizeof(family_order) / sizeof(family_order[0]))
 
 /* Maps that families share; the control object makes them. */
-static const char *const shared_maps[] = { "rings",	      "event_counts", "kernel_counts",
-					   "process_by_tgid", "conn_by_sock", "listener_by_sock",
-					   "listener_by_port", "ignored_tgids" };
+static const char *const shared_maps[] = {
+	"rings",	"event_counts",	    "kernel_counts",	"process_by_tgid",
+	"conn_by_sock", "listener_by_sock", "listener_by_port", "ignored_tgids"
+};
 
 struct family {
 	struct bpf_object *object;	   /* owned */
@@ -44,6 +46,7 @@ struct loader {
 	struct family families[FAMILY_COUNT];
 	struct loader_options options;
 	unsigned shards;     /* connection rings */
+	bool is_preempting;  /* this kernel preempts raw tracepoint programs, and then skips runs */
 	int rings[RING_MAX]; /* owned */
 	size_t ring_count;
 	int control_fd; /* borrowed from the control object */
@@ -118,13 +121,24 @@ static int report_apply_forced(struct check_report *report, const struct loader_
 	return 0;
 }
 
-/* The alternative to use next for a signal: the first that nothing speaks against, or NULL. */
-static struct alternative_report *alternative_next(struct signal_report *signal)
+/* The alternative to use next for a signal: the first that nothing speaks against, or NULL. On a kernel that preempts
+ * programs, one that is not comes before all others. */
+static struct alternative_report *alternative_next(const struct loader *loader,
+						   struct signal_report *signal)
 {
-	for (size_t i = 0; i < signal->alternative_count; i++)
-		if (!signal->alternatives[i].reason[0])
-			return &signal->alternatives[i];
-	return NULL;
+	struct alternative_report *first = NULL;
+
+	for (size_t i = 0; i < signal->alternative_count; i++) {
+		struct alternative_report *alternative = &signal->alternatives[i];
+
+		if (alternative->reason[0])
+			continue;
+		if (!first)
+			first = alternative;
+		if (loader->is_preempting && strcmp(alternative->hook, HOOK_UNPREEMPTED) == 0)
+			return alternative;
+	}
+	return first;
 }
 
 static const char *alternative_program(size_t row, const struct signal_report *signal,
@@ -226,7 +240,8 @@ static int family_open_chosen(const struct loader *loader, const char *name,
 	bpf_object__for_each_program(program, object)
 		bpf_program__set_autoload(program, false);
 	for (size_t row = 0; row < hook_table_length; row++) {
-		struct alternative_report *alternative = alternative_next(&report->signals[row]);
+		struct alternative_report *alternative =
+			alternative_next(loader, &report->signals[row]);
 
 		if (!alternative || strcmp(hook_table[row].family, name) != 0 ||
 		    (only != SIZE_MAX && only != row))
@@ -275,14 +290,14 @@ static int attach(struct family *family, struct bpf_program *program)
 }
 
 /* Attach each chosen program. Returns how many failed (marked in the report). */
-static size_t family_attach(struct family *family, const char *name, struct check_report *report,
-			    size_t only)
+static size_t family_attach(const struct loader *loader, struct family *family, const char *name,
+			    struct check_report *report, size_t only)
 {
 	size_t failed = 0;
 
 	for (size_t row = 0; row < hook_table_length; row++) {
 		struct signal_report *signal = &report->signals[row];
-		struct alternative_report *alternative = alternative_next(signal);
+		struct alternative_report *alternative = alternative_next(loader, signal);
 		int error;
 
 		if (!alternative || strcmp(hook_table[row].family, name) != 0 ||
@@ -309,7 +324,7 @@ static void family_try_row(const struct loader *loader, const char *name,
 {
 	struct alternative_report *alternative;
 
-	while ((alternative = alternative_next(&report->signals[row]))) {
+	while ((alternative = alternative_next(loader, &report->signals[row]))) {
 		struct family trial = { 0 };
 		size_t failed = 1;
 		int error;
@@ -319,7 +334,7 @@ static void family_try_row(const struct loader *loader, const char *name,
 		if (!error)
 			error = bpf_object__load(trial.object);
 		if (!error)
-			failed = family_attach(&trial, name, report, row);
+			failed = family_attach(loader, &trial, name, report, row);
 		else
 			alternative_fail(alternative, last_complaint[0] ? last_complaint : "load",
 					 -error);
@@ -344,7 +359,7 @@ static int family_load_chosen(struct loader *loader, struct family *family, cons
 
 	if (!error)
 		error = bpf_object__load(family->object);
-	if (!error && family_attach(family, name, report, SIZE_MAX))
+	if (!error && family_attach(loader, family, name, report, SIZE_MAX))
 		error = -EAGAIN;
 	if (error) {
 		family_close(family);
@@ -423,6 +438,33 @@ static int start_control(struct loader *loader)
 	return publish_rings(loader);
 }
 
+static bool probe_answers_preempting(struct bpf_object *object)
+{
+	uint32_t zero = 0, answer = PROBE_UNKNOWN;
+	int fd = bpf_map__fd(bpf_object__find_map_by_name(object, ".bss"));
+	struct bpf_link *link =
+		bpf_program__attach(bpf_object__find_program_by_name(object, "probe_preempt"));
+
+	if (!link)
+		return false;
+	(void)syscall(SYS_getppid); /* any call will do: the probe looks at its end */
+	bpf_link__destroy(link);
+	return bpf_map_lookup_elem(fd, &zero, &answer) == 0 && answer == PROBE_PREEMPTION_ON;
+}
+
+/* A kernel that cannot be asked is taken for one that does not: older ones. */
+static bool is_preempting(const struct loader *loader)
+{
+	struct bpf_object *object = NULL;
+	bool answer;
+
+	if (family_open(loader, "probe", &object))
+		return false;
+	answer = bpf_object__load(object) == 0 && probe_answers_preempting(object);
+	bpf_object__close(object);
+	return answer;
+}
+
 /* A power of two, because the kernel side masks. */
 static unsigned choose_shards(void)
 {
@@ -477,6 +519,7 @@ int loader_start(const struct loader_options *options, struct loader **ret_loade
 		error = -ENOTSUP;
 		goto fail;
 	}
+	loader->is_preempting = is_preempting(loader);
 	for (size_t i = 1; i < FAMILY_COUNT; i++)
 		family_start(loader, &loader->families[i], family_order[i], report);
 	report_finish(report, 0);

@@ -78,15 +78,18 @@ static int open_rings(struct ring_consumer *consumer, const int *rings)
 int ring_consumer_new(const int *rings, size_t count, ring_visit visit, void *context,
 		      struct ring_consumer **ret_consumer)
 {
-	struct ring_consumer *consumer = calloc(1, sizeof(*consumer));
+	struct ring_consumer *consumer;
 	int error;
 
+	if (count < 2 || count > RING_MAX)
+		return -EINVAL;
+	consumer = calloc(1, sizeof(*consumer));
 	if (!consumer)
 		return -ENOMEM;
 	*consumer = (struct ring_consumer){
 		.epoll_fd = -1, .visit = visit, .context = context, .count = count
 	};
-	error = count < 2 || count > RING_MAX ? -EINVAL : open_rings(consumer, rings);
+	error = open_rings(consumer, rings);
 	if (error) {
 		ring_consumer_free(&consumer);
 		return error;

@@ -124,7 +124,8 @@ def slow_wire(t, agent, spaces, rtt):
         said = connect(t, f"slow-{how}", "10.99.0.2", port, 10, how, netns=spaces.near)
         metrics = compare(t, agent, f"slow-{how}", said)
         mean = metrics.total(LATENCY + "_sum", service_name=f"slow-{how}") / 10
-        t.near(mean, rtt, "mean latency against the wire's delay", 0.001 if not t.guest else 0.010, 0.05)
+        # A busy machine makes the wire itself late; what the program measured is the sharper witness.
+        t.near(mean, rtt, "mean latency against the wire's delay", 0.003 if not t.guest else 0.010, 0.05)
     for name in ("sonde_tcp_min_rtt_seconds", "sonde_tcp_rtt_seconds"):
         metrics = agent.settle(lambda m: m.total(name + "_count", service_name="slow-blocking") >= 10, True)
         count = metrics.total(name + "_count", service_name="slow-blocking")

@@ -181,7 +181,17 @@ class Context:
 
     # The end.
 
+    def explain(self):
+        """What the agents themselves say of things missed, to a failed test."""
+        for agent in self.agents:
+            if agent.process.is_alive():
+                metrics = agent.scrape()
+                for name, label in ((LOST, "reason"), ("sonde_bpf_recursion_misses_total", "program")):
+                    self.failures.extend(f"{name} {key}: {value}" for key, value in metrics.by(name, label).items())
+
     def close(self):
+        if self.failures:
+            self.closers.append(self.explain)
         for closer in reversed(self.closers):
             try:
                 closer()
