@@ -30,9 +30,10 @@ static const char *const family_order[] = { FAMILY_CONTROL, "process", "tcp", "s
 #define FAMILY_COUNT (sizeof(family_order) / sizeof(family_order[0]))
 
 /* Maps that families share; the control object makes them. */
-static const char *const shared_maps[] = { "rings",	      "event_counts", "kernel_counts",
-					   "process_by_tgid", "conn_by_sock", "listener_by_sock",
-					   "listener_by_port", "ignored_tgids" };
+static const char *const shared_maps[] = {
+	"rings",	"event_counts",	    "kernel_counts",	"process_by_tgid",
+	"conn_by_sock", "listener_by_sock", "listener_by_port", "ignored_tgids"
+};
 
 struct family {
 	struct bpf_object *object;	   /* owned */
