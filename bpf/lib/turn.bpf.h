@@ -121,9 +121,9 @@ static __always_inline void turn_late(struct turn_scratch *scratch, struct conn_
 	conn->late_bytes -= bytes < conn->late_bytes ? bytes : conn->late_bytes;
 	if (conn->mode != MODE_MESSAGES)
 		return;
-	captured = call_capture(&scratch->call, call,
-				bytes < settings.prefix_bytes ? bytes : settings.prefix_bytes,
-				&tail);
+	captured =
+		call_capture(&scratch->call, call,
+			     bytes < settings.prefix_bytes ? bytes : settings.prefix_bytes, &tail);
 	event->header.ktime_ns = now;
 	__builtin_memset(&event->prev, 0, sizeof(event->prev));
 	event->turn = (struct turn_summary){
