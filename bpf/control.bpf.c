@@ -22,8 +22,11 @@ static __always_inline int set_conn_mode(const struct sock *sk, __u64 conn_id, _
 
 static __always_inline int set_process_flags(__u32 tgid, __u64 flags)
 {
-	struct process_state *process = process_get(tgid);
+	struct process_state *process;
 
+	if (!process_find(tgid) && process_insert(tgid))
+		return -1; /* full; tgid 0 stands for all that found no room and is not to be marked */
+	process = process_find(tgid);
 	if (!process)
 		return -1;
 	process_set_flags(process, tgid, (__u32)flags);

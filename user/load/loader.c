@@ -368,6 +368,25 @@ static int family_load_chosen(struct loader *loader, struct family *family, cons
 	return error;
 }
 
+static void family_give_up(const struct loader *loader, const char *name,
+			   struct check_report *report)
+{
+	for (size_t row = 0; row < hook_table_length; row++) {
+		struct alternative_report *alternative =
+			strcmp(hook_table[row].family, name) == 0 ?
+				alternative_next(loader, &report->signals[row]) :
+				NULL;
+
+		if (!alternative)
+			continue;
+		alternative->is_ok = false;
+		snprintf(alternative->reason, sizeof(alternative->reason),
+			 "works alone, but not with the other hooks of its family");
+	}
+	log_warn("hooks of the %s family load one by one but not together; going without them",
+		 name);
+}
+
 static void family_start(struct loader *loader, struct family *family, const char *name,
 			 struct check_report *report)
 {
@@ -378,9 +397,7 @@ static void family_start(struct loader *loader, struct family *family, const cha
 			family_try_row(loader, name, report, row);
 	family_forget_use(name, report);
 	if (family_load_chosen(loader, family, name, report))
-		log_warn(
-			"hooks of the %s family load one by one but not together; going without them",
-			name);
+		family_give_up(loader, name, report);
 }
 
 /* Round up to what a ring buffer takes: a power of two of pages. */

@@ -44,6 +44,13 @@ int bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags)
 
 int bpf_map_lookup_elem(int fd, const void *key, void *value)
 {
+	if (fd >= 0 && fd == fake_probe_fd) {
+		int error = fake_fails(FAKE_LOOKUP, "");
+
+		if (!error)
+			memcpy(value, &fake_probe_answer, sizeof(fake_probe_answer));
+		return error;
+	}
 	int error = fd < 0 ? -EBADF : fake_fails(FAKE_LOOKUP, "");
 
 	if (!error) /* as many as fake_batch_step numbers, each 1 more than the key */

@@ -70,7 +70,8 @@ static size_t entries_count;
 
 uint64_t fake_run_args[4];
 int fake_run_result;
-uint32_t fake_batch_entries, fake_batch_step, fake_cpus;
+uint32_t fake_batch_entries, fake_batch_step, fake_cpus, fake_probe_answer;
+int fake_probe_fd;
 
 void fake_reset(void)
 {
@@ -80,6 +81,8 @@ void fake_reset(void)
 	fake_batch_entries = 0;
 	fake_batch_step = 100;
 	fake_cpus = 4;
+	fake_probe_answer = PROBE_PREEMPTION_OFF;
+	fake_probe_fd = -1;
 	fake_system_reset();
 }
 
@@ -212,6 +215,10 @@ struct bpf_object *bpf_object__open_mem(const void *bytes, size_t size,
 		add_map(object, "syscall_errors");
 	if (strcmp(object->name, "control") == 0)
 		add_program(object, "control");
+	if (strcmp(object->name, "probe") == 0) {
+		add_map(object, ".bss");
+		add_program(object, "probe_preempt");
+	}
 	for (size_t i = 0; i < hook_table_length; i++)
 		for (size_t j = 0; j < REPORT_ALTERNATIVES_MAX && hook_table[i].hooks[j].name; j++)
 			if (strcmp(hook_table[i].family, object->name) == 0)
@@ -230,8 +237,11 @@ void bpf_object__close(struct bpf_object *object)
 {
 	if (!object)
 		return;
-	for (size_t i = 0; i < object->map_count; i++)
+	for (size_t i = 0; i < object->map_count; i++) {
+		if (strcmp(object->maps[i].name, ".bss") == 0)
+			fake_probe_fd = -1; /* its number may be given out again */
 		close_fd(&object->maps[i].fd);
+	}
 	for (size_t i = 0; i < object->program_count; i++)
 		close_fd(&object->programs[i].fd);
 	free(object);
@@ -264,6 +274,8 @@ int bpf_object__load(struct bpf_object *object)
 
 		if (map->fd < 0)
 			map->fd = fake_fd();
+		if (strcmp(map->name, ".bss") == 0)
+			fake_probe_fd = map->fd;
 		fake_note_entries(map->name, map->entries);
 	}
 	for (size_t i = 0; !error && i < object->program_count; i++)

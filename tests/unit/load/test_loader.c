@@ -143,10 +143,61 @@ static void test_preferred_hooks(void **state)
 	/* What was there before is walked over last, when hooks see what comes. */
 	assert_string_equal(
 		fake_attached(),
-		"exec__tp_btf fork__tp_btf last_exit__tp_btf state__tp_btf destroy__tp_btf "
-		"retrans__tp_btf rst_tx__tp_btf rst_rx__tp_btf exit__tp_btf walk_listeners "
-		"walk_connections ");
+		"probe_preempt exec__tp_btf fork__tp_btf last_exit__tp_btf state__tp_btf "
+		"destroy__tp_btf retrans__tp_btf rst_tx__tp_btf rst_rx__tp_btf exit__tp_btf "
+		"walk_listeners walk_connections ");
 	stop(&started);
+}
+
+static void expect_hooks(const struct start *started, const char *name)
+{
+	for (size_t i = 0; i < hook_table_length; i++)
+		if (strcmp(hook_table[i].family, "walk") != 0)
+			assert_string_equal(started->report->signals[i].hook, name);
+}
+
+/* A kernel that preempts programs gets the hook whose programs it does not, unless that fails. */
+static void test_preempting_kernel(void **state)
+{
+	struct start started;
+
+	(void)state;
+	fake_probe_answer = PROBE_PREEMPTION_ON;
+	started = start();
+	expect_hooks(&started, HOOK_UNPREEMPTED);
+	stop(&started);
+	fake_fail(FAKE_ATTACH, "exit__tp", ENOENT);
+	started = start();
+	assert_string_equal(started.report->signals[0].hook, "tp_btf");
+	assert_string_equal(started.report->signals[1].hook, HOOK_UNPREEMPTED);
+	stop(&started);
+}
+
+/* One that cannot be asked is taken for one that does not. */
+static void test_probe_fails(void **state)
+{
+	static const enum fake_step steps[] = { FAKE_OPEN, FAKE_LOAD };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		struct start started;
+
+		fake_reset();
+		fake_probe_answer = PROBE_PREEMPTION_ON;
+		fake_fail(steps[i], "probe", EPERM);
+		started = start();
+		expect_hooks(&started, "tp_btf");
+		stop(&started);
+	}
+	fake_reset();
+	fake_probe_answer = PROBE_PREEMPTION_ON;
+	fake_fail(FAKE_ATTACH, "probe_preempt", EPERM);
+	{
+		struct start started = start();
+
+		expect_hooks(&started, "tp_btf");
+		stop(&started);
+	}
 }
 
 static void test_settings(void **state)
@@ -292,6 +343,7 @@ static void test_signal_without_hook(void **state)
 	(void)state;
 	fake_fail(FAKE_LOAD, "retrans__tp_btf", EINVAL);
 	fake_fail(FAKE_ATTACH, "retrans__raw_tp", EINVAL);
+	fake_fail(FAKE_LOAD, "retrans__tp", EINVAL);
 	started = start();
 	assert_int_equal(started.error, 0);
 	assert_string_equal(hook_of(&started, "tcp_retransmit"), "none");
@@ -351,6 +403,8 @@ static void test_not_together(void **state)
 	started = start();
 	assert_int_equal(started.error, 0);
 	assert_string_equal(hook_of(&started, "tcp_state"), "none");
+	assert_string_equal(reason_of(&started, "tcp_state", 0),
+			    "works alone, but not with the other hooks of its family");
 	assert_string_equal(hook_of(&started, "tcp_reset_sent"), "none");
 	assert_string_equal(hook_of(&started, "process_exec"), "tp_btf");
 	stop(&started);
@@ -661,6 +715,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_preferred_hooks, setup),
+		cmocka_unit_test_setup(test_preempting_kernel, setup),
+		cmocka_unit_test_setup(test_probe_fails, setup),
 		cmocka_unit_test_setup(test_settings, setup),
 		cmocka_unit_test_setup(test_sizes, setup),
 		cmocka_unit_test_setup(test_smallest_rings, setup),
