@@ -107,6 +107,14 @@ static __always_inline void turn_emit(struct turn_scratch *scratch, const struct
 	emit_copy(conn->ring, &event->header, size);
 }
 
+/* Whether a write is the one that was overtaken. It is not when its bytes come on top of all that is explained already:
+ * then the return of the overtaken one was never seen (a run that the kernel skipped), and nobody waits for it any more. */
+static __always_inline bool turn_is_late(const struct conn_state *conn, const struct sock *sk,
+					 const struct call *call, const bool is_direct)
+{
+	return turn_pending_write(conn, sk, is_direct) < (__u32)call->bytes;
+}
+
 /* A write that returned after the read that followed it. */
 static __always_inline void turn_late(struct turn_scratch *scratch, struct conn_state *conn,
 				      const struct sock *sk, const struct call *call, __u64 id,
@@ -217,8 +225,11 @@ static __always_inline void turn_move(struct conn_state *conn, struct sock *sk,
 		return;
 	if (dir == DIR_WRITE) {
 		if (conn->late_bytes && conn->turn.dir == DIR_READ) {
-			turn_late(scratch, conn, sk, call, id, now);
-			return;
+			if (turn_is_late(conn, sk, call, is_direct)) {
+				turn_late(scratch, conn, sk, call, id, now);
+				return;
+			}
+			conn->late_bytes = 0;
 		}
 		conn->write_seq += (__u32)call->bytes;
 	} else {

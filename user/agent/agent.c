@@ -4,6 +4,7 @@
 #include "agent/agent.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,12 +112,24 @@ static void drain(struct agent *agent)
 	engine_tick(agent->engine, now_ns);
 }
 
+/* Nobody may run on our CPU while we are inside a map's system call, on kernels where that would cost others' events
+ * (loader_is_preempting). A millisecond at a time; without CAP_SYS_NICE nothing changes, and misses are counted. */
+static void be_steady(const struct agent *agent, bool is_steady)
+{
+	struct sched_param priority = { .sched_priority = is_steady };
+
+	if (loader_is_preempting(agent->loader))
+		(void)sched_setscheduler(0, is_steady ? SCHED_FIFO : SCHED_OTHER, &priority);
+}
+
 static void refresh(struct agent *agent)
 {
 	series_begin_round(agent->store);
+	be_steady(agent, true);
 	if (totals_refresh(agent->totals, now_monotonic_ns()))
 		log_debug("kernel tables could not be read whole, the next round will");
 	figures_write(agent);
+	be_steady(agent, false);
 }
 
 static void housekeep(struct agent *agent, uint64_t now_ns)

@@ -622,6 +622,11 @@ size_t loader_ring_bytes(const struct loader *loader, size_t ring)
 				      loader->options.ring_bytes;
 }
 
+bool loader_is_preempting(const struct loader *loader)
+{
+	return loader->is_preempting;
+}
+
 int loader_control(const struct loader *loader, enum control_op op, uint64_t key, uint64_t id,
 		   uint64_t value)
 {

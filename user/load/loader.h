@@ -3,6 +3,7 @@
 #ifndef SONDE_LOAD_LOADER_H
 #define SONDE_LOAD_LOADER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,6 +47,10 @@ size_t loader_map_limit(const struct loader *loader, const char *name);
 /* Descriptors of the ring buffers: [RING_PROCESS] and the shards behind it. */
 const int *loader_rings(const struct loader *loader, size_t *ret_count);
 size_t loader_ring_bytes(const struct loader *loader, size_t ring);
+
+/* Whether this kernel preempts BPF programs, and skips runs of others on a CPU meanwhile. It then does the same to perf
+ * tracepoint programs while a task that reads or writes a map by system call is preempted in the middle. */
+bool loader_is_preempting(const struct loader *loader);
 
 /* Run a control program (enum control_op). Returns 0, -ENOENT when the key is not there, negative errno. */
 int loader_control(const struct loader *loader, enum control_op op, uint64_t key, uint64_t id,
