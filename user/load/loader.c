@@ -541,7 +541,8 @@ int loader_start(const struct loader_options *options, struct loader **ret_loade
 	for (size_t i = 1; i < FAMILY_COUNT; i++)
 		family_start(loader, &loader->families[i], family_order[i], report);
 	report_finish(report, 0);
-	(void)malloc_trim(0); /* the kernel's BTF was read several times: ten MiB that are not needed again */
+	(void)malloc_trim(
+		0); /* the kernel's BTF was read several times: ten MiB that are not needed again */
 	if (report->fatal[0]) {
 		error = -ENOTSUP;
 		goto fail;
