@@ -198,6 +198,13 @@ def http_with_each_hook(t):
         t.equal(without, set(), "signals with another hook")
         nginx = t.nginx(service=service)
         result = load(t, "127.0.0.1", nginx.port, 2, 200, "fresh", service + "-client")
+        if hook == "tp":
+            # In use only where the kernel preempts the others, and there counts are not exact (README, Kernels).
+            seen = agent.settle(lambda m: m.total(SERVER, service_name=service) > 0, True).total(SERVER, service_name=service)
+            t.check(0 < seen <= 200, f"{seen} of 200 requests were seen")
+            nginx.stop()
+            t.equal(agent.stop()[0], 0, "exit status")
+            continue
         metrics = compare(t, agent, nginx, service, service + "-client", result)
         t.equal(metrics.total("sonde_tcp_connects_total", service_name=service + "-client", outcome="established"), 200,
                 "connects")
