@@ -72,7 +72,8 @@ def calls_of_passed_connection(t):
     exchange(t, t.agent(), "passed", ("read", "read"), ("write", "write"), server_mode="pass")
 
 
-@test(guest=True)
+# Not in guests: an emulated writer may be held up for longer than an overtaking answer is kept waiting for it.
+@test()
 def calls_reader_blocked_before_the_write(t):
     """One thread is in read() while another writes the request."""
     agent = t.agent()
