@@ -16,7 +16,7 @@
 
 #define FAULTS_MAX 16
 #define MAPS_MAX 16
-#define PROGRAMS_MAX 16
+#define PROGRAMS_MAX 24
 #define SETTINGS_MAX 256
 
 struct bpf_map {

@@ -144,7 +144,7 @@ static void test_preferred_hooks(void **state)
 	assert_string_equal(
 		fake_attached(),
 		"probe_preempt exec__tp_btf fork__tp_btf last_exit__tp_btf state__tp_btf "
-		"destroy__tp_btf retrans__tp_btf rst_tx__tp_btf rst_rx__tp_btf exit__tp_btf "
+		"peer__tp_btf destroy__tp_btf retrans__tp_btf rst_tx__tp_btf rst_rx__tp_btf exit__tp_btf "
 		"walk_listeners walk_connections ");
 	stop(&started);
 }
