@@ -57,70 +57,74 @@ static void write_event_losses(struct agent *agent, unsigned kind, const struct 
 	}
 }
 
-/* What a hook wanted to send, minus what the limiter keeps back by design. */
-static uint64_t produced(const struct agent *agent, unsigned kind, const struct event_count *kernel)
+static void balance(const struct agent *agent, unsigned kind, const struct event_count *kernel,
+		    struct event_balance *ret_balance)
 {
-	uint64_t sum = kernel->delivered + agent->intake.made[kind];
-
-	for (unsigned reason = 0; reason < LOSS_REASON_COUNT; reason++)
-		if (reason != LOSS_RATE_LIMITED)
-			sum += kernel->lost[reason];
-	return sum;
+	*ret_balance =
+		(struct event_balance){ .produced = kernel->delivered + agent->intake.made[kind],
+					.consumed = agent->intake.consumed[kind] };
+	for (unsigned reason = 0; reason < LOSS_REASON_COUNT; reason++) {
+		if (reason == LOSS_RATE_LIMITED)
+			continue;
+		ret_balance->produced += kernel->lost[reason];
+		ret_balance->lost += kernel->lost[reason] + agent->intake.lost[kind][reason];
+	}
 }
 
-static uint64_t lost(const struct agent *agent, unsigned kind, const struct event_count *kernel)
+static int read_counts(const struct agent *agent, struct event_count counts[EVENT_KIND_COUNT])
 {
-	uint64_t sum = 0;
-
-	for (unsigned reason = 0; reason < LOSS_REASON_COUNT; reason++)
-		if (reason != LOSS_RATE_LIMITED)
-			sum += kernel->lost[reason] + agent->intake.lost[kind][reason];
-	return sum;
+	return kernel_event_counts(loader_map(agent->loader, "event_counts"), counts);
 }
 
-static bool read_counts(const struct agent *agent, struct event_count counts[EVENT_KIND_COUNT])
+int figures_events_read(const struct agent *agent,
+			struct event_balance ret_balances[EVENT_KIND_COUNT])
 {
-	return kernel_event_counts(loader_map(agent->loader, "event_counts"), counts) == 0;
+	struct event_count counts[EVENT_KIND_COUNT];
+	int error = read_counts(agent, counts);
+
+	for (unsigned kind = 0; !error && kind < EVENT_KIND_COUNT; kind++)
+		balance(agent, kind, &counts[kind], &ret_balances[kind]);
+	return error;
 }
 
 static void write_events(struct agent *agent)
 {
 	struct event_count counts[EVENT_KIND_COUNT];
 
-	if (!read_counts(agent, counts))
+	if (read_counts(agent, counts))
 		return;
 	for (unsigned kind = 1; kind < EVENT_KIND_COUNT; kind++) {
 		const char *name = event_kind_name(kind);
+		struct event_balance events;
 
-		set_total(agent, METRIC_EVENTS_PRODUCED, name, NULL,
-			  produced(agent, kind, &counts[kind]));
-		set_total(agent, METRIC_EVENTS_CONSUMED, name, NULL, agent->intake.consumed[kind]);
+		balance(agent, kind, &counts[kind], &events);
+		set_total(agent, METRIC_EVENTS_PRODUCED, name, NULL, events.produced);
+		set_total(agent, METRIC_EVENTS_CONSUMED, name, NULL, events.consumed);
 		write_event_losses(agent, kind, &counts[kind]);
 	}
 }
 
 uint64_t figures_events_waiting(struct agent *agent)
 {
-	struct event_count counts[EVENT_KIND_COUNT];
+	struct event_balance events[EVENT_KIND_COUNT];
 	uint64_t waiting = 0;
 
-	if (!read_counts(agent, counts))
+	if (figures_events_read(agent, events))
 		return 0;
 	for (unsigned kind = 1; kind < EVENT_KIND_COUNT; kind++)
-		waiting += produced(agent, kind, &counts[kind]) - lost(agent, kind, &counts[kind]) -
-			   agent->intake.consumed[kind];
+		waiting += events[kind].produced - events[kind].lost - events[kind].consumed;
 	return waiting;
 }
 
 void figures_warn_of_losses(struct agent *agent, uint64_t now_ns)
 {
-	struct event_count counts[EVENT_KIND_COUNT];
+	struct event_balance events[EVENT_KIND_COUNT];
 	uint64_t sum = 0;
 
-	if (!read_counts(agent, counts))
+	if (figures_events_read(agent, events))
 		return;
 	for (unsigned kind = 1; kind < EVENT_KIND_COUNT; kind++)
-		sum += lost(agent, kind, &counts[kind]);
+		sum += events[kind].lost;
 	if (sum == agent->lost_events ||
 	    (agent->warned_ns && now_ns - agent->warned_ns < WARN_INTERVAL_NS))
 		return;

@@ -63,6 +63,15 @@ void intake_ask_progress(void *context, uint64_t sock, uint64_t conn_id);
 
 /* figures.c: the agent's own metrics, before a snapshot. */
 void figures_write(struct agent *agent);
+/* Of each kind of event: what hooks wanted to send (but for what the limiter keeps back by design) and what became of
+ * it. Returns 0 or negative errno. */
+struct event_balance {
+	uint64_t produced;
+	uint64_t consumed;
+	uint64_t lost;
+};
+int figures_events_read(const struct agent *agent,
+			struct event_balance ret_balances[EVENT_KIND_COUNT]);
 uint64_t figures_events_waiting(struct agent *agent); /* produced, neither consumed nor lost yet */
 void figures_warn_of_losses(struct agent *agent,
 			    uint64_t now_ns); /* a log line, at most one a minute */

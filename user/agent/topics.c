@@ -7,7 +7,6 @@
 
 #include "agent/state.h"
 #include "cli/signal_view.h"
-#include "load/kernel_table.h"
 
 /* Append a new object; both may be NULL when memory ran out, which the caller finds in the array's size. */
 static void append(json_t *array, json_t *object)
@@ -189,27 +188,16 @@ static json_t *ring_rows(struct agent *agent)
 
 static json_t *event_rows(struct agent *agent)
 {
-	struct event_count counts[EVENT_KIND_COUNT];
+	struct event_balance balances[EVENT_KIND_COUNT];
 	json_t *array = json_array();
 
-	if (kernel_event_counts(loader_map(agent->loader, "event_counts"), counts))
+	if (figures_events_read(agent, balances))
 		return array;
-	for (unsigned kind = 1; array && kind < EVENT_KIND_COUNT; kind++) {
-		uint64_t lost = 0;
-
-		for (unsigned reason = 0; reason < LOSS_REASON_COUNT; reason++)
-			lost += reason == LOSS_RATE_LIMITED ?
-					0 :
-					counts[kind].lost[reason] +
-						agent->intake.lost[kind][reason];
-		append(array,
-		       json_pack("{s:s, s:I, s:I, s:I}", "kind", event_kind_name(kind), "produced",
-				 (json_int_t)(counts[kind].delivered + agent->intake.made[kind] +
-					      counts[kind].lost[LOSS_RING_FULL] +
-					      counts[kind].lost[LOSS_NO_RING]),
-				 "consumed", (json_int_t)agent->intake.consumed[kind], "lost",
-				 (json_int_t)lost));
-	}
+	for (unsigned kind = 1; array && kind < EVENT_KIND_COUNT; kind++)
+		append(array, json_pack("{s:s, s:I, s:I, s:I}", "kind", event_kind_name(kind),
+					"produced", (json_int_t)balances[kind].produced, "consumed",
+					(json_int_t)balances[kind].consumed, "lost",
+					(json_int_t)balances[kind].lost));
 	return array;
 }
 
