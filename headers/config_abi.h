@@ -102,13 +102,26 @@ struct listener_state {
 };
 _Static_assert(sizeof(struct listener_state) == 40, "listener_state is shared");
 
-/* Key of listener_by_port; the value is a tgid. */
+/* Sockets on one port, of several addresses or sharing one (SO_REUSEPORT), that are found by the port. */
+#define LISTEN_SLOTS 8
+
+/* Key of listener_by_port. */
 struct listen_port_key {
 	__u32 netns; /* inode */
 	__u16 port;
-	__u16 _pad;
+	__u16 slot; /* below LISTEN_SLOTS */
 };
 _Static_assert(sizeof(struct listen_port_key) == 8, "listen_port_key is shared");
+
+/* Value of listener_by_port. */
+struct listen_port_owner {
+	__u64 sock;
+	__u32 tgid;
+	__u16 family;
+	__u16 _pad;
+	__u8 addr[16]; /* as in listener_state; zero: any */
+};
+_Static_assert(sizeof(struct listen_port_owner) == 32, "listen_port_owner is shared");
 
 /* Per-CPU counters of the kernel side. X(number, NAME, label, help) */
 #define KERNEL_COUNTERS(X)                                                                   \
@@ -120,13 +133,15 @@ _Static_assert(sizeof(struct listen_port_key) == 8, "listen_port_key is shared")
 	X(3, LISTENER_TABLE_FULL, "listener_by_sock",                                        \
 	  "listening sockets not tracked: the table was full")                               \
 	X(4, PAYLOAD_FAULT, "turn_payload",                                                  \
-	  "first bytes of a turn not copied: the memory was not present")
+	  "first bytes of a turn not copied: the memory was not present")                    \
+	X(5, LISTEN_PORT_FULL, "listener_by_port",                                           \
+	  "listening sockets not found by their port: too many share it")
 
 enum kernel_counter {
 #define X(number, NAME, label, help) COUNTER_##NAME = number,
 	KERNEL_COUNTERS(X)
 #undef X
-		KERNEL_COUNTER_COUNT = 5,
+		KERNEL_COUNTER_COUNT = 6,
 };
 
 /* Value of event_counts (per CPU, key: enum event_kind). Produced is delivered plus lost. */

@@ -120,6 +120,37 @@ static void check_connections(FILE *out, const struct observer *observer)
 		fprintf(out, "%llu accepts, %u turns\n", state.accepts, turns);
 }
 
+/* --- sockets on one port --- */
+
+#define SHARERS (LISTEN_SLOTS + 2)
+
+/* Those beyond the port's slots are counted; once others have gone, who comes has room again. */
+static void act_shared_port(struct stage *stage)
+{
+	int listeners[SHARERS], last, fd;
+
+	for (int i = 0; i < SHARERS; i++)
+		listeners[i] = stage_listen(stage, 1);
+	for (int i = 0; i < SHARERS; i++)
+		close(listeners[i]);
+	last = stage_listen(stage, 1);
+	fd = stage_connect(stage);
+	close(last);
+	close(fd);
+}
+
+static void check_shared_port(FILE *out, const struct observer *observer)
+{
+	uint64_t full = counter_since(observer, COUNTER_LISTEN_PORT_FULL);
+	struct process_state state = { 0 };
+
+	(void)kernel_table_find(loader_map(observer->loader, "process_by_tgid"),
+				&observer->stage->cast[0].tgid, &state); /* none: see below */
+	if (full != SHARERS - LISTEN_SLOTS || state.closes[ROLE_SERVER] != 1)
+		fprintf(out, "%llu beyond the slots, %llu closed by their listener's owner\n",
+			(unsigned long long)full, state.closes[ROLE_SERVER]);
+}
+
 /* --- processes --- */
 
 #define PROCESSES_MAX 16
@@ -325,6 +356,12 @@ static const struct scene process_scenes[] = {
 static const struct scene error_scenes[] = {
 	{ .name = "errors", .act = act_every_error, .check = check_every_error, .tries = TRIES },
 };
+static const struct scene port_scenes[] = {
+	{ .name = "sockets_on_a_port",
+	  .act = act_shared_port,
+	  .check = check_shared_port,
+	  .tries = TRIES },
+};
 static const struct scene ring_scenes[] = {
 	{ .name = "ring_of_a_page",
 	  .act = act_unread_exchanges,
@@ -346,6 +383,10 @@ static const struct group groups[] = {
 	{ .name = "full_tables",
 	  .scenes = error_scenes,
 	  .count = LENGTH(error_scenes),
+	  .preferred_only = true },
+	{ .name = "full_tables",
+	  .scenes = port_scenes,
+	  .count = LENGTH(port_scenes),
 	  .preferred_only = true },
 	{ .name = "small_rings",
 	  .options.ring_bytes = 4096,
