@@ -74,6 +74,7 @@ enum conn_flags {
 	CONN_CLOSED = 1 << 1,	   /* TCP_CLOSE has been produced */
 	CONN_RESET_SENT = 1 << 2,
 	CONN_RESET_RECEIVED = 1 << 3,
+	CONN_PEER_ENDED = 1 << 4, /* with CONN_RESET_SENT in TCP_CLOSE: after the peer's FIN */
 };
 
 /* What an event says of its connection: enough to start from any of them after a loss. */

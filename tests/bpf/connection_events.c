@@ -84,6 +84,19 @@ static void act_reset(struct stage *stage)
 	close(ends.server);
 }
 
+/* Closed with the peer's bytes unread, after the peer's end. */
+static void act_unread(struct stage *stage)
+{
+	struct ends ends = stage_ends(stage);
+	struct pollfd poller = { .fd = ends.server, .events = POLLRDHUP };
+
+	stage_write(stage, ends.client, "x");
+	MUST(shutdown(ends.client, SHUT_WR));
+	MUST(poll(&poller, 1, -1));
+	close(ends.server);
+	close(ends.client);
+}
+
 /* --- open before anything was loaded --- */
 
 /* Nobody listens on either port any more: both ends are taken for clients, which one of them is not. */
@@ -167,7 +180,7 @@ static const struct scene scenes[] = {
 		  "client connect refused ECONNREFUSED reset-received\n"
 		  "client2 connect established\n"
 		  "client2 close sent 0 received 0\n"
-		  "server close sent 0 received 0\n"
+		  "server close sent 0 received 0 reset-sent peer-ended\n"
 		  "it counts established 1 refused 1 client-closes 1 server-closes 1 resets-sent "
 		  "1 resets-received 2 connect.ECONNREFUSED 1\n" },
 	{ .name = "unreachable",
@@ -178,12 +191,22 @@ static const struct scene scenes[] = {
 	  .act = act_reset,
 	  .expected = "client connect established\n"
 		      "client turn 1 write 1/1 tail \"x\" call 1 at 0 \"x\"\n"
-		      "client close sent 1 received 0 turn 1 write 1/1 tail \"x\"\n"
+		      "client close sent 1 received 0 turn 1 write 1/1 tail \"x\" reset-sent\n"
 		      "server accept\n"
 		      "server turn 1 read 1/1 tail \"x\" call 1 at 0 \"x\"\n"
 		      "server close sent 0 received 1 turn 1 read 1/1 tail \"x\" reset-received\n"
 		      "it counts established 1 accepts 1 client-closes 1 server-closes 1 sent 1 "
 		      "received 1 resets-sent 1 resets-received 1 read.ECONNRESET 1\n" },
+	{ .name = "unread",
+	  .act = act_unread,
+	  .expected = "client connect established\n"
+		      "client turn 1 write 1/1 tail \"x\" call 1 at 0 \"x\"\n"
+		      "client progress turn 1 write 1/1 tail \"x\"\n"
+		      "client close sent 1 received 0 turn 1 write 1/1 tail \"x\" reset-received\n"
+		      "server accept\n"
+		      "server close sent 0 received 1 reset-sent peer-ended\n"
+		      "it counts established 1 accepts 1 client-closes 1 server-closes 1 sent 1 "
+		      "received 1 resets-sent 1 resets-received 1\n" },
 };
 
 static const struct scene scenes_before[] = {

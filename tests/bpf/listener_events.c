@@ -254,21 +254,21 @@ static const struct scene scenes[] = {
 	  .act = act_not_accepted,
 	  .expected = "client connect established\n"
 		      "client close sent 0 received 0 reset-received\n"
-		      "server close sent 0 received 0\n"
+		      "server close sent 0 received 0 reset-sent\n"
 		      "it counts established 1 client-closes 1 server-closes 1 resets-sent 1 "
 		      "resets-received 1 read.ECONNRESET 1\n" },
 	{ .name = "other_listener_closes",
 	  .act = act_other_listener_closes,
 	  .expected = "client connect established\n"
 		      "client close sent 0 received 0 reset-received\n"
-		      "server close sent 0 received 0\n"
+		      "server close sent 0 received 0 reset-sent\n"
 		      "it counts established 1 client-closes 1 server-closes 1 resets-sent 1 "
 		      "resets-received 1 read.ECONNRESET 1\n" },
 	{ .name = "other_address",
 	  .act = act_other_address,
 	  .expected = "client connect established\n"
 		      "client close sent 0 received 0 reset-received\n"
-		      "server close sent 0 received 0\n"
+		      "server close sent 0 received 0 reset-sent\n"
 		      "it counts established 1 client-closes 1 server-closes 1 resets-sent 1 "
 		      "resets-received 1 read.ECONNRESET 1\n"
 		      "other counts\n" },
