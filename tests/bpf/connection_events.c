@@ -99,18 +99,32 @@ static void act_unread(struct stage *stage)
 
 /* --- open before anything was loaded --- */
 
-/* Nobody listens on either port any more: both ends are taken for clients, which one of them is not. */
-static void act_open_before(struct stage *stage)
+/* Nobody listens on either port any more. */
+static void play_open_before(struct stage *stage, int backlog)
 {
-	struct ends ends = stage_ends(stage);
+	int listener = stage_listen(stage, backlog), client = stage_connect(stage);
+	int server = (int)MUST(accept(listener, NULL, NULL));
 
-	stage_write(stage, ends.client, "unseen");
+	close(listener);
+	stage_write(stage, client, "unseen");
 	stage_mark(stage, 1);
 	stage_await(stage, 0);
-	stage_read(stage, ends.server, 6, 64);
-	stage_write(stage, ends.server, "seen");
-	stage_read(stage, ends.client, 4, 64);
-	ends_close(&ends);
+	stage_read(stage, server, 6, 64);
+	stage_write(stage, server, "seen");
+	stage_read(stage, client, 4, 64);
+	close(client);
+	close(server);
+}
+
+static void act_open_before(struct stage *stage)
+{
+	play_open_before(stage, 1);
+}
+
+/* The backlog is what tells a listener's child: without one, only that it is no client. */
+static void act_open_without_backlog(struct stage *stage)
+{
+	play_open_before(stage, 0);
 }
 
 static void act_listening_before(struct stage *stage)
@@ -213,16 +227,30 @@ static const struct scene scenes_before[] = {
 	{ .name = "connection",
 	  .act = act_open_before,
 	  .expected =
-
-		  "client turn 1 read 6/1 tail \"unseen\" call 6 at 0 \"unseen\" preexisting\n"
-		  "client turn 2 write 4/1 tail \"seen\" call 4 at 0 \"seen\" after read 6/1 "
+		  "client turn 1 read 4/1 tail \"seen\" call 4 at 0 \"seen\" preexisting\n"
+		  "client close sent 6 received 4 turn 1 read 4/1 tail \"seen\" opened before "
+		  "preexisting\n"
+		  "server turn 1 read 6/1 tail \"unseen\" call 6 at 0 \"unseen\" preexisting\n"
+		  "server turn 2 write 4/1 tail \"seen\" call 4 at 0 \"seen\" after read 6/1 "
 		  "tail \"unseen\" preexisting\n"
-		  "client close sent 4 received 6 turn 2 write 4/1 tail \"seen\" opened before "
+		  "server close sent 4 received 6 turn 2 write 4/1 tail \"seen\" opened before "
 		  "preexisting\n"
-		  "client2 turn 1 read 4/1 tail \"seen\" call 4 at 0 \"seen\" preexisting\n"
-		  "client2 close sent 6 received 4 turn 1 read 4/1 tail \"seen\" opened before "
+		  "it counts client-closes 1 server-exchanges 1 server-closes 1 sent 10 received "
+		  "10\n",
+	  .starts_before = true },
+	{ .name = "connection_without_backlog",
+	  .act = act_open_without_backlog,
+	  .expected =
+		  "client turn 1 read 4/1 tail \"seen\" call 4 at 0 \"seen\" preexisting\n"
+		  "client close sent 6 received 4 turn 1 read 4/1 tail \"seen\" opened before "
 		  "preexisting\n"
-		  "it counts client-closes 2 sent 10 received 10\n",
+		  "unknown turn 1 read 6/1 tail \"unseen\" call 6 at 0 \"unseen\" preexisting\n"
+		  "unknown turn 2 write 4/1 tail \"seen\" call 4 at 0 \"seen\" after read 6/1 "
+		  "tail \"unseen\" preexisting\n"
+		  "unknown close sent 4 received 6 turn 2 write 4/1 tail \"seen\" opened before "
+		  "preexisting\n"
+		  "it counts unknown-exchanges 1 unknown-closes 1 client-closes 1 sent 10 received "
+		  "10\n",
 	  .starts_before = true },
 	{ .name = "listener",
 	  .act = act_listening_before,
