@@ -84,7 +84,7 @@ _Static_assert(sizeof(struct process_state) == 176, "process_state is shared");
 /* Key of syscall_errors; the value is a __u64 count. */
 struct syscall_error_key {
 	__u32 tgid;
-	__u16 nr;    /* with SYSCALL_COMPAT_BIT for 32-bit callers */
+	__u16 nr;    /* as in event_syscall_error */
 	__u16 error; /* positive errno */
 };
 _Static_assert(sizeof(struct syscall_error_key) == 8, "syscall_error_key is shared");
