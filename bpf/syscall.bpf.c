@@ -49,12 +49,11 @@ struct {
 	__type(value, __u64);
 } syscall_errors SEC(".maps");
 
-/* Non-blocking I/O says these all day. */
 static __always_inline bool error_is_expected(__u32 error)
 {
-	return error == 11 /* EAGAIN */ || error == 115 /* EINPROGRESS */ ||
-	       error == 4 /* EINTR */ ||
-	       (error >= 512 && error <= 516) /* ERESTART*, never seen by the process */;
+#define X(number, name) error == number ||
+	return EXPECTED_ERRNOS(X) false;
+#undef X
 }
 
 static __always_inline void error_count(const struct syscall_error_key *key)

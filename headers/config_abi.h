@@ -27,6 +27,17 @@ struct bpf_settings {
 	__u64 sample_interval_ns; /* TCP_SAMPLE at most this often per connection */
 };
 
+/* Errors that non-blocking I/O and signals bring all day; those from 512 on the process never sees. X(number, NAME) */
+#define EXPECTED_ERRNOS(X)     \
+	X(4, EINTR)            \
+	X(11, EAGAIN)          \
+	X(115, EINPROGRESS)    \
+	X(512, ERESTARTSYS)    \
+	X(513, ERESTARTNOINTR) \
+	X(514, ERESTARTNOHAND) \
+	X(515, ENOIOCTLCMD)    \
+	X(516, ERESTART_RESTARTBLOCK)
+
 /* What the kernel ships of a connection. User space decides after the first bytes. */
 enum conn_mode {
 	MODE_MESSAGES = 0, /* the first bytes of every turn */
