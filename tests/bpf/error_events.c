@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* System calls that fail: each is counted, exactly; some are told; and what is no failure is not. */
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stddef.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include "failing_calls.h"
 #include "scenes.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
@@ -105,27 +103,11 @@ static void act_no_failures(struct stage *stage)
 
 /* --- errors that no call of today gives --- */
 
-/* Have getppid(error) fail with that error, 1 to 4095. */
-static void choose_errors(struct stage *stage)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_getppid, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
-		BPF_STMT(BPF_ALU | BPF_OR | BPF_K, SECCOMP_RET_ERRNO),
-		BPF_STMT(BPF_RET | BPF_A, 0),
-	};
-	struct sock_fprog program = { LENGTH(code), code };
-
-	MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
-		stage_skip(stage, "no seccomp filters");
-}
-
 static void act_unknown_error(struct stage *stage)
 {
-	choose_errors(stage);
+	static const int call = __NR_getppid;
+
+	stage_choose_errors(stage, &call, 1);
 	MUST_FAIL(syscall(__NR_getppid, 999), 999);
 	MUST_FAIL(syscall(__NR_getppid, 4095), 4095);
 	MUST_FAIL(syscall(__NR_getppid, ENOENT), ENOENT);

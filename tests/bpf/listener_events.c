@@ -1,36 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whose is what a listening socket brings: inherited listeners, several on one port, connections that nobody accepts. */
 #include <fcntl.h>
-#include <poll.h>
 
 #include "scenes.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
-
-/* connect returns before the other end has its last packet. */
-static void await_arrival(struct stage *stage, int listener)
-{
-	struct pollfd poller = { .fd = listener, .events = POLLIN };
-
-	MUST(poll(&poller, 1, -1));
-}
-
-static void hear_reset(struct stage *stage, int fd)
-{
-	char byte;
-
-	MUST_FAIL(read(fd, &byte, 1), ECONNRESET);
-	close(fd);
-}
 
 /* Nobody accepts it: it belongs to the one who listens, and closing the listener resets it. */
 static void act_not_accepted(struct stage *stage)
 {
 	int listener = stage_listen(stage, 1), fd = stage_connect(stage);
 
-	await_arrival(stage, listener);
+	stage_await_arrival(stage, listener);
 	close(listener);
-	hear_reset(stage, fd);
+	stage_hear_reset(stage, fd);
 }
 
 /* The listener is inherited; the child accepts. */
@@ -131,9 +114,9 @@ static void act_other_listener_closes(struct stage *stage)
 
 	close(other);
 	fd = stage_connect(stage);
-	await_arrival(stage, listener);
+	stage_await_arrival(stage, listener);
 	close(listener);
-	hear_reset(stage, fd);
+	stage_hear_reset(stage, fd);
 }
 
 static int listen_beside(struct stage *stage, uint32_t offset)
@@ -170,9 +153,9 @@ static void act_other_address(struct stage *stage)
 	stage_mark(stage, 2);
 	stage_await(stage, 3);
 	fd = stage_connect(stage);
-	await_arrival(stage, listener);
+	stage_await_arrival(stage, listener);
 	close(listener);
-	hear_reset(stage, fd);
+	stage_hear_reset(stage, fd);
 	stage_mark(stage, 4);
 	stage_join(stage, other);
 }
@@ -192,8 +175,7 @@ static void act_overflow(struct stage *stage)
 		MUST(fcntl(fds[i], F_SETFL, O_NONBLOCK));
 		MUST_FAIL(stage_try_connect(stage, fds[i]), EINPROGRESS);
 	}
-	stage_mark(stage, 1);
-	stage_await(stage, 0);
+	stage_pause(stage);
 	for (int i = 0; i < TOO_MANY; i++)
 		close(fds[i]);
 	close(listener);

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tables and rings that are too small: what does not fit is counted, what can be kept exact is, and there is room again
  * afterwards. Counters are the machine's: a scene is tried again when others have added to them. */
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
 #include <sys/syscall.h>
 
+#include "failing_calls.h"
 #include "scenes.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
@@ -18,26 +16,22 @@
 
 static void act_many_connections(struct stage *stage)
 {
-	int listener = stage_listen(stage, CONNECTIONS), fds[CONNECTIONS], server;
+	int listener = stage_listen(stage, CONNECTIONS), fds[CONNECTIONS];
+	struct ends ends;
 
 	for (int i = 0; i < CONNECTIONS; i++)
 		fds[i] = stage_connect(stage);
-	stage_mark(stage, 1);
-	stage_await(stage, 0);
+	stage_pause(stage);
 	for (int i = 0; i < CONNECTIONS; i++)
 		close(fds[i]);
-	for (int i = 0; i < CONNECTIONS; i++) {
-		server = (int)MUST(accept(listener, NULL, NULL));
-		close(server);
-	}
+	for (int i = 0; i < CONNECTIONS; i++)
+		close((int)MUST(accept(listener, NULL, NULL)));
 	stage_mark(stage, 2);
 	stage_await(stage, 3);
-	fds[0] = stage_connect(stage);
-	server = (int)MUST(accept(listener, NULL, NULL));
-	stage_write(stage, fds[0], "room again");
-	stage_read(stage, server, 10, 64);
-	close(fds[0]);
-	close(server);
+	ends = stage_ends_of(stage, listener);
+	stage_write(stage, ends.client, "room again");
+	stage_read(stage, ends.server, 10, 64);
+	ends_close(&ends);
 	close(listener);
 }
 
@@ -228,31 +222,9 @@ static bool is_expected(int error)
 	       (error >= 512 && error <= 516);
 }
 
-/* Let the five calls fail with the error that their first argument names. */
-static void choose_errors(struct stage *stage)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_getppid, 5, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_getpgrp, 4, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_getuid, 3, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_geteuid, 2, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_getgid, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
-		BPF_STMT(BPF_ALU | BPF_OR | BPF_K, SECCOMP_RET_ERRNO),
-		BPF_STMT(BPF_RET | BPF_A, 0),
-	};
-	struct sock_fprog program = { LENGTH(code), code };
-
-	MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
-		stage_skip(stage, "no seccomp filters");
-}
-
 static void act_every_error(struct stage *stage)
 {
-	choose_errors(stage);
+	stage_choose_errors(stage, calls, CALLS);
 	for (int i = 0; i < CALLS; i++)
 		for (int error = 1; error <= ERRORS_KNOWN; error++)
 			if (!is_expected(error))
@@ -299,10 +271,7 @@ static void act_unread_exchanges(struct stage *stage)
 	struct ends ends = stage_ends(stage);
 
 	for (int i = 0; i < EXCHANGES; i++) {
-		stage_write(stage, ends.client, "hello");
-		stage_read(stage, ends.server, 5, 64);
-		stage_write(stage, ends.server, "ok");
-		stage_read(stage, ends.client, 2, 64);
+		stage_exchange(stage, &ends);
 	}
 	ends_close(&ends);
 }
