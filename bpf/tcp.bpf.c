@@ -283,44 +283,12 @@ int BPF_PROG(rst_rx__raw_tp, struct sock *sk)
 	return on_reset_received(sk);
 }
 
-/* Perf tracepoints, for kernels that preempt the programs above (probe.bpf.c). */
-
+/* A perf tracepoint, for kernels that preempt the programs above (probe.bpf.c). Only what processes do has one: the kernel
+ * skips a perf tracepoint's program that interrupts any other, and the rest comes in softirqs, which are not preempted. */
 SEC("tp/sock/inet_sock_set_state")
 int state__tp(struct trace_event_raw_inet_sock_set_state *ctx)
 {
 	if (is_by_peer(ctx->newstate))
 		return 0;
 	return on_state_change((struct sock *)ctx->skaddr, ctx->oldstate, ctx->newstate);
-}
-
-SEC("tp/sock/inet_sock_set_state")
-int peer__tp(struct trace_event_raw_inet_sock_set_state *ctx)
-{
-	if (!is_by_peer(ctx->newstate))
-		return 0;
-	return on_state_change((struct sock *)ctx->skaddr, ctx->oldstate, ctx->newstate);
-}
-
-SEC("tp/tcp/tcp_destroy_sock")
-int destroy__tp(struct trace_event_raw_tcp_event_sk *ctx)
-{
-	return on_destroy((struct sock *)ctx->skaddr);
-}
-
-SEC("tp/tcp/tcp_retransmit_skb")
-int retrans__tp(struct trace_event_raw_tcp_retransmit_skb *ctx)
-{
-	return on_retransmit(ctx->skaddr);
-}
-
-SEC("tp/tcp/tcp_send_reset")
-int rst_tx__tp(struct trace_event_raw_tcp_send_reset *ctx)
-{
-	return on_reset_sent(ctx->skaddr);
-}
-
-SEC("tp/tcp/tcp_receive_reset")
-int rst_rx__tp(struct trace_event_raw_tcp_event_sk *ctx)
-{
-	return on_reset_received(ctx->skaddr);
 }

@@ -15,9 +15,16 @@
 #include "tcp.skel.h"
 #include "walk.skel.h"
 
-/* The first is the cheapest, the last the dearest: perf tracepoints come first only where the kernel preempts the others.
- * tp_btf spares a helper call for each pointer; raw_tp asks less of the kernel's BTF. */
-#define TRACEPOINT_HOOKS(base)                                                \
+/* tp_btf spares a helper call for each pointer; raw_tp asks less of the kernel's BTF. */
+#define SOFTIRQ_HOOKS(base)                       \
+	{                                         \
+		{ "tp_btf", base "__tp_btf" },    \
+		{                                 \
+			"raw_tp", base "__raw_tp" \
+		}                                 \
+	}
+/* The dearest comes first only where the kernel preempts the others. */
+#define PROCESS_HOOKS(base)                                                   \
 	{                                                                     \
 		{ "tp_btf", base "__tp_btf" }, { "raw_tp", base "__raw_tp" }, \
 			{ HOOK_UNPREEMPTED, base "__tp" },                    \
@@ -25,26 +32,25 @@
 
 const struct signal_row hook_table[] = {
 	{ "system_calls", "syscall", "sys_exit", "request timings and system-call errors",
-	  TRACEPOINT_HOOKS("exit") },
+	  PROCESS_HOOKS("exit") },
 	{ "tcp_state", "tcp", "inet_sock_set_state",
 	  "connections being made, half-closed and closed by the process, listeners",
-	  TRACEPOINT_HOOKS("state") },
+	  PROCESS_HOOKS("state") },
 	{ "tcp_established", "tcp", "inet_sock_set_state",
 	  "connect latency and outcome, accept-queue wait, connections ended by the peer",
-	  TRACEPOINT_HOOKS("peer") },
+	  SOFTIRQ_HOOKS("peer") },
 	{ "tcp_destroy", "tcp", "tcp_destroy_sock",
-	  "room in the connection table: entries stay until evicted", TRACEPOINT_HOOKS("destroy") },
-	{ "tcp_retransmit", "tcp", "tcp_retransmit_skb", "retransmits",
-	  TRACEPOINT_HOOKS("retrans") },
-	{ "tcp_reset_sent", "tcp", "tcp_send_reset", "resets sent", TRACEPOINT_HOOKS("rst_tx") },
+	  "room in the connection table: entries stay until evicted", SOFTIRQ_HOOKS("destroy") },
+	{ "tcp_retransmit", "tcp", "tcp_retransmit_skb", "retransmits", SOFTIRQ_HOOKS("retrans") },
+	{ "tcp_reset_sent", "tcp", "tcp_send_reset", "resets sent", SOFTIRQ_HOOKS("rst_tx") },
 	{ "tcp_reset_received", "tcp", "tcp_receive_reset", "resets received",
-	  TRACEPOINT_HOOKS("rst_rx") },
+	  SOFTIRQ_HOOKS("rst_rx") },
 	{ "process_exec", "process", "sched_process_exec", "names of short-lived processes",
-	  TRACEPOINT_HOOKS("exec") },
+	  PROCESS_HOOKS("exec") },
 	{ "process_fork", "process", "sched_process_fork", "names of short-lived forked processes",
-	  TRACEPOINT_HOOKS("fork") },
+	  PROCESS_HOOKS("fork") },
 	{ "process_exit", "process", "sched_process_exit",
-	  "prompt release of what is held for dead processes", TRACEPOINT_HOOKS("last_exit") },
+	  "prompt release of what is held for dead processes", PROCESS_HOOKS("last_exit") },
 	{ "open_listeners",
 	  "walk",
 	  "task_file",
