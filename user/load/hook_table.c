@@ -13,6 +13,7 @@
 #include "syscall.skel.h"
 #include "syscall_cast.skel.h"
 #include "tcp.skel.h"
+#include "tcp_context.skel.h"
 #include "walk.skel.h"
 
 /* tp_btf spares a helper call for each pointer; raw_tp asks less of the kernel's BTF. */
@@ -64,25 +65,29 @@ const struct signal_row hook_table[] = {
 };
 const size_t hook_table_length = sizeof(hook_table) / sizeof(hook_table[0]);
 
+/* Of several rows of a name the first that the kernel allows serves. */
 static const struct {
 	const char *name;
 	const void *(*bytes)(size_t *size);
-	const char *needs; /* kernel function; without it a later row of this name serves */
+	const char *function;	 /* kernel function that it calls */
+	bool asks_preempt_count; /* what the probe asks, too */
 } families[] = {
-	{ "control", control_bpf__elf_bytes, NULL },
-	{ "probe", probe_bpf__elf_bytes, NULL },
-	{ "syscall", syscall_cast_bpf__elf_bytes, "bpf_rdonly_cast" },
-	{ "syscall", syscall_bpf__elf_bytes, NULL },
-	{ "tcp", tcp_bpf__elf_bytes, NULL },
-	{ "process", process_bpf__elf_bytes, NULL },
-	{ "walk", walk_bpf__elf_bytes, NULL },
+	{ "control", control_bpf__elf_bytes, NULL, false },
+	{ "probe", probe_bpf__elf_bytes, NULL, false },
+	{ "syscall", syscall_cast_bpf__elf_bytes, "bpf_rdonly_cast", false },
+	{ "syscall", syscall_bpf__elf_bytes, NULL, false },
+	{ "tcp", tcp_context_bpf__elf_bytes, NULL, true },
+	{ "tcp", tcp_bpf__elf_bytes, NULL, false },
+	{ "process", process_bpf__elf_bytes, NULL, false },
+	{ "walk", walk_bpf__elf_bytes, NULL, false },
 };
 
-const void *hook_family_object(const char *family, size_t *ret_size)
+const void *hook_family_object(const char *family, bool has_preempt_count, size_t *ret_size)
 {
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
 		if (strcmp(families[i].name, family) == 0 &&
-		    (!families[i].needs || feature_has_kernel_function(families[i].needs)))
+		    (has_preempt_count || !families[i].asks_preempt_count) &&
+		    (!families[i].function || feature_has_kernel_function(families[i].function)))
 			return families[i].bytes(ret_size);
 	return NULL;
 }
