@@ -27,6 +27,7 @@ struct histogram {
 	uint16_t length;
 	uint16_t capacity;
 	int8_t scale;
+	uint8_t newest;	    /* classic bucket of the newest value */
 	uint64_t classic[]; /* bound_count + 1 of them, not cumulative */
 };
 
