@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aggregate/octave.h"
-
 #define WINDOW_START 16
 
 _Static_assert(OCTAVE_BUCKETS == 1 << HISTOGRAM_SCALE_MAX, "the finest scale");
@@ -37,20 +35,6 @@ void histogram_free(struct histogram **histogram)
 		free((*histogram)->window);
 	free(*histogram);
 	*histogram = NULL;
-}
-
-/* The first bound that is not below the value. Values come in clusters: it is near the one before. */
-static size_t classic_index(struct histogram *histogram, uint64_t value)
-{
-	const struct bucket_layout *layout = histogram->layout;
-	size_t index = histogram->newest;
-
-	while (index && layout->bounds[index - 1] >= value)
-		index--;
-	while (index < layout->bound_count && layout->bounds[index] < value)
-		index++;
-	histogram->newest = (uint8_t)index;
-	return index;
 }
 
 /* Merge neighbours: half the resolution, half the buckets. */
@@ -116,23 +100,11 @@ static int32_t window_cover(struct histogram *histogram, int32_t index)
 	return index;
 }
 
-void histogram_observe(struct histogram *histogram, uint64_t value)
+void histogram_observe_outside(struct histogram *histogram, int32_t index)
 {
-	int32_t index;
-
-	histogram->count++;
-	histogram->sum += value;
-	histogram->classic[classic_index(histogram, value)]++;
-	if (!value) {
-		histogram->zero_count++;
-		return;
-	}
-	index = octave_index(histogram->layout->octave, value) >>
-		(HISTOGRAM_SCALE_MAX - histogram->scale);
 	if (!histogram->length)
 		histogram->first = index;
-	if (index < histogram->first || index >= histogram->first + histogram->length)
-		index = window_cover(histogram, index);
+	index = window_cover(histogram, index);
 	histogram->window[index - histogram->first]++;
 }
 
