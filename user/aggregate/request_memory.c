@@ -78,9 +78,11 @@ static bool changes(const struct request *request, enum attribute attribute)
 	       (uintptr_t)value - (uintptr_t)request->text < FACTS_TEXT_MAX;
 }
 
-/* Returns false for a request with too much to remember: the entry is then empty. */
-static bool entry_fill(struct remembered *entry, const struct request *request,
-		       struct server_end server)
+/* Returns false for a request with too much to remember: the entry is then empty. Not inline: it is rare, and would cost
+ * each look-up the registers that it needs. */
+static __attribute__((noinline)) bool entry_fill(struct remembered *entry,
+						 const struct request *request,
+						 struct server_end server)
 {
 	size_t used = 0;
 
