@@ -257,7 +257,7 @@ static void take_ref(struct connection *connection, const struct conn_ref *ref,
 int turn_take(struct engine *engine, const struct event *event)
 {
 	const struct event_turn *turn = event->turn;
-	struct connection *connection = connection_find(engine, &turn->conn);
+	struct connection *connection = connection_find(engine, &turn->conn, turn->header.ktime_ns);
 	bool is_late = turn->turn_flags & TURN_LATE;
 
 	if (!connection) {
@@ -301,7 +301,8 @@ static void apply_progress(struct engine *engine, struct connection *connection,
 int turn_take_progress(struct engine *engine, const struct event *event)
 {
 	const struct event_turn_progress *progress = event->turn_progress;
-	struct connection *connection = connection_find(engine, &progress->conn);
+	struct connection *connection =
+		connection_find(engine, &progress->conn, progress->header.ktime_ns);
 	struct exchange *answer;
 
 	if (!connection || connection->sync != SYNC_PARSED ||
@@ -338,7 +339,8 @@ static void finish_by_close(struct engine *engine, struct connection *connection
 int turn_take_close(struct engine *engine, const struct event *event)
 {
 	const struct event_tcp_close *close = event->tcp_close;
-	struct connection *connection = connection_find(engine, &close->conn);
+	struct connection *connection =
+		connection_find(engine, &close->conn, close->header.ktime_ns);
 
 	if (!connection)
 		return 0;
