@@ -3,6 +3,7 @@
  * listening sockets. */
 #include "lib/settings.bpf.h"
 
+#include "lib/compat.bpf.h"
 #include "lib/conn.bpf.h"
 #include "lib/listener.bpf.h"
 
@@ -70,8 +71,9 @@ static __always_inline void on_connect_failed(struct conn_state *conn, const str
 	conn->flags |= CONN_CLOSED;
 }
 
-/* The conversation is over: say so once. Not inlined: three callers in one program. */
-static __noinline int conn_close(struct sock *sk)
+/* The conversation is over: say so once, and later when a reset of ours is about to be sent. Not inlined: three callers in
+ * one program. */
+static __noinline int conn_close(const struct sock *sk, bool awaits_reset)
 {
 	struct conn_state *conn = conn_find(sk);
 	struct event_tcp_close event = {};
@@ -82,9 +84,12 @@ static __noinline int conn_close(struct sock *sk)
 	role = conn->role;
 	conn_read_stats(&event.stats, sk);
 	conn_account(conn, &event.stats);
-	if (conn->flags & CONN_CLOSED)
+	if (conn->flags & CONN_CLOSED || awaits_reset)
 		return 0;
 	conn->flags |= CONN_CLOSED;
+	if (conn->flags & CONN_RESET_SENT &&
+	    BPF_CORE_READ(sk, __sk_common.skc_flags) & (1 << SOCK_DONE))
+		conn->flags |= CONN_PEER_ENDED;
 	barrier_var(role); /* else clang reads the byte again after the check */
 	if (role < ROLE_COUNT)
 		process_add(conn->tgid, closes[role], 1);
@@ -110,6 +115,14 @@ static __always_inline void on_half_close(struct conn_state *conn, const struct 
 	conn_fill_ref(&event.conn, conn, sk);
 	event.turn = conn->turn;
 	emit_copy(conn->ring, &event.header, sizeof(event));
+}
+
+/* A process gives a connection up: closed with SO_LINGER 0 or with bytes unread, its listener closed, connect(AF_UNSPEC).
+ * tcp_disconnect and __tcp_close set the state first and then send the reset. Other ways from here to TCP_CLOSE (the
+ * peer's reset, time-outs, `ss -K`) set sk_err before; those that fail to send (no memory) are told when the socket dies. */
+static __always_inline bool is_reset_next(const struct sock *sk, int from)
+{
+	return (from == TCP_ESTABLISHED || from == TCP_CLOSE_WAIT) && !BPF_CORE_READ(sk, sk_err);
 }
 
 static __always_inline int on_state_change(struct sock *sk, int from, int to)
@@ -143,10 +156,10 @@ static __always_inline int on_state_change(struct sock *sk, int from, int to)
 		return 0;
 	}
 	if (to == TCP_CLOSE)
-		return conn_close(sk);
+		return conn_close(sk, is_reset_next(sk, from));
 	if (to == TCP_FIN_WAIT1 || to == TCP_LAST_ACK) {
 		if (BPF_CORE_READ(sk, sk_shutdown) == SHUTDOWN_MASK)
-			return conn_close(sk);
+			return conn_close(sk, false);
 		on_half_close(conn, sk);
 	}
 	return 0;
@@ -159,7 +172,7 @@ static __always_inline int on_destroy(struct sock *sk)
 
 	if (!conn_find(sk))
 		return 0;
-	conn_close(sk);
+	conn_close(sk, false);
 	bpf_map_delete_elem(&conn_by_sock, &key);
 	return 0;
 }
@@ -188,9 +201,12 @@ static __always_inline int on_reset_sent(const struct sock *sk)
 {
 	struct conn_state *conn = sk ? conn_find(sk) : NULL;
 
-	if (conn)
-		conn->flags |= CONN_RESET_SENT;
 	process_add(owner_of(sk), resets_sent, 1);
+	if (!conn)
+		return 0;
+	conn->flags |= CONN_RESET_SENT;
+	if (conn->tcp_state == TCP_CLOSE)
+		conn_close(sk, false);
 	return 0;
 }
 
@@ -206,33 +222,34 @@ static __always_inline int on_reset_received(const struct sock *sk)
 
 /* Two programs share the tracepoint, because the kernel (since 6.2) skips a program that interrupts itself: what the peer
  * brings about comes in softirqs, which interrupt what the process does. The one that has nothing to do is back at once. */
-static __always_inline bool is_by_peer(int to)
+static __always_inline bool is_softirq(int to)
 {
-	return to == TCP_ESTABLISHED || to == TCP_CLOSE;
+	return compat_has_preempt_count() ? compat_is_softirq() :
+					    to == TCP_ESTABLISHED || to == TCP_CLOSE;
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(state__tp_btf, struct sock *sk, int from, int to)
 {
-	return is_by_peer(to) ? 0 : on_state_change(sk, from, to);
+	return is_softirq(to) ? 0 : on_state_change(sk, from, to);
 }
 
 SEC("raw_tp/inet_sock_set_state")
 int BPF_PROG(state__raw_tp, struct sock *sk, int from, int to)
 {
-	return is_by_peer(to) ? 0 : on_state_change(sk, from, to);
+	return is_softirq(to) ? 0 : on_state_change(sk, from, to);
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(peer__tp_btf, struct sock *sk, int from, int to)
 {
-	return is_by_peer(to) ? on_state_change(sk, from, to) : 0;
+	return is_softirq(to) ? on_state_change(sk, from, to) : 0;
 }
 
 SEC("raw_tp/inet_sock_set_state")
 int BPF_PROG(peer__raw_tp, struct sock *sk, int from, int to)
 {
-	return is_by_peer(to) ? on_state_change(sk, from, to) : 0;
+	return is_softirq(to) ? on_state_change(sk, from, to) : 0;
 }
 
 SEC("tp_btf/tcp_destroy_sock")
@@ -283,44 +300,12 @@ int BPF_PROG(rst_rx__raw_tp, struct sock *sk)
 	return on_reset_received(sk);
 }
 
-/* Perf tracepoints, for kernels that preempt the programs above (probe.bpf.c). */
-
+/* A perf tracepoint, for kernels that preempt the programs above (probe.bpf.c). Only what processes do has one: softirqs
+ * are not preempted, and the kernel skips a perf tracepoint's program that interrupts any other. */
 SEC("tp/sock/inet_sock_set_state")
 int state__tp(struct trace_event_raw_inet_sock_set_state *ctx)
 {
-	if (is_by_peer(ctx->newstate))
+	if (is_softirq(ctx->newstate))
 		return 0;
 	return on_state_change((struct sock *)ctx->skaddr, ctx->oldstate, ctx->newstate);
-}
-
-SEC("tp/sock/inet_sock_set_state")
-int peer__tp(struct trace_event_raw_inet_sock_set_state *ctx)
-{
-	if (!is_by_peer(ctx->newstate))
-		return 0;
-	return on_state_change((struct sock *)ctx->skaddr, ctx->oldstate, ctx->newstate);
-}
-
-SEC("tp/tcp/tcp_destroy_sock")
-int destroy__tp(struct trace_event_raw_tcp_event_sk *ctx)
-{
-	return on_destroy((struct sock *)ctx->skaddr);
-}
-
-SEC("tp/tcp/tcp_retransmit_skb")
-int retrans__tp(struct trace_event_raw_tcp_retransmit_skb *ctx)
-{
-	return on_retransmit(ctx->skaddr);
-}
-
-SEC("tp/tcp/tcp_send_reset")
-int rst_tx__tp(struct trace_event_raw_tcp_send_reset *ctx)
-{
-	return on_reset_sent(ctx->skaddr);
-}
-
-SEC("tp/tcp/tcp_receive_reset")
-int rst_rx__tp(struct trace_event_raw_tcp_event_sk *ctx)
-{
-	return on_reset_received(ctx->skaddr);
 }

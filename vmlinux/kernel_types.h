@@ -115,11 +115,14 @@ struct minmax {
 
 struct tcp_sock {
 	__u32 write_seq;
+	__u32 snd_una;
+	__u32 snd_nxt;
 	__u32 srtt_us; /* eighths of a microsecond */
 	struct minmax rtt_min;
 	__u32 total_retrans;
 	__u64 bytes_received;
 	__u64 bytes_sent;
+	__u64 bytes_acked;
 	__u64 bytes_retrans;
 };
 
@@ -176,18 +179,6 @@ struct trace_event_raw_inet_sock_set_state {
 	const void *skaddr;
 	int oldstate;
 	int newstate;
-};
-
-struct trace_event_raw_tcp_event_sk {
-	const void *skaddr;
-};
-
-struct trace_event_raw_tcp_retransmit_skb {
-	const void *skaddr;
-};
-
-struct trace_event_raw_tcp_send_reset {
-	const void *skaddr;
 };
 
 struct trace_event_raw_sched_process_exec {
