@@ -11,6 +11,7 @@
 struct turn_scratch {
 	struct event_turn event;
 	struct call_scratch call; /* directly behind the event: the payload starts here */
+	const struct sock *sock;  /* for conn_sample */
 };
 
 /* Room to build a turn event. Only sys_exit uses it, and sys_exit cannot interrupt itself on a CPU. */
@@ -49,7 +50,31 @@ static __always_inline __u32 turn_pending_write(const struct conn_state *conn,
 				      0; /* beyond: bytes we count but write_seq had already */
 }
 
-static __always_inline void turn_count_exchange(const struct conn_state *conn, __u8 dir, __u32 tgid)
+/* Exchanges of a connection that its owner's table entry, made now if need be, counts at once. Later ones are kept in the
+ * connection: a look-up is a sixth of an event. */
+#define EXCHANGES_AT_ONCE 1
+
+__noinline int process_count_exchanges(__u32 tgid, __u32 role, __u64 count)
+{
+	if (role < ROLE_COUNT)
+		process_add(tgid, exchanges[role], count);
+	return 0;
+}
+
+/* Another process goes on with the connection. */
+static __always_inline void turn_change_owner(struct conn_state *conn, __u32 tgid)
+{
+	__u64 exchanges = conn->exchanges;
+
+	if (exchanges) {
+		process_count_exchanges(conn->tgid, conn->role, exchanges);
+		__sync_fetch_and_add(&conn->exchanges, -exchanges);
+	}
+	process_count_exchanges(tgid, conn->role, 0);
+	conn->tgid = tgid;
+}
+
+static __always_inline void turn_count_exchange(struct conn_state *conn, __u8 dir, __u32 tgid)
 {
 	__u32 role = conn->role;
 
@@ -57,9 +82,10 @@ static __always_inline void turn_count_exchange(const struct conn_state *conn, _
 	    role == ROLE_SERVER ? dir != DIR_WRITE :
 				  conn->turn_no & 1)
 		return;
-	barrier_var(role);
-	if (role < ROLE_COUNT)
-		process_add(tgid, exchanges[role], 1);
+	if (conn->turn_no <= 2 * EXCHANGES_AT_ONCE + 1)
+		process_count_exchanges(tgid, role, 1);
+	else
+		__sync_fetch_and_add(&conn->exchanges, 1);
 }
 
 /* Begin the turn that this call opens. */
@@ -74,37 +100,58 @@ static __always_inline void turn_begin(struct conn_state *conn, __u8 dir, __u64 
 	conn->captured = 0;
 }
 
-/* How many bytes of this call to copy: what is missing of the turn's prefix. */
-static __always_inline __u32 turn_want(const struct conn_state *conn, const struct call *call)
+/* How many bytes of a call to copy: what is missing of the turn's prefix. */
+static __always_inline __u32 turn_want(__u32 captured, __u64 bytes)
 {
-	__u32 room;
+	__u32 limit = settings.prefix_bytes, room;
 
-	if (conn->mode != MODE_MESSAGES || conn->captured >= settings.prefix_bytes)
+	if (captured >= limit)
 		return 0;
-	room = settings.prefix_bytes - conn->captured;
-	return call->bytes < room ? (__u32)call->bytes : room;
+	room = limit - captured;
+	return bytes < room ? (__u32)bytes : room;
 }
 
-static __always_inline void turn_emit(struct turn_scratch *scratch, const struct conn_state *conn,
-				      const struct sock *sk, __u64 id, __u32 turn_no,
+/* What is known of a call that moves bytes of a connection. */
+struct turn_move {
+	struct conn_state *conn;
+	struct sock *sk;
+	const struct call *call;
+	__u64 id; /* tgid and tid */
+	__u64 now;
+	__u32 want;    /* bytes to copy */
+	__u32 flags;   /* enum turn_flags */
+	__u32 turn_no; /* what the event says */
+	__u8 dir;
+	bool is_copied;
+};
+
+/* All but the figures of the turns. */
+static __always_inline void turn_fill(struct event_turn *event, const struct turn_move *move,
 				      __u32 captured)
 {
-	struct event_turn *event = &scratch->event;
-	__u32 size;
-
-	conn_fill_ref(&event->conn, conn, sk);
-	event->conn.turn_no = turn_no;
-	event->tid = (__u32)id;
-	event->captured = (__u16)captured;
-	event->_pad = 0;
-	size = sizeof(*event) + captured;
-	event->header.tgid = (__u32)(id >> 32);
+	event->header.ktime_ns = move->now;
+	event->header.tgid = (__u32)(move->id >> 32);
 	event->header.kind = EVENT_TURN;
-	event->header.size = (__u16)size;
+	event->header.size = (__u16)(sizeof(*event) + captured);
+	conn_fill_ref(&event->conn, move->conn, move->sk);
+	event->conn.turn_no = move->turn_no;
+	event->call_bytes = move->call->bytes;
+	event->tid = (__u32)move->id;
+	event->captured = (__u16)captured;
+	event->turn_flags = (__u16)(captured ? move->flags : move->flags | TURN_NO_BYTES);
+	event->_pad = 0;
+}
+
+static __always_inline void turn_emit_scratch(struct turn_scratch *scratch,
+					      const struct turn_move *move, __u32 captured)
+{
+	__u32 size = sizeof(scratch->event) + captured;
+
+	turn_fill(&scratch->event, move, captured);
 	barrier_var(size);
-	if (size > sizeof(*event) + PREFIX_MAX)
+	if (size > sizeof(scratch->event) + PREFIX_MAX)
 		return;
-	emit_copy(conn->ring, &event->header, size);
+	emit_copy(move->conn->ring, &scratch->event.header, size);
 }
 
 /* Whether a write is the one that was overtaken. It is not when its bytes come on top of all that is explained already:
@@ -116,46 +163,32 @@ static __always_inline bool turn_is_late(const struct conn_state *conn, const st
 }
 
 /* A write that returned after the read that followed it. */
-static __always_inline void turn_late(struct turn_scratch *scratch, struct conn_state *conn,
-				      const struct sock *sk, const struct call *call, __u64 id,
-				      __u64 now)
+static __always_inline void turn_late(struct turn_move *move)
 {
-	struct event_turn *event = &scratch->event;
+	struct turn_scratch *scratch = turn_scratch_get();
+	const struct call *call = move->call;
+	struct conn_state *conn = move->conn;
 	__u32 captured, bytes = (__u32)call->bytes;
 	__u64 tail = 0; /* nobody asks */
 
 	if (bytes > conn->late_bytes) /* it moved more after the last read that saw it under way */
 		conn->write_seq += bytes - conn->late_bytes;
 	conn->late_bytes -= bytes < conn->late_bytes ? bytes : conn->late_bytes;
-	if (conn->mode != MODE_MESSAGES)
+	if (conn->mode != MODE_MESSAGES || !scratch)
 		return;
 	captured =
 		call_capture(&scratch->call, call,
 			     bytes < settings.prefix_bytes ? bytes : settings.prefix_bytes, &tail);
-	event->header.ktime_ns = now;
-	__builtin_memset(&event->prev, 0, sizeof(event->prev));
-	event->turn = (struct turn_summary){
-		.bytes = call->bytes, .start_ns = now, .last_ns = now, .calls = 1, .dir = DIR_WRITE
-	};
-	event->call_bytes = call->bytes;
-	event->offset = 0;
-	event->turn_flags = (__u16)(TURN_LATE | (captured ? 0 : TURN_NO_BYTES));
-	turn_emit(scratch, conn, sk, id, conn->late_turn_no, captured);
-}
-
-/* A header that ends with this call is all that parsing needs of the turn. */
-static __always_inline bool turn_header_ends(const struct turn_scratch *scratch, __u32 captured)
-{
-	__u32 at = captured - 4;
-
-	if (captured < 4)
-		return false;
-	barrier_var(at);
-	at &= PREFIX_MAX - 1;
-	if (*(__u32 *)&scratch->call.bytes[at] != CRLFCRLF)
-		return false;
-	/* The header of an interim answer (HTTP/1.1 103 …): the final one follows in the same turn. */
-	return *(__u32 *)scratch->call.bytes != HTTP_WORD || scratch->call.bytes[9] != '1';
+	__builtin_memset(&scratch->event.prev, 0, sizeof(scratch->event.prev));
+	scratch->event.turn = (struct turn_summary){ .bytes = call->bytes,
+						     .start_ns = move->now,
+						     .last_ns = move->now,
+						     .calls = 1,
+						     .dir = DIR_WRITE };
+	scratch->event.offset = 0;
+	move->flags = TURN_LATE;
+	move->turn_no = conn->late_turn_no;
+	turn_emit_scratch(scratch, move, captured);
 }
 
 /* A read that overtook a write: that write's bytes count as explained, and when no call of it was seen yet it gets the
@@ -176,99 +209,214 @@ static __always_inline __u32 turn_notice_overtaken(struct conn_state *conn, __u3
 	return TURN_AWAITS_WRITE;
 }
 
-/* The direction changes: keep the finished turn's figures for the event, begin anew. */
-static __always_inline void turn_change(struct turn_scratch *scratch, struct conn_state *conn,
-					__u8 dir, __u32 flags, __u32 tgid, __u64 now)
+/* The direction changes. An overtaken answer was an exchange too. */
+static __always_inline void turn_change(const struct turn_move *move)
 {
-	bool is_two = flags & TURN_AWAITS_WRITE && conn->role == ROLE_SERVER;
+	struct conn_state *conn = move->conn;
+	bool is_two = move->flags & TURN_AWAITS_WRITE && conn->role == ROLE_SERVER;
 
-	scratch->event.prev = conn->turn;
 	conn->turn_no++;
-	if (conn->turn_no > 1) /* an overtaken answer was an exchange too */
-		turn_count_exchange(conn, is_two ? DIR_WRITE : dir, tgid);
-	turn_begin(conn, dir, now);
+	if (conn->turn_no > 1)
+		turn_count_exchange(conn, is_two ? DIR_WRITE : move->dir, (__u32)(move->id >> 32));
 }
 
-/* Bring the turn's figures up to date with a call. last_ns before bytes: user space reads them the other way round. */
-static __always_inline void turn_add(struct conn_state *conn, const struct call *call, __u64 now)
+/* Bring the turn's figures up to date with a call; those of a finished turn go to the event, if there is to be one.
+ * last_ns before bytes: user space reads them the other way round. */
+static __always_inline void turn_advance(struct turn_move *move, struct event_turn *event)
 {
+	struct conn_state *conn = move->conn;
+
+	if (move->flags == TURN_CONTINUED) {
+		if (event)
+			__builtin_memset(&event->prev, 0, sizeof(event->prev));
+	} else {
+		if (event)
+			event->prev = conn->turn;
+		turn_begin(conn, move->dir, move->now);
+	}
+	if (event)
+		event->offset = (__u32)conn->turn.bytes;
 	conn->turn.calls++;
-	conn->turn.last_ns = now;
+	conn->turn.last_ns = move->now;
 	barrier();
-	conn->turn.bytes += call->bytes;
+	conn->turn.bytes += move->call->bytes;
 }
 
-/* Copy what is wanted of the call's bytes and note the direction's tail. Returns how many were copied. */
-static __always_inline __u32 turn_capture(struct turn_scratch *scratch, struct conn_state *conn,
-					  const struct call *call, __u32 want)
+/* A header that ends with this call is all that parsing needs of the turn; not the header of an interim answer
+ * (HTTP/1.1 103 …): the final one follows in the same turn. */
+static __always_inline bool turn_header_ends(const __u8 *payload, __u32 captured, __u64 tail)
 {
-	__u32 captured = call_capture(&scratch->call, call, want, &conn->turn.tail);
+	return captured >= 4 && tail >> 32 == CRLFCRLF &&
+	       (*(const __u32 *)payload != HTTP_WORD || payload[9] != '1');
+}
 
-	conn->captured += captured;
-	/* Bytes after a hole are of no use, and neither are bytes after the header. */
-	if (captured < call->bytes || turn_header_ends(scratch, captured))
+/* Note what was copied of a call. Bytes after a hole are of no use, and neither are bytes after the header.
+ * Returns whether there is something to tell. */
+static __always_inline bool turn_captured(struct turn_move *move, const __u8 *payload,
+					  __u32 captured, __u64 tail)
+{
+	struct conn_state *conn = move->conn;
+
+	conn->turn.tail = tail;
+	if (captured < move->call->bytes || turn_header_ends(payload, captured, tail))
 		conn->captured = settings.prefix_bytes;
-	if (want && !captured && (call->kind & SHAPE_MASK) < SHAPE_NO_BUFFER)
-		kernel_count(COUNTER_PAYLOAD_FAULT);
-	return captured;
+	else
+		conn->captured += captured;
+	move->is_copied = captured;
+	return captured || (move->want && move->flags != TURN_CONTINUED);
 }
 
-static __always_inline void turn_move(struct conn_state *conn, struct sock *sk,
-				      const struct call *call, __u8 dir, __u64 id,
-				      const bool is_direct)
+/* Payload room of events that are built in their ring, and how much of it may come from a second piece. Small: most
+ * requests of programs. Medium: most answers' headers. Large: the default of --prefix-bytes. */
+#define TURN_ROOM_SMALL 72
+#define TURN_ROOM_MEDIUM 264
+#define TURN_ROOM_MEDIUM_SECOND 64
+#define TURN_ROOM_LARGE 1024
+#define TURN_ROOM_LARGE_SECOND 512
+
+/* Build the event where user space reads it. Returns false, with nothing done, when the ring has no such room. */
+static __always_inline bool turn_in_ring(struct turn_move *move, const struct call_pieces *pieces,
+					 const __u32 room, const __u32 second_room)
 {
-	__u32 want, captured, flags = 0, pending, offset;
+	struct event_turn *event;
+	struct emission emission;
+	__u32 captured;
+	__u64 tail;
+
+	event = emit_reserve(&emission, move->conn->ring, EVENT_TURN, sizeof(*event) + room);
+	if (!event)
+		return false;
+	turn_advance(move, event);
+	captured = call_copy_pieces((__u8 *)(event + 1), pieces, room, second_room);
+	tail = call_tail_pieces(move->call, pieces, (__u8 *)(event + 1), captured, room,
+				move->conn->turn.tail);
+	if (!turn_captured(move, (__u8 *)(event + 1), captured, tail)) {
+		emit_discard(event);
+		return true;
+	}
+	event->turn = move->conn->turn;
+	turn_fill(event, move, captured);
+	emit_submit(&emission, event, sizeof(*event) + room);
+	return true;
+}
+
+static __always_inline bool turn_try_ring(struct turn_move *move)
+{
+	struct call_pieces pieces;
+
+	if (!move->want || !call_find_pieces(move->call, move->want, &pieces))
+		return false;
+	if (!pieces.second_bytes && move->want <= TURN_ROOM_SMALL)
+		return turn_in_ring(move, &pieces, TURN_ROOM_SMALL, 0);
+	if (pieces.second_bytes ?
+		    pieces.first_bytes <= TURN_ROOM_MEDIUM - TURN_ROOM_MEDIUM_SECOND &&
+			    pieces.second_bytes <= TURN_ROOM_MEDIUM_SECOND :
+		    move->want <= TURN_ROOM_MEDIUM)
+		return turn_in_ring(move, &pieces, TURN_ROOM_MEDIUM, TURN_ROOM_MEDIUM_SECOND);
+	if (pieces.second_bytes ? pieces.first_bytes <= TURN_ROOM_LARGE - TURN_ROOM_LARGE_SECOND &&
+					  pieces.second_bytes <= TURN_ROOM_LARGE_SECOND :
+				  move->want <= TURN_ROOM_LARGE)
+		return turn_in_ring(move, &pieces, TURN_ROOM_LARGE, TURN_ROOM_LARGE_SECOND);
+	return false;
+}
+
+/* For bytes that are spread widely, and for calls that only move the figures. */
+static __always_inline void turn_in_scratch(struct turn_move *move)
+{
 	struct turn_scratch *scratch = turn_scratch_get();
-	__u64 now = bpf_ktime_get_ns();
+	struct conn_state *conn = move->conn;
+	__u32 captured;
+	__u64 tail;
 
 	if (!scratch)
 		return;
-	if (dir == DIR_WRITE) {
-		if (conn->late_bytes && conn->turn.dir == DIR_READ) {
-			if (turn_is_late(conn, sk, call, is_direct)) {
-				turn_late(scratch, conn, sk, call, id, now);
-				return;
-			}
-			conn->late_bytes = 0;
-		}
-		conn->write_seq += (__u32)call->bytes;
-	} else {
-		pending = turn_pending_write(conn, sk, is_direct);
-		if (pending)
-			flags = turn_notice_overtaken(conn, pending);
-	}
-	if (flags || !conn->turn_no || conn->turn.dir != dir) {
-		turn_change(scratch, conn, dir, flags, (__u32)(id >> 32), now);
-	} else {
-		__builtin_memset(&scratch->event.prev, 0, sizeof(scratch->event.prev));
-		flags = TURN_CONTINUED;
-	}
-	offset = (__u32)conn->turn.bytes;
-	turn_add(conn, call, now);
-	if (conn->mode != MODE_MESSAGES)
+	turn_advance(move, &scratch->event);
+	tail = conn->turn.tail;
+	captured = call_capture(&scratch->call, move->call, move->want, &tail);
+	if (!turn_captured(move, scratch->call.bytes, captured, tail))
 		return;
-	want = turn_want(conn, call);
-	captured = turn_capture(scratch, conn, call, want);
-	if (!want || (!captured && flags == TURN_CONTINUED))
-		return;
-	scratch->event.header.ktime_ns = now;
 	scratch->event.turn = conn->turn;
-	scratch->event.call_bytes = call->bytes;
-	scratch->event.offset = offset;
-	scratch->event.turn_flags = (__u16)(captured ? flags : flags | TURN_NO_BYTES);
-	turn_emit(scratch, conn, sk, id, conn->turn_no, captured);
+	turn_emit_scratch(scratch, move, captured);
 }
 
-static __always_inline void conn_sample(struct conn_state *conn, const struct sock *sk, __u32 tgid)
+/* Writes and reads that overtake each other. Returns whether the call is a turn's like any other. */
+static __always_inline bool turn_order(struct turn_move *move, const bool is_direct)
 {
-	struct event_tcp_sample event = {};
+	struct conn_state *conn = move->conn;
+	__u32 pending;
 
+	if (move->dir == DIR_WRITE) {
+		if (conn->late_bytes && conn->turn.dir == DIR_READ) {
+			if (turn_is_late(conn, move->sk, move->call, is_direct))
+				return false;
+			conn->late_bytes = 0;
+		}
+		conn->write_seq += (__u32)move->call->bytes;
+	} else {
+		pending = turn_pending_write(conn, move->sk, is_direct);
+		if (pending)
+			move->flags = turn_notice_overtaken(conn, pending);
+	}
+	return true;
+}
+
+static __always_inline void turn_move(struct turn_move *move, const bool is_direct)
+{
+	struct conn_state *conn = move->conn;
+	bool is_new;
+
+	if (!turn_order(move, is_direct)) {
+		turn_late(move);
+		return;
+	}
+	is_new = move->flags || !conn->turn_no || conn->turn.dir != move->dir;
+	if (is_new)
+		turn_change(move);
+	else
+		move->flags = TURN_CONTINUED;
+	move->turn_no = conn->turn_no;
+	if (conn->mode != MODE_MESSAGES) {
+		turn_advance(move, NULL);
+		return;
+	}
+	move->want = turn_want(is_new ? 0 : conn->captured, move->call->bytes);
+	if (!turn_try_ring(move))
+		turn_in_scratch(move);
+	if (move->want && !move->is_copied && (move->call->kind & SHAPE_MASK) < SHAPE_NO_BUFFER)
+		kernel_count(COUNTER_PAYLOAD_FAULT);
+}
+
+/* Of global linkage, see lib/call.bpf.h, and so rare that it may look everything up anew. */
+__noinline int conn_sample(__u32 tgid)
+{
+	struct turn_scratch *scratch = turn_scratch_get();
+	struct event_tcp_sample event = {};
+	struct conn_state *conn;
+	const struct sock *sk;
+
+	if (!scratch)
+		return 0;
+	sk = scratch->sock;
+	conn = conn_find(sk);
+	if (!conn)
+		return 0;
 	conn->sampled_ns = conn->turn.last_ns;
 	conn_read_stats(&event.stats, sk);
 	conn_account(conn, &event.stats);
 	emit_fill_header(&event.header, tgid, EVENT_TCP_SAMPLE, sizeof(event));
 	conn_fill_ref(&event.conn, conn, sk);
 	emit_copy(conn->ring, &event.header, sizeof(event));
+	return 0;
+}
+
+static __always_inline void turn_sample(const struct sock *sk, __u32 tgid)
+{
+	struct turn_scratch *scratch = turn_scratch_get();
+
+	if (scratch) {
+		scratch->sock = sk;
+		conn_sample(tgid);
+	}
 }
 
 /* The entry of a socket; made now when the connection is older than sonde. NULL: not TCP, or the table is full. */
@@ -287,28 +435,36 @@ static __always_inline struct conn_state *conn_find_or_adopt(const struct sock *
 	return conn;
 }
 
-static __always_inline int on_transfer(struct call *call, __u64 id, const bool is_direct)
+static __always_inline int on_transfer(struct call *call, const struct task_struct *task, __u64 id,
+				       const bool is_direct)
 {
 	__u8 dir = call->kind & CALL_IS_WRITE ? DIR_WRITE : DIR_READ;
 	__u32 tgid = (__u32)(id >> 32);
-	struct sock *sk = fd_sock((__u32)call->args[0], is_direct);
+	struct sock *sk = fd_sock(task, (__u32)call->args[0], is_direct);
 	struct conn_state *conn;
 
 	if (!sk && (call->kind & SHAPE_MASK) == SHAPE_SPLICE) {
-		sk = fd_sock((__u32)call->args[2], is_direct);
+		sk = fd_sock(task, (__u32)call->args[2], is_direct);
 		dir = DIR_WRITE;
 	}
-	if (!sk || call_is_peek(call))
+	if (!sk || (call->kind & (CALL_FLAGS_IN_ARG2 | CALL_FLAGS_IN_ARG3) && call_is_peek(call)))
 		return 0;
 	if ((call->kind & SHAPE_MASK) == SHAPE_MESSAGES)
-		call->bytes = call_sum_messages(call);
+		call->bytes = call_sum_messages(call->args[1], call->bytes);
 	conn = conn_find_or_adopt(sk, tgid, dir, call->bytes);
 	if (!conn || !call->bytes)
 		return 0;
-	conn->tgid = tgid;
-	turn_move(conn, sk, call, dir, id, is_direct);
+	if (conn->tgid != tgid)
+		turn_change_owner(conn, tgid);
+	turn_move(&(struct turn_move){ .conn = conn,
+				       .sk = sk,
+				       .call = call,
+				       .id = id,
+				       .now = bpf_ktime_get_ns(),
+				       .dir = dir },
+		  is_direct);
 	if (conn->turn.last_ns - conn->sampled_ns >= settings.sample_interval_ns)
-		conn_sample(conn, sk, tgid);
+		turn_sample(sk, tgid);
 	return 0;
 }
 
