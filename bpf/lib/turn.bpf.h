@@ -1,39 +1,13 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /* Calls on a connection become turns: one event when the direction changes, with the first bytes; further calls only
- * move the figures in the connection's entry. */
+ * move the figures in the connection's entry. In MODE_STREAM every call is sent. */
 #ifndef SONDE_TURN_BPF_H
 #define SONDE_TURN_BPF_H
 
-#include "lib/call.bpf.h"
 #include "lib/conn.bpf.h"
 #include "lib/fd.bpf.h"
-
-struct turn_scratch {
-	struct event_turn event;
-	struct call_scratch call; /* directly behind the event: the payload starts here */
-};
-
-/* Room to build a turn event. Only sys_exit uses it, and sys_exit cannot interrupt itself on a CPU. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct turn_scratch);
-} turn_scratch SEC(".maps");
-
-static __always_inline struct turn_scratch *turn_scratch_get(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&turn_scratch, &zero);
-}
-
-static __always_inline struct call_scratch *call_scratch_get(void)
-{
-	struct turn_scratch *scratch = turn_scratch_get();
-
-	return scratch ? &scratch->call : NULL;
-}
+#include "lib/stream.bpf.h"
+#include "lib/turn_event.bpf.h"
 
 #define CRLFCRLF 0x0a0d0a0du
 #define HTTP_WORD 0x50545448u /* "HTTP" as a little-endian word */
@@ -79,32 +53,10 @@ static __always_inline __u32 turn_want(const struct conn_state *conn, const stru
 {
 	__u32 room;
 
-	if (conn->mode != MODE_MESSAGES || conn->captured >= settings.prefix_bytes)
+	if (conn->captured >= settings.prefix_bytes)
 		return 0;
 	room = settings.prefix_bytes - conn->captured;
 	return call->bytes < room ? (__u32)call->bytes : room;
-}
-
-static __always_inline void turn_emit(struct turn_scratch *scratch, const struct conn_state *conn,
-				      const struct sock *sk, __u64 id, __u32 turn_no,
-				      __u32 captured)
-{
-	struct event_turn *event = &scratch->event;
-	__u32 size;
-
-	conn_fill_ref(&event->conn, conn, sk);
-	event->conn.turn_no = turn_no;
-	event->tid = (__u32)id;
-	event->captured = (__u16)captured;
-	event->_pad = 0;
-	size = sizeof(*event) + captured;
-	event->header.tgid = (__u32)(id >> 32);
-	event->header.kind = EVENT_TURN;
-	event->header.size = (__u16)size;
-	barrier_var(size);
-	if (size > sizeof(*event) + PREFIX_MAX)
-		return;
-	emit_copy(conn->ring, &event->header, size);
 }
 
 /* Whether a write is the one that was overtaken. It is not when its bytes come on top of all that is explained already:
@@ -113,6 +65,22 @@ static __always_inline bool turn_is_late(const struct conn_state *conn, const st
 					 const struct call *call, const bool is_direct)
 {
 	return turn_pending_write(conn, sk, is_direct) < (__u32)call->bytes;
+}
+
+/* Send the call as a part of a stream. */
+static __always_inline void turn_stream(struct turn_scratch *scratch, struct conn_state *conn,
+					const struct sock *sk, const struct call *call, __u64 id,
+					__u32 turn_no, __u32 value_left)
+{
+	struct event_turn *event = &scratch->event;
+
+	turn_fill(event, conn, sk, id, turn_no);
+	event->offset += value_left;
+	event->call_bytes = 0; /* of the parts sent */
+	scratch->call.call = *call;
+	value_left = stream_send(scratch, conn->ring, value_left);
+	if (!(event->turn_flags & TURN_LATE))
+		conn->value_left = value_left;
 }
 
 /* A write that returned after the read that followed it. */
@@ -127,18 +95,23 @@ static __always_inline void turn_late(struct turn_scratch *scratch, struct conn_
 	if (bytes > conn->late_bytes) /* it moved more after the last read that saw it under way */
 		conn->write_seq += bytes - conn->late_bytes;
 	conn->late_bytes -= bytes < conn->late_bytes ? bytes : conn->late_bytes;
-	if (conn->mode != MODE_MESSAGES)
+	if (conn->mode == MODE_LENGTHS)
 		return;
-	captured =
-		call_capture(&scratch->call, call,
-			     bytes < settings.prefix_bytes ? bytes : settings.prefix_bytes, &tail);
 	event->header.ktime_ns = now;
 	__builtin_memset(&event->prev, 0, sizeof(event->prev));
 	event->turn = (struct turn_summary){
 		.bytes = call->bytes, .start_ns = now, .last_ns = now, .calls = 1, .dir = DIR_WRITE
 	};
-	event->call_bytes = call->bytes;
 	event->offset = 0;
+	event->turn_flags = TURN_LATE;
+	if (conn->mode == MODE_STREAM) {
+		turn_stream(scratch, conn, sk, call, id, conn->late_turn_no, 0);
+		return;
+	}
+	captured =
+		call_capture(&scratch->call, call,
+			     bytes < settings.prefix_bytes ? bytes : settings.prefix_bytes, &tail);
+	event->call_bytes = call->bytes;
 	event->turn_flags = (__u16)(TURN_LATE | (captured ? 0 : TURN_NO_BYTES));
 	turn_emit(scratch, conn, sk, id, conn->late_turn_no, captured);
 }
@@ -213,11 +186,63 @@ static __always_inline __u32 turn_capture(struct turn_scratch *scratch, struct c
 	return captured;
 }
 
+/* Redis has pipelines longer than anybody else's, in its first turn too: its first byte is enough to go ahead of user
+ * space. */
+static __always_inline bool turn_begins_stream(const struct turn_scratch *scratch,
+					       const struct conn_state *conn, __u32 captured)
+{
+	return conn->mode == MODE_SNIFF && conn->turn.calls == 1 && captured &&
+	       scratch->call.bytes[0] == '*';
+}
+
+static __always_inline void turn_move_stream(struct turn_scratch *scratch, struct conn_state *conn,
+					     const struct sock *sk, const struct call *call,
+					     __u64 id)
+{
+	__u32 value_left = 0;
+
+	conn->turn.tail = 0;
+	scratch->event.turn = conn->turn;
+	if (scratch->event.turn_flags == TURN_CONTINUED)
+		value_left = conn->value_left;
+	if (value_left > call->bytes)
+		conn->value_left -= (__u32)call->bytes;
+	else
+		turn_stream(scratch, conn, sk, call, id, conn->turn_no, value_left);
+}
+
+/* The call is counted in its turn: send what is wanted of it. */
+static __always_inline void turn_show(struct turn_scratch *scratch, struct conn_state *conn,
+				      const struct sock *sk, const struct call *call, __u64 id,
+				      __u32 flags)
+{
+	__u32 want, captured = 0;
+
+	if (conn->mode != MODE_STREAM) {
+		want = turn_want(conn, call);
+		captured = turn_capture(scratch, conn, call, want);
+		if (!want || (!captured && flags == TURN_CONTINUED))
+			return;
+		if (turn_begins_stream(scratch, conn, captured))
+			conn->mode = MODE_STREAM;
+		else if (!captured)
+			flags |= TURN_NO_BYTES;
+	}
+	scratch->event.turn_flags = (__u16)flags;
+	if (conn->mode == MODE_STREAM) {
+		turn_move_stream(scratch, conn, sk, call, id);
+		return;
+	}
+	scratch->event.turn = conn->turn;
+	scratch->event.call_bytes = call->bytes;
+	turn_emit(scratch, conn, sk, id, conn->turn_no, captured);
+}
+
 static __always_inline void turn_move(struct conn_state *conn, struct sock *sk,
 				      const struct call *call, __u8 dir, __u64 id,
 				      const bool is_direct)
 {
-	__u32 want, captured, flags = 0, pending, offset;
+	__u32 flags = 0, pending;
 	struct turn_scratch *scratch = turn_scratch_get();
 	__u64 now = bpf_ktime_get_ns();
 
@@ -243,20 +268,11 @@ static __always_inline void turn_move(struct conn_state *conn, struct sock *sk,
 		__builtin_memset(&scratch->event.prev, 0, sizeof(scratch->event.prev));
 		flags = TURN_CONTINUED;
 	}
-	offset = (__u32)conn->turn.bytes;
-	turn_add(conn, call, now);
-	if (conn->mode != MODE_MESSAGES)
-		return;
-	want = turn_want(conn, call);
-	captured = turn_capture(scratch, conn, call, want);
-	if (!want || (!captured && flags == TURN_CONTINUED))
-		return;
 	scratch->event.header.ktime_ns = now;
-	scratch->event.turn = conn->turn;
-	scratch->event.call_bytes = call->bytes;
-	scratch->event.offset = offset;
-	scratch->event.turn_flags = (__u16)(captured ? flags : flags | TURN_NO_BYTES);
-	turn_emit(scratch, conn, sk, id, conn->turn_no, captured);
+	scratch->event.offset = (__u32)conn->turn.bytes;
+	turn_add(conn, call, now);
+	if (conn->mode != MODE_LENGTHS)
+		turn_show(scratch, conn, sk, call, id, flags);
 }
 
 static __always_inline void conn_sample(struct conn_state *conn, const struct sock *sk, __u32 tgid)
