@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "config_abi.h"
+
 static enum protocol_step at_start(struct http1_side *side, enum message_side which,
 				   struct protocol_run *run)
 {
@@ -241,6 +243,7 @@ static enum sniff_result http1_sniff(const uint8_t *bytes, size_t length)
 
 const struct protocol protocol_http1 = {
 	.name = "http",
+	.mode = MODE_MESSAGES,
 	.state_bytes = sizeof(struct http1_state),
 	.sniff = http1_sniff,
 	.parse = parse_run,
