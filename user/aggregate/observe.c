@@ -29,6 +29,9 @@ static const struct request_row request_rows[] = {
 	    [ROLE_CLIENT] = { METRIC_HTTP_CLIENT_REQUEST_DURATION,
 			      METRIC_HTTP_CLIENT_REQUEST_BODY_SIZE,
 			      METRIC_HTTP_CLIENT_RESPONSE_BODY_SIZE } } },
+	{ "redis",
+	  { [ROLE_SERVER] = { METRIC_DB_SERVER_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT },
+	    [ROLE_CLIENT] = { METRIC_DB_CLIENT_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT } } },
 };
 
 /* What a request's labels can say: its attributes, then what every request has. */
@@ -88,6 +91,9 @@ struct observer {
 	struct remembered_outcome outcomes[PARSE_OUTCOME_COUNT];
 	struct series_store *store;			/* borrowed */
 	uint8_t facts[METRIC_COUNT][METRIC_LABELS_MAX]; /* of each label: enum fact */
+	uint8_t labelled[ATTRIBUTE_COUNT]; /* those that are labels of some metric; others would
+					      make every request another */
+	size_t labelled_count;
 };
 
 const char *observe_role_name(unsigned role)
@@ -207,16 +213,9 @@ static void values_choose(const struct observer *observer, enum metric metric,
 		ret_values[i] = facts[observer->facts[metric][i]];
 }
 
-/* Attributes that are labels of no metric would make every request another. */
-static const enum attribute labelled[] = {
-	ATTRIBUTE_HTTP_REQUEST_METHOD,
-	ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE,
-	ATTRIBUTE_HTTP_ROUTE,
-	ATTRIBUTE_ERROR_TYPE,
-};
-
 /* All that the labels of a request's series depend on, and a hash of it. Returns false for one too long to remember. */
-static bool memory_key(const struct request *request, struct remembered *ret_key, size_t *ret_hash)
+static bool memory_key(const struct observer *observer, const struct request *request,
+		       struct remembered *ret_key, size_t *ret_hash)
 {
 	bool is_server = request->role == ROLE_SERVER;
 	uint64_t hash = request->process->identity * 31 + request->role;
@@ -233,11 +232,11 @@ static bool memory_key(const struct request *request, struct remembered *ret_key
 		memset(ret_key->tuple.local_addr, 0, sizeof(ret_key->tuple.local_addr));
 		ret_key->tuple.local_port = 0;
 	}
-	for (size_t i = 0; i < sizeof(labelled) / sizeof(labelled[0]); i++) {
-		const char *text = request->attributes[labelled[i]];
+	for (size_t i = 0; i < observer->labelled_count; i++) {
+		const char *text = request->attributes[observer->labelled[i]];
 
 		for (; text && *text; text++) {
-			if (used == MEMORY_TEXT - sizeof(labelled) / sizeof(labelled[0]))
+			if (used == MEMORY_TEXT - ATTRIBUTE_COUNT)
 				return false;
 			ret_key->text[used++] = *text;
 			hash = hash * 31 + (unsigned char)*text;
@@ -263,7 +262,7 @@ static struct remembered *memory_find(struct observer *observer, const struct re
 	struct remembered key, *memory;
 	size_t hash;
 
-	if (!memory_key(request, &key, &hash))
+	if (!memory_key(observer, request, &key, &hash))
 		return NULL;
 	memory = &observer->memory[hash & (MEMORY_SLOTS - 1)];
 	if (memory_matches(memory, &key))
@@ -408,6 +407,24 @@ static enum fact fact_of_label(const char *label)
 	return fact;
 }
 
+/* Which attributes each metric's labels are, and all of them together. */
+static void observer_read_table(struct observer *observer)
+{
+	bool is_labelled[FACT_COUNT] = { false };
+
+	memset(observer->facts, FACT_NONE, sizeof(observer->facts));
+	for (enum metric metric = 0; metric < METRIC_COUNT; metric++)
+		for (size_t i = 0; i < metric_label_count(metric); i++) {
+			enum fact fact = fact_of_label(metric_table[metric].labels[i]);
+
+			observer->facts[metric][i] = (uint8_t)fact;
+			is_labelled[fact] = true;
+		}
+	for (uint8_t attribute = 0; attribute < ATTRIBUTE_COUNT; attribute++)
+		if (is_labelled[attribute])
+			observer->labelled[observer->labelled_count++] = attribute;
+}
+
 struct observer *observer_new(struct series_store *store)
 {
 	struct observer *observer = calloc(1, sizeof(*observer));
@@ -419,11 +436,7 @@ struct observer *observer_new(struct series_store *store)
 		free(observer);
 		return NULL;
 	}
-	memset(observer->facts, FACT_NONE, sizeof(observer->facts));
-	for (enum metric metric = 0; metric < METRIC_COUNT; metric++)
-		for (size_t i = 0; i < metric_label_count(metric); i++)
-			observer->facts[metric][i] =
-				(uint8_t)fact_of_label(metric_table[metric].labels[i]);
+	observer_read_table(observer);
 	observer->store = store;
 	observer->sink = (struct observation_sink){
 		.context = observer,
