@@ -87,7 +87,7 @@ void intake_record(void *context, const void *bytes, size_t length)
 	else
 		agent->intake.consumed[event.header->kind]++;
 	/* After the engine: whoever it had to catch up with is in the recording before this event. */
-	recording_feed_append(&agent->feed, bytes, length);
+	recording_feed_append(&agent->feed, bytes, event.header->size);
 	if (event.header->kind != EVENT_PROCESS_EXEC)
 		return;
 	if (is_cut(event.process_exec))

@@ -98,27 +98,28 @@ static const struct kind kinds[EVENT_KIND_COUNT] = {
 #undef X
 };
 
-static bool kind_is_known(unsigned kind)
+static const struct kind *kind_find(unsigned kind)
 {
-	return kind < EVENT_KIND_COUNT && kinds[kind].name;
+	return kind < EVENT_KIND_COUNT && kinds[kind].name ? &kinds[kind] : NULL;
 }
 
 int event_decode(const void *bytes, size_t length, struct event *ret_event)
 {
 	const struct event_header *header = bytes;
-	struct event event = { .header = header };
 	const struct kind *kind;
+	struct event event;
 
-	if (length < sizeof(*header) || header->size != length)
+	if (length < sizeof(*header) || header->size > length)
 		return -EBADMSG;
-	if (!kind_is_known(header->kind))
+	kind = kind_find(header->kind);
+	if (!kind)
 		return -ENOTSUP;
-	kind = &kinds[header->kind];
-	if (length < kind->struct_bytes)
+	if (header->size < kind->struct_bytes)
 		return -EBADMSG;
+	event.header = header;
 	event.turn = bytes; /* any member: they are one pointer to the record */
 	event.payload = (const uint8_t *)bytes + kind->struct_bytes;
-	event.payload_bytes = length - kind->struct_bytes;
+	event.payload_bytes = header->size - kind->struct_bytes;
 	if (!kind->check(&event))
 		return -EBADMSG;
 	*ret_event = event;
@@ -127,5 +128,5 @@ int event_decode(const void *bytes, size_t length, struct event *ret_event)
 
 const char *event_kind_name(unsigned kind)
 {
-	return kind_is_known(kind) ? kinds[kind].name : "unknown";
+	return kind_find(kind) ? kinds[kind].name : "unknown";
 }

@@ -30,6 +30,7 @@ struct event {
 /* Check one record.
  *
  * bytes    8-byte aligned, as rings and recordings hand them over; borrowed
+ * length   may be more than the event's size: the kernel side reserves room in a few sizes only
  * Returns  0; -EBADMSG when a size or field is out of bounds; -ENOTSUP for a kind this version does not know
  * Source   headers/event_abi.h */
 int event_decode(const void *bytes, size_t length, struct event *ret_event);

@@ -134,8 +134,8 @@ static const struct {
 	[IN_METHOD] = { http1_in_method, BLIND_HEAD },
 	[IN_TARGET] = { http1_in_target, BLIND_HEAD },
 	[IN_VERSION] = { http1_in_version, BLIND_HEAD },
-	[IN_STATUS_LINE] = { http1_in_status_line, BLIND_HEAD },
-	[IN_FIELDS] = { http1_in_fields, BLIND_HEAD },
+	[IN_STATUS_LINE] = { http1_in_head_lines, BLIND_HEAD },
+	[IN_FIELDS] = { http1_in_head_lines, BLIND_HEAD },
 	[IN_REST] = { in_rest, BLIND_NOTHING },
 	[IN_CHUNK_SIZE] = { in_chunk_size, BLIND_CHUNKS },
 	[IN_CHUNK_DATA] = { in_chunk_data, BLIND_NOTHING },
@@ -162,6 +162,7 @@ static __attribute__((noinline)) enum protocol_step parse_places(struct http1_st
 	struct http1_parse parse = { .state = http1,
 				     .side = &http1->sides[which],
 				     .run = run,
+				     .first = run->bytes,
 				     .facts = facts,
 				     .message = &facts->sides[which],
 				     .which = which };

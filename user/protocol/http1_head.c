@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "base/byte_block.h"
+
 static void line_keep(struct http1_side *side, const uint8_t *bytes, size_t length)
 {
 	size_t room = (size_t)(HTTP1_LINE_MAX - side->line_bytes);
@@ -83,22 +85,28 @@ static void set_path(struct http1_parse *parse)
 		parse->facts->attributes[ATTRIBUTE_URL_PATH] = path;
 }
 
-static bool is_target_char(uint8_t c)
-{
-	return c > ' ' && c != 0x7f;
-}
+/* What targets are made of; '?' and '#' end the path in them. */
+enum target_char {
+	NOT_IN_TARGET,
+	IN_PATH,
+	ENDS_PATH,
+};
 
-/* The end of a run of bytes that targets are made of; of the path only, they stop at '?' and '#' too. */
+static const uint8_t target_chars[256] = {
+	['!' ... '"'] = IN_PATH,  ['#'] = ENDS_PATH,	    ['$' ... '>'] = IN_PATH,
+	['?'] = ENDS_PATH,	  ['@' ... '~'] = IN_PATH, [0x80 ... 0xff] = IN_PATH,
+};
+
 static const uint8_t *path_end(const uint8_t *at, const uint8_t *end)
 {
-	while (at < end && is_target_char(*at) && *at != '?' && *at != '#')
+	while (at < end && target_chars[*at] == IN_PATH)
 		at++;
 	return at;
 }
 
 static const uint8_t *target_end(const uint8_t *at, const uint8_t *end)
 {
-	while (at < end && is_target_char(*at))
+	while (at < end && target_chars[*at] != NOT_IN_TARGET)
 		at++;
 	return at;
 }
@@ -118,22 +126,22 @@ static void set_plain_path(struct http1_parse *parse, const uint8_t *path, size_
 static bool take_plain_line(struct http1_parse *parse)
 {
 	const uint8_t *bytes = parse->run->bytes, *end = bytes + parse->run->length;
-	const uint8_t *space, *path, *at, *query;
+	const uint8_t *path, *at, *query;
 	const char *method, *version;
+	size_t method_bytes;
 
 	if (parse->run->length < sizeof("GET / HTTP/1.1\r\n") - 1)
 		return false;
-	space = memchr(bytes, ' ', sizeof("OPTIONS ") - 1);
-	if (!space || space[1] != '/')
+	method = http1_method_at(bytes, &method_bytes);
+	if (!method || bytes[method_bytes + 1] != '/')
 		return false;
-	method = http1_method_label(bytes, (size_t)(space - bytes));
-	path = space + 1;
+	path = bytes + method_bytes + 1;
 	query = path_end(path, end);
 	at = target_end(query, end);
-	if (method[0] == '_' || end - at < (ptrdiff_t)sizeof(" HTTP/1.1\r\n") - 1)
+	if (end - at < (ptrdiff_t)sizeof(" HTTP/1.1\r\n") - 1 || *at != ' ')
 		return false;
 	version = http1_version_label(at + 1, 8);
-	if (*at != ' ' || !version || at[9] != '\r' || at[10] != '\n')
+	if (!version || at[9] != '\r' || at[10] != '\n')
 		return false;
 	set_method(parse, method);
 	set_plain_path(parse, path, (size_t)(query - path));
@@ -148,7 +156,7 @@ enum protocol_step http1_in_method(struct http1_parse *parse)
 	struct http1_side *side = parse->side;
 
 	if (!side->line_bytes && take_plain_line(parse))
-		return http1_in_fields(parse);
+		return http1_in_head_lines(parse);
 	while (parse->run->length) {
 		uint8_t c = *parse->run->bytes;
 
@@ -238,29 +246,6 @@ static void set_status(struct http1_parse *parse, const uint8_t digits[3])
 				   memcmp(digits, "304", 3) == 0 || (facts->note & NOTE_HEAD);
 }
 
-/* The version in the answer is the server's; the request's says what was spoken, when it is known. */
-enum protocol_step http1_in_status_line(struct http1_parse *parse)
-{
-	const char **version = &parse->facts->attributes[ATTRIBUTE_NETWORK_PROTOCOL_VERSION];
-	struct http1_side *side = parse->side;
-	const uint8_t *line;
-	const char *label;
-	size_t length;
-
-	if (!http1_take_line(parse, &line, &length))
-		return http1_could_be_version(side->line, side->line_bytes) ? STEP_MORE :
-									      STEP_NOT_MINE;
-	label = length >= 12 ? http1_version_label(line, 8) : NULL;
-	if (!label || line[8] != ' ' || line[9] == '0' || !is_digit(line[9]) ||
-	    !is_digit(line[10]) || !is_digit(line[11]) || (length > 12 && line[12] != ' '))
-		return STEP_NOT_MINE;
-	if (!*version)
-		*version = label;
-	set_status(parse, line + 9);
-	side->place = IN_FIELDS;
-	return http1_in_fields(parse);
-}
-
 static void expect_length(struct http1_side *side, uint64_t length)
 {
 	side->place = IN_LENGTH;
@@ -332,44 +317,105 @@ static enum protocol_step end_response_head(struct http1_parse *parse)
 	return STEP_HEAD;
 }
 
-/* Take whole lines as long as they have no NUL and do not end the head; only those that frame the body matter. What
- * is left, usually the empty line, is for the slower way. Returns 0 or -EBADMSG. */
-static int take_plain_fields(struct http1_parse *parse)
+static bool take_status_line(struct http1_parse *parse, const uint8_t *line, size_t length)
 {
-	struct protocol_run *run = parse->run;
-	const uint8_t *at = run->bytes, *end = at + run->length;
-	const uint8_t *nul = memchr(at, '\0', run->length), *plain_end = nul ? nul : end, *newline;
-	int error = 0;
+	const char **version = &parse->facts->attributes[ATTRIBUTE_NETWORK_PROTOCOL_VERSION];
+	const char *label = length >= 12 ? http1_version_label(line, 8) : NULL;
 
-	while (!error && at < plain_end && *at != '\r' && *at != '\n') {
-		newline = memchr(at, '\n', (size_t)(plain_end - at));
-		if (!newline)
-			break;
-		if (http1_may_frame(at, (size_t)(newline - at)))
-			error = http1_framing_add(&parse->side->framing, at,
-						  http1_line_length(at, (size_t)(newline - at)));
-		at = newline + 1;
-	}
-	run->bytes = at;
-	run->length = (uint64_t)(end - at);
-	return error;
+	if (!label || line[8] != ' ' || line[9] == '0' || !is_digit(line[9]) ||
+	    !is_digit(line[10]) || !is_digit(line[11]) || (length > 12 && line[12] != ' '))
+		return false;
+	if (!*version) /* the request's says what was spoken, when it is known */
+		*version = label;
+	set_status(parse, line + 9);
+	parse->side->place = IN_FIELDS;
+	return true;
 }
 
-enum protocol_step http1_in_fields(struct http1_parse *parse)
+/* A status line or a field, without its end. */
+static enum protocol_step take_head_line(struct http1_parse *parse, const uint8_t *line,
+					 size_t length)
 {
+	if (parse->side->place == IN_STATUS_LINE)
+		return take_status_line(parse, line, length) ? STEP_ONWARD : STEP_NOT_MINE;
+	if (!length)
+		return parse->which == SIDE_REQUEST ? end_request_head(parse) :
+						      end_response_head(parse);
+	if (http1_may_frame(line, length) &&
+	    http1_framing_add(&parse->side->framing, line, length) < 0)
+		return STEP_BROKEN;
+	return STEP_ONWARD;
+}
+
+/* Most fields say nothing of the body, and then only where they end is of interest. */
+static bool is_of_interest(const struct http1_parse *parse, const uint8_t *line, size_t length)
+{
+	return length <= 1 || http1_may_frame(line, length) ||
+	       parse->side->place == IN_STATUS_LINE;
+}
+
+/* Take the lines that are whole in the run, up to a NUL. The last block reaches back behind the one before. */
+static enum protocol_step take_whole_lines(struct http1_parse *parse)
+{
+	struct protocol_run *run = parse->run;
+	const uint8_t *line = run->bytes, *end = line + run->length, *block = line;
+	enum protocol_step step = STEP_ONWARD;
+	uint32_t small; /* the block's newlines, and other such bytes */
+
+	if (parse->side->line_bytes || end - parse->first < BYTE_BLOCK)
+		return STEP_ONWARD;
+	for (; block < end && step == STEP_ONWARD; block += BYTE_BLOCK) {
+		const uint8_t *last = end - BYTE_BLOCK, *from = block;
+
+		block = block < last ? block : last;
+		small = byte_block_find_small(block, '\n') & UINT32_MAX << (from - block);
+		for (; small; small &= small - 1) {
+			const uint8_t *at = block + __builtin_ctz(small);
+			size_t length = (size_t)(at - line);
+
+			if (*at != '\n') {
+				if (*at)
+					continue;
+				end = block;
+				break;
+			}
+			if (is_of_interest(parse, line, length))
+				step = take_head_line(parse, line, http1_line_length(line, length));
+			line = at + 1;
+			if (step != STEP_ONWARD)
+				break;
+		}
+	}
+	run->length -= (uint64_t)(line - run->bytes);
+	run->bytes = line;
+	return step;
+}
+
+static enum protocol_step take_split_lines(struct http1_parse *parse)
+{
+	enum protocol_step step = STEP_ONWARD;
 	const uint8_t *line;
 	size_t length;
 
-	if (parse->run->length && !parse->side->line_bytes && take_plain_fields(parse) < 0)
-		return STEP_BROKEN;
-	while (http1_take_line(parse, &line, &length)) {
-		if (!length)
-			return parse->which == SIDE_REQUEST ? end_request_head(parse) :
-							      end_response_head(parse);
-		if (memchr(line, '\0', length) ||
-		    http1_framing_add(&parse->side->framing, line, length) < 0)
-			return STEP_BROKEN;
+	while (step == STEP_ONWARD && http1_take_line(parse, &line, &length)) {
+		bool has_nul = parse->side->place == IN_FIELDS && memchr(line, '\0', length);
+
+		step = has_nul ? STEP_BROKEN : take_head_line(parse, line, length);
 	}
+	return step;
+}
+
+enum protocol_step http1_in_head_lines(struct http1_parse *parse)
+{
+	struct http1_side *side = parse->side;
+	enum protocol_step step = take_whole_lines(parse);
+
+	if (step == STEP_ONWARD)
+		step = take_split_lines(parse);
+	if (step != STEP_ONWARD)
+		return step;
+	if (side->place == IN_STATUS_LINE && !http1_could_be_version(side->line, side->line_bytes))
+		return STEP_NOT_MINE;
 	return STEP_MORE;
 }
 

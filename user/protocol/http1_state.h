@@ -78,6 +78,7 @@ struct http1_parse {
 	struct http1_state *state;
 	struct http1_side *side;
 	struct protocol_run *run;
+	const uint8_t *first; /* of the run as it was given */
 	struct exchange_facts *facts;
 	struct message *message;
 	enum message_side which;
@@ -141,8 +142,7 @@ enum protocol_step http1_go_dark(struct http1_parse *parse);
 enum protocol_step http1_in_method(struct http1_parse *parse);
 enum protocol_step http1_in_target(struct http1_parse *parse);
 enum protocol_step http1_in_version(struct http1_parse *parse);
-enum protocol_step http1_in_status_line(struct http1_parse *parse);
-enum protocol_step http1_in_fields(struct http1_parse *parse);
+enum protocol_step http1_in_head_lines(struct http1_parse *parse);
 enum protocol_step http1_cut_head(struct http1_parse *parse);
 
 /* Could these be the first bytes of `HTTP/1.`? */

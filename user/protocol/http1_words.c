@@ -20,15 +20,34 @@ bool http1_is_token_char(uint8_t c)
 }
 
 /* OpenTelemetry semantic conventions, http.request.method: RFC 9110, PATCH (RFC 5789) and QUERY. */
+#define METHODS(X)                                                                               \
+	X(GET) X(POST) X(HEAD) X(PUT) X(DELETE) X(OPTIONS) X(CONNECT) X(PATCH) X(TRACE) X(QUERY)
+
+static const char other_method[] = "_OTHER";
+#define X(name) static const char method_##name[] = #name;
+METHODS(X)
+#undef X
+
 const char *http1_method_label(const uint8_t *bytes, size_t length)
 {
-	static const char *const methods[] = { "GET",	  "POST",    "HEAD",  "PUT",   "DELETE",
-					       "OPTIONS", "CONNECT", "PATCH", "TRACE", "QUERY" };
+#define X(name)                                                                                  \
+	if (length == sizeof(#name) - 1 && memcmp(bytes, #name, sizeof(#name) - 1) == 0)         \
+		return method_##name;
+	METHODS(X)
+#undef X
+	return other_method;
+}
 
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
-		if (strlen(methods[i]) == length && memcmp(methods[i], bytes, length) == 0)
-			return methods[i];
-	return "_OTHER";
+const char *http1_method_at(const uint8_t bytes[HTTP1_METHOD_AT_BYTES], size_t *ret_length)
+{
+#define X(name)                                                                                  \
+	if (memcmp(bytes, #name " ", sizeof(#name)) == 0) {                                      \
+		*ret_length = sizeof(#name) - 1;                                                 \
+		return method_##name;                                                            \
+	}
+	METHODS(X)
+#undef X
+	return NULL;
 }
 
 const char *http1_version_label(const uint8_t *bytes, size_t length)

@@ -13,6 +13,10 @@ bool http1_is_token_char(uint8_t c);
 /* A static label: the method, or "_OTHER" for one that the semantic conventions do not know. */
 const char *http1_method_label(const uint8_t *bytes, size_t length);
 
+/* The label of a known method that these bytes begin with, followed by a space; NULL when there is none. */
+#define HTTP1_METHOD_AT_BYTES 8
+const char *http1_method_at(const uint8_t bytes[HTTP1_METHOD_AT_BYTES], size_t *ret_length);
+
 /* "1.0", "1.1" …: static; NULL when the bytes are not `HTTP/1.` and a digit. */
 const char *http1_version_label(const uint8_t *bytes, size_t length);
 

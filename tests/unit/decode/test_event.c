@@ -119,11 +119,27 @@ static void refuses_longer_samples(void **state)
 	for (unsigned kind = 1; kind < EVENT_KIND_COUNT; kind++) {
 		size_t size = make_sample(kind, &sample);
 
-		assert_int_equal(decode(&sample, size + 1, &event), -EBADMSG);
 		sample.header.size--;
 		assert_int_equal(decode(&sample, size, &event), -EBADMSG);
 		sample.header.size = (uint16_t)(size + 1);
+		assert_int_equal(decode(&sample, size, &event), -EBADMSG);
 		assert_int_equal(decode(&sample, size + 1, &event), -EBADMSG);
+	}
+}
+
+static void ignores_the_rest_of_a_record(void **state)
+{
+	union sample sample;
+	struct event event;
+
+	(void)state;
+	for (unsigned kind = 1; kind < EVENT_KIND_COUNT; kind++) {
+		size_t size = make_sample(kind, &sample);
+
+		for (size_t rest = 1; rest <= 8; rest++) {
+			assert_int_equal(event_decode(&sample, size + rest, &event), 0);
+			assert_int_equal(event.payload_bytes, size - struct_bytes(kind));
+		}
 	}
 }
 
@@ -219,6 +235,7 @@ int main(void)
 		cmocka_unit_test(takes_good_samples),
 		cmocka_unit_test(refuses_truncated_samples),
 		cmocka_unit_test(refuses_longer_samples),
+		cmocka_unit_test(ignores_the_rest_of_a_record),
 		cmocka_unit_test(refuses_unknown_kinds),
 		cmocka_unit_test(refuses_fields_out_of_range),
 		cmocka_unit_test(bounds_what_was_captured),
