@@ -59,16 +59,15 @@ struct conn_state {
 	__u32 turn_no;
 	__u32 captured; /* of the newest turn; at prefix_bytes nothing more is copied */
 	__u32 tgid; /* newest process seen to use it; before accept the one that listens; 0: unknown */
-	__u32 write_seq;    /* tcp_sock.write_seq that the writes seen so far explain */
-	__u32 late_bytes;   /* of a write that has moved them but has not returned yet */
-	__u32 late_turn_no; /* the number kept for that write */
-	__u8 role;	    /* enum conn_role */
-	__u8 flags;	    /* enum conn_flags */
-	__u8 mode;	    /* enum conn_mode */
-	__u8 tcp_state;	    /* TCP_ESTABLISHED … as in the kernel */
-	__u32 ring;	    /* index in rings */
-	__u32 value_left;   /* MODE_STREAM: bytes that this turn goes on with and nobody wants */
-	__u32 _pad;
+	__u32 write_seq;	     /* tcp_sock.write_seq that the writes seen so far explain */
+	__u32 late_bytes;	     /* of a write that has moved them but has not returned yet */
+	__u32 late_turn_no;	     /* the number kept for that write */
+	__u8 role;		     /* enum conn_role */
+	__u8 flags;		     /* enum conn_flags */
+	__u8 mode;		     /* enum conn_mode */
+	__u8 tcp_state;		     /* TCP_ESTABLISHED … as in the kernel */
+	__u32 ring;		     /* index in rings */
+	__u32 value_left[DIR_COUNT]; /* MODE_STREAM: bytes to come that nobody wants */
 };
 _Static_assert(sizeof(struct conn_state) == 160, "conn_state is shared");
 

@@ -17,31 +17,39 @@ static __always_inline __u8 walk_byte(const struct turn_scratch *scratch, __u32 
 	return scratch->call.bytes[at];
 }
 
-/* Read the number of the line that the walk is at, and go behind the line. Returns false when it has none. */
-static __always_inline bool walk_number(struct turn_scratch *scratch)
-{
-	__u32 digits = 0;
-
-	scratch->stream.walk_number = 0;
-	scratch->stream.walk_at++;
-	for (__u32 i = 0; i < WALK_DIGITS_MAX; i++) {
-		__u8 byte = walk_byte(scratch, scratch->stream.walk_at) - '0';
-
-		if (byte > 9)
-			break;
-		scratch->stream.walk_number = scratch->stream.walk_number * 10 + byte;
-		scratch->stream.walk_at++;
-		digits++;
-	}
-	if (!digits || walk_byte(scratch, scratch->stream.walk_at) != '\r')
-		return false;
-	scratch->stream.walk_at += 2;
-	return true;
-}
-
 /* Global linkage, here and below: see lib/call.bpf.h.
  *
- * Look for a value that is not wanted in the first `captured` of `left` bytes, which begin with a message, or so we
+ * Read the line that the walk is at, a type and a number, and go behind it. Returns its type, or 0 when it is none of
+ * these. */
+__noinline int stream_walk_line(void)
+{
+	struct turn_scratch *scratch = turn_scratch_get();
+	__u8 type;
+
+	if (!scratch)
+		return 0;
+	type = walk_byte(scratch, scratch->stream.walk_at);
+	scratch->stream.walk_number = 0;
+	scratch->stream.walk_at++;
+	if (walk_byte(scratch, scratch->stream.walk_at) == '-') { /* $-1: no value */
+		type = '*';
+		scratch->stream.walk_at++;
+	}
+	for (__u32 i = 0; i < WALK_DIGITS_MAX; i++) {
+		__u8 digit = walk_byte(scratch, scratch->stream.walk_at) - '0';
+
+		if (digit > 9)
+			break;
+		scratch->stream.walk_number = scratch->stream.walk_number * 10 + digit;
+		scratch->stream.walk_at++;
+	}
+	if (walk_byte(scratch, scratch->stream.walk_at) != '\r')
+		return 0;
+	scratch->stream.walk_at += 2;
+	return type;
+}
+
+/* Look for a value that is not wanted in the first `captured` of `left` bytes, which begin with a message, or so we
  * guess: user space, which knows, misses what is left out by mistake, and counts that.
  * Returns where the value begins << 32 | its length with CRLF, or 0. */
 __noinline __u64 stream_find_value(__u32 captured, __u32 left)
@@ -52,13 +60,10 @@ __noinline __u64 stream_find_value(__u32 captured, __u32 left)
 		return 0;
 	scratch->stream.walk_at = 0;
 	for (__u32 i = 0; i < WALK_LINES_MAX; i++) {
-		__u8 type = walk_byte(scratch, scratch->stream.walk_at);
-		__u32 at, length;
+		int type = stream_walk_line();
+		__u32 at = scratch->stream.walk_at, length;
 
-		if ((type != '*' && type != '$') || !walk_number(scratch))
-			return 0;
-		at = scratch->stream.walk_at;
-		if (at >= captured)
+		if ((type != '*' && type != '$') || at >= captured)
 			return 0;
 		if (type == '*')
 			continue;
@@ -125,10 +130,12 @@ __noinline int stream_send_next(__u32 ring)
 	return 0;
 }
 
-/* Send the call in the scratch, whose first `at` bytes are the rest of a value, with the scratch's event, which is filled but
- * for the payload. Returns how many bytes of a value follow in the next call. */
+/* Send the call in the scratch with the scratch's event, which is filled but for the payload; of the call's bytes the
+ * first `at` are the rest of a value. Returns how much of a value follows in the next call. */
 static __always_inline __u32 stream_send(struct turn_scratch *scratch, __u32 ring, __u32 at)
 {
+	scratch->event.offset += at;
+	scratch->event.call_bytes = 0; /* of the parts sent */
 	scratch->stream = (struct stream_progress){ .at = at };
 	if ((scratch->call.call.kind & SHAPE_MASK) != SHAPE_BUFFER)
 		scratch->stream.elements = (__u32)call_load_vector();

@@ -67,20 +67,16 @@ static __always_inline bool turn_is_late(const struct conn_state *conn, const st
 	return turn_pending_write(conn, sk, is_direct) < (__u32)call->bytes;
 }
 
-/* Send the call as a part of a stream. */
-static __always_inline void turn_stream(struct turn_scratch *scratch, struct conn_state *conn,
-					const struct sock *sk, const struct call *call, __u64 id,
-					__u32 turn_no, __u32 value_left)
+/* Send the call as a part of a stream; of its bytes the first `unwanted` are the rest of a value. Returns how much of a
+ * value follows in the next call. */
+static __always_inline __u32 turn_stream(struct turn_scratch *scratch,
+					 const struct conn_state *conn, const struct sock *sk,
+					 const struct call *call, __u64 id, __u32 turn_no,
+					 __u32 unwanted)
 {
-	struct event_turn *event = &scratch->event;
-
-	turn_fill(event, conn, sk, id, turn_no);
-	event->offset += value_left;
-	event->call_bytes = 0; /* of the parts sent */
+	turn_fill(&scratch->event, conn, sk, id, turn_no);
 	scratch->call.call = *call;
-	value_left = stream_send(scratch, conn->ring, value_left);
-	if (!(event->turn_flags & TURN_LATE))
-		conn->value_left = value_left;
+	return stream_send(scratch, conn->ring, unwanted);
 }
 
 /* A write that returned after the read that followed it. */
@@ -105,7 +101,7 @@ static __always_inline void turn_late(struct turn_scratch *scratch, struct conn_
 	event->offset = 0;
 	event->turn_flags = TURN_LATE;
 	if (conn->mode == MODE_STREAM) {
-		turn_stream(scratch, conn, sk, call, id, conn->late_turn_no, 0);
+		(void)turn_stream(scratch, conn, sk, call, id, conn->late_turn_no, 0);
 		return;
 	}
 	captured =
@@ -195,20 +191,22 @@ static __always_inline bool turn_begins_stream(const struct turn_scratch *scratc
 	       scratch->call.bytes[0] == '*';
 }
 
+/* A call that only goes on with a value is not told, unless it is the first of its turn. */
 static __always_inline void turn_move_stream(struct turn_scratch *scratch, struct conn_state *conn,
 					     const struct sock *sk, const struct call *call,
 					     __u64 id)
 {
-	__u32 value_left = 0;
+	__u32 *value_left = &conn->value_left[conn->turn.dir & 1], unwanted = *value_left, rest = 0;
 
 	conn->turn.tail = 0;
 	scratch->event.turn = conn->turn;
-	if (scratch->event.turn_flags == TURN_CONTINUED)
-		value_left = conn->value_left;
-	if (value_left > call->bytes)
-		conn->value_left -= (__u32)call->bytes;
-	else
-		turn_stream(scratch, conn, sk, call, id, conn->turn_no, value_left);
+	if (unwanted > call->bytes) {
+		rest = unwanted - (__u32)call->bytes;
+		unwanted = (__u32)call->bytes;
+	}
+	if (!rest || scratch->event.turn_flags != TURN_CONTINUED)
+		rest += turn_stream(scratch, conn, sk, call, id, conn->turn_no, unwanted);
+	*value_left = rest;
 }
 
 /* The call is counted in its turn: send what is wanted of it. */

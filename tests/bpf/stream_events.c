@@ -64,6 +64,21 @@ static void act_last_value(struct stage *stage)
 	ends_close(&ends);
 }
 
+/* The server answers while it reads. */
+static void act_value_over_turns(struct stage *stage)
+{
+	struct ends ends = stream_ends(stage);
+
+	write_value(stage, ends.client, "$-1\r\n$300\r\n", 300, "\r\n");
+	stage_read(stage, ends.server, 270, 270);
+	stage_write(stage, ends.server, "a");
+	stage_read(stage, ends.server, 20, 20);
+	stage_write(stage, ends.server, "b");
+	stage_read(stage, ends.server, 23, 23);
+	stage_read(stage, ends.client, 2, 2);
+	ends_close(&ends);
+}
+
 static void act_inner_value(struct stage *stage)
 {
 	struct ends ends = stream_ends(stage);
@@ -112,6 +127,20 @@ static const struct scene scenes[] = {
 	  "server turn 4 write 7/1 tail unseen call 7 at 0 \"$9\\r\\nten\" after read 312/3 tail unseen\n"
 	  "server close sent 14 received 326 turn 4 write 7/1 tail unseen\n"
 	  "it counts established 1 accepts 1 client-exchanges 2 client-closes 1 server-exchanges 2 server-closes 1 sent 340 received 340\n" },
+	{ .name = "value_over_turns",
+	  .act = act_value_over_turns,
+	  .expected = CLIENT_PINGS
+	  "client turn 3 write 313/1 tail unseen call 313 at 0 \"$-1\\r\\n$300\\r\\n\" after read 7/1 tail unseen\n"
+	  "client turn 4 read 1/1 tail unseen call 1 at 0 \"a\" after write 313/1 tail unseen\n"
+	  "client turn 4 read 2/2 tail unseen call 1 at 1 \"b\" continued\n"
+	  "client close sent 327 received 9 turn 4 read 2/2 tail unseen\n" SERVER_PONGS
+	  "server turn 3 read 270/1 tail unseen call 270 at 0 \"$-1\\r\\n$300\\r\\n\" after write 7/1 tail unseen\n"
+	  "server turn 4 write 1/1 tail unseen call 1 at 0 \"a\" after read 270/1 tail unseen\n"
+	  "server turn 5 read 20/1 tail unseen call 0 at 20 \"\" after write 1/1 tail unseen\n"
+	  "server turn 6 write 1/1 tail unseen call 1 at 0 \"b\" after read 20/1 tail unseen\n"
+	  "server turn 7 read 23/1 tail unseen call 0 at 23 \"\" after write 1/1 tail unseen\n"
+	  "server close sent 9 received 327 turn 7 read 23/1 tail unseen\n"
+	  "it counts established 1 accepts 1 client-exchanges 2 client-closes 1 server-exchanges 3 server-closes 1 sent 336 received 336\n" },
 	{ .name = "inner_value",
 	  .act = act_inner_value,
 	  .expected = CLIENT_PINGS
