@@ -10,10 +10,20 @@
 /* Kept for the next one instead of being freed. */
 #define SPARE_MAX 1024
 
+static bool connection_matches(const struct table_node *node, const void *key)
+{
+	return table_entry(node, struct connection, node)->ref.conn_id == *(const uint64_t *)key;
+}
+
+int connections_init(struct engine *engine, size_t limit)
+{
+	return table_init(&engine->connections, limit, connection_matches);
+}
+
 struct connection *connection_find(struct engine *engine, const struct conn_ref *ref)
 {
-	struct table_node *node =
-		table_find(&engine->connections, hash_u64(ref->conn_id), &ref->conn_id);
+	struct table_node *node = table_find_by(&engine->connections, hash_u64(ref->conn_id),
+						&ref->conn_id, connection_matches);
 
 	return node ? table_entry(node, struct connection, node) : NULL;
 }
@@ -167,4 +177,5 @@ void connections_done(struct engine *engine)
 	}
 	free_exchanges(engine->spare_exchanges);
 	engine->spare_exchanges = NULL;
+	table_done(&engine->connections);
 }

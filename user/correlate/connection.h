@@ -111,6 +111,9 @@ struct engine {
 	struct exchange_facts nobody; /* what parsers write of no exchange */
 };
 
+/* Make the table, which connections_done frees. Returns 0 or -ENOMEM. */
+int connections_init(struct engine *engine, size_t limit);
+
 /* Find the connection of an event, or NULL. */
 struct connection *connection_find(struct engine *engine, const struct conn_ref *ref);
 

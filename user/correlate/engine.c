@@ -12,11 +12,6 @@
 #define VISITS_A_TICK 1024
 #define QUESTIONS_A_TICK 256
 
-static bool connection_matches(const struct table_node *node, const void *key)
-{
-	return table_entry(node, struct connection, node)->ref.conn_id == *(const uint64_t *)key;
-}
-
 static size_t at_least_one(size_t limit)
 {
 	return limit ? limit : 1;
@@ -37,8 +32,7 @@ struct engine *engine_new(const struct engine_limits *limits, struct process_tab
 	engine->watched = (struct watch_link){ &engine->watched, &engine->watched };
 	engine->routes = route_table_new(at_least_one(limits->services),
 					 at_least_one(limits->routes_per_service));
-	if (!engine->routes || table_init(&engine->connections, at_least_one(limits->connections),
-					  connection_matches) < 0)
+	if (!engine->routes || connections_init(engine, at_least_one(limits->connections)) < 0)
 		engine_free(&engine);
 	return engine;
 }
@@ -51,7 +45,6 @@ void engine_free(struct engine **slot)
 	if (!engine)
 		return;
 	connections_done(engine);
-	table_done(&engine->connections);
 	route_table_free(&engine->routes);
 	free(engine);
 }

@@ -58,6 +58,7 @@ static void send_request(struct engine *engine, struct connection *connection,
 		.tuple = &connection->ref.tuple,
 		.request_body_bytes = sides[SIDE_REQUEST].body_bytes,
 		.response_body_bytes = sides[SIDE_RESPONSE].body_bytes,
+		.text = exchange->facts.text,
 		.role = connection->role,
 		.is_partial = exchange->failure == PARSE_PARTIAL || exchange->failure == PARSE_LOST,
 	};

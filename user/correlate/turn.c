@@ -82,10 +82,9 @@ static bool is_suspicious(const struct connection *connection, unsigned dir, boo
 	return answer && (answer->next || is_prev_unknown);
 }
 
-static void begin_turn(struct engine *engine, struct connection *connection,
-		       const struct event_turn *event, bool is_headless)
+static inline void begin_turn(struct engine *engine, struct connection *connection,
+			      const struct event_turn *event, bool awaits_write, bool is_headless)
 {
-	bool awaits_write = event->turn_flags & TURN_AWAITS_WRITE;
 	unsigned dir = event->turn.dir;
 
 	connection->turn_no = event->conn.turn_no;
@@ -137,15 +136,23 @@ static void take_bytes(struct engine *engine, struct connection *connection,
 		run_take_next(engine, connection, event->payload + skip, turn->captured - skip,
 			      time_ns);
 	run_take_unseen(engine, connection, offset + turn->call_bytes, time_ns);
-	connection->turn = turn->turn;
 }
 
-static void take_new_turn(struct engine *engine, struct connection *connection,
-			  const struct event *event)
+static void take_more(struct engine *engine, struct connection *connection,
+		      const struct event *event)
+{
+	connection->turn = event->turn->turn;
+	take_bytes(engine, connection, event);
+}
+
+/* flags are those of the event. Inline: nearly all have none, and then most of this is nothing. */
+static inline __attribute__((always_inline)) void take_new_turn(struct engine *engine,
+								struct connection *connection,
+								const struct event *event,
+								unsigned flags)
 {
 	const struct event_turn *turn = event->turn;
-	bool awaits_write = turn->turn_flags & TURN_AWAITS_WRITE,
-	     is_headless = turn->turn_flags & TURN_CONTINUED;
+	bool awaits_write = flags & TURN_AWAITS_WRITE, is_headless = flags & TURN_CONTINUED;
 	uint32_t number = turn->conn.turn_no, first = number - awaits_write;
 	uint32_t skipped = first - connection->turn_no - 1 + is_headless;
 	unsigned before = awaits_write ? DIR_WRITE : turn->turn.dir; /* the dir of `first` */
@@ -158,7 +165,7 @@ static void take_new_turn(struct engine *engine, struct connection *connection,
 	}
 	if (connection->sync == SYNC_DONE)
 		return;
-	begin_turn(engine, connection, turn, is_headless);
+	begin_turn(engine, connection, turn, awaits_write, is_headless);
 	connection->is_turn_late = awaits_write;
 	take_bytes(engine, connection, event);
 }
@@ -280,11 +287,13 @@ int turn_take(struct engine *engine, const struct event *event)
 	connection->is_turn_late = false;
 	if (is_late)
 		take_late_write(engine, connection, event);
+	else if (turn->conn.turn_no > connection->turn_no && !turn->turn_flags)
+		take_new_turn(engine, connection, event, 0);
 	else if (turn->conn.turn_no > connection->turn_no)
-		take_new_turn(engine, connection, event);
+		take_new_turn(engine, connection, event, turn->turn_flags);
 	else if (turn->conn.turn_no == connection->turn_no && turn->turn_flags & TURN_CONTINUED &&
 		 turn->turn.dir == connection->turn.dir)
-		take_bytes(engine, connection, event);
+		take_more(engine, connection, event);
 	review(engine, connection);
 	return 0;
 }

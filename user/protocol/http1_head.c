@@ -93,8 +93,8 @@ enum target_char {
 };
 
 static const uint8_t target_chars[256] = {
-	['!' ... '"'] = IN_PATH,  ['#'] = ENDS_PATH,	    ['$' ... '>'] = IN_PATH,
-	['?'] = ENDS_PATH,	  ['@' ... '~'] = IN_PATH, [0x80 ... 0xff] = IN_PATH,
+	['!' ... '"'] = IN_PATH, ['#'] = ENDS_PATH,	  ['$' ... '>'] = IN_PATH,
+	['?'] = ENDS_PATH,	 ['@' ... '~'] = IN_PATH, [0x80 ... 0xff] = IN_PATH,
 };
 
 static const uint8_t *path_end(const uint8_t *at, const uint8_t *end)
@@ -350,8 +350,7 @@ static enum protocol_step take_head_line(struct http1_parse *parse, const uint8_
 /* Most fields say nothing of the body, and then only where they end is of interest. */
 static bool is_of_interest(const struct http1_parse *parse, const uint8_t *line, size_t length)
 {
-	return length <= 1 || http1_may_frame(line, length) ||
-	       parse->side->place == IN_STATUS_LINE;
+	return length <= 1 || http1_may_frame(line, length) || parse->side->place == IN_STATUS_LINE;
 }
 
 /* Take the lines that are whole in the run, up to a NUL. The last block reaches back behind the one before. */

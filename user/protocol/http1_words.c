@@ -20,7 +20,7 @@ bool http1_is_token_char(uint8_t c)
 }
 
 /* OpenTelemetry semantic conventions, http.request.method: RFC 9110, PATCH (RFC 5789) and QUERY. */
-#define METHODS(X)                                                                               \
+#define METHODS(X) \
 	X(GET) X(POST) X(HEAD) X(PUT) X(DELETE) X(OPTIONS) X(CONNECT) X(PATCH) X(TRACE) X(QUERY)
 
 static const char other_method[] = "_OTHER";
@@ -30,8 +30,8 @@ METHODS(X)
 
 const char *http1_method_label(const uint8_t *bytes, size_t length)
 {
-#define X(name)                                                                                  \
-	if (length == sizeof(#name) - 1 && memcmp(bytes, #name, sizeof(#name) - 1) == 0)         \
+#define X(name)                                                                          \
+	if (length == sizeof(#name) - 1 && memcmp(bytes, #name, sizeof(#name) - 1) == 0) \
 		return method_##name;
 	METHODS(X)
 #undef X
@@ -40,10 +40,10 @@ const char *http1_method_label(const uint8_t *bytes, size_t length)
 
 const char *http1_method_at(const uint8_t bytes[HTTP1_METHOD_AT_BYTES], size_t *ret_length)
 {
-#define X(name)                                                                                  \
-	if (memcmp(bytes, #name " ", sizeof(#name)) == 0) {                                      \
-		*ret_length = sizeof(#name) - 1;                                                 \
-		return method_##name;                                                            \
+#define X(name)                                             \
+	if (memcmp(bytes, #name " ", sizeof(#name)) == 0) { \
+		*ret_length = sizeof(#name) - 1;            \
+		return method_##name;                       \
 	}
 	METHODS(X)
 #undef X
