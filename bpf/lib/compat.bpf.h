@@ -44,6 +44,30 @@ extern void *bpf_rdonly_cast(const void *address, __u32 type_id) __ksym;
 #define COMPAT_CAST(address, type) ((const type *)(address)) /* never followed */
 #endif
 
+/* x86-64's per-CPU __preempt_count, where it is a variable of its own (before 6.2, since 6.15) and BPF may know its address
+ * (CONFIG_KALLSYMS_ALL); then the probe got an answer. As above, only an object that asks for it names it. Softirqs that run, and switched-off ones, count in its second byte (include/linux/preempt.h). */
+#ifdef COMPAT_PREEMPT_COUNT
+extern const int __preempt_count __ksym;
+#define SOFTIRQ_COUNT 0xff00
+static __always_inline bool compat_has_preempt_count(void)
+{
+	return true;
+}
+static __always_inline bool compat_is_softirq(void)
+{
+	return *(const int *)bpf_this_cpu_ptr(&__preempt_count) & SOFTIRQ_COUNT;
+}
+#else
+static __always_inline bool compat_has_preempt_count(void)
+{
+	return false;
+}
+static __always_inline bool compat_is_softirq(void)
+{
+	return false;
+}
+#endif
+
 /* Whether the running system call came in through the 32-bit entry. */
 static __always_inline bool compat_is_32bit_call(void)
 {
