@@ -112,7 +112,7 @@ struct protocol {
 				       enum protocol_boundary boundary, uint64_t tail);
 };
 
-#define PROTOCOL_STATE_MAX 384
+#define PROTOCOL_STATE_MAX 512
 
 /* Paths are kept up to this length; a longer one fills it. */
 #define URL_PATH_MAX 255
