@@ -107,8 +107,7 @@ static __always_inline void error_emit(const struct syscall_error_key *key, __u6
 }
 
 /* A connect that failed before a SYN could be sent leaves no trace in the socket's state. */
-static __always_inline void on_connect_error(__u32 tgid, __u32 fd, __u32 error,
-					     const bool is_direct)
+static __always_inline void on_connect_error(__u32 tgid, __u32 fd, __u32 error)
 {
 	struct event_tcp_connect event = {};
 	struct conn_state *conn;
@@ -118,7 +117,7 @@ static __always_inline void on_connect_error(__u32 tgid, __u32 fd, __u32 error,
 	if (error != 101 /* ENETUNREACH */ && error != 113 /* EHOSTUNREACH */ &&
 	    error != 13 /* EACCES */ && error != 1 /* EPERM */ && error != 99 /* EADDRNOTAVAIL */)
 		return;
-	sk = fd_sock(fd, is_direct);
+	sk = fd_sock(fd, false);
 	if (!sk || !sock_is_tcp(sk))
 		return;
 	key = (__u64)sk;
@@ -138,8 +137,8 @@ static __always_inline void on_connect_error(__u32 tgid, __u32 fd, __u32 error,
 	emit_copy(1 + (tgid & settings.shard_mask), &event.header, sizeof(event));
 }
 
-static __always_inline int on_error(__u32 nr, __u32 error, const struct pt_regs *regs,
-				    const bool is_direct)
+/* Of global linkage, see lib/call.bpf.h: its events also take no room on the stack of those who call more. */
+__noinline int on_error(__u32 nr, __u32 error, __u64 arg0)
 {
 	__u32 tgid = (__u32)(bpf_get_current_pid_tgid() >> 32);
 	struct syscall_error_key key = { .tgid = tgid, .nr = (__u16)nr, .error = (__u16)error };
@@ -151,8 +150,7 @@ static __always_inline int on_error(__u32 nr, __u32 error, const struct pt_regs 
 		key.nr |= SYSCALL_COMPAT_BIT;
 		process_add(tgid, compat_calls, 1);
 	} else if (nr == __NR_connect) {
-		on_connect_error(tgid, (__u32)REGS_READ(regs, REGS_ARG0, is_direct), error,
-				 is_direct);
+		on_connect_error(tgid, (__u32)arg0, error);
 	}
 	if (error_is_expected(error)) {
 		if (settings.count_expected_errors)
@@ -160,7 +158,7 @@ static __always_inline int on_error(__u32 nr, __u32 error, const struct pt_regs 
 		return 0;
 	}
 	error_count(&key);
-	error_emit(&key, REGS_READ(regs, REGS_ARG0, is_direct));
+	error_emit(&key, arg0);
 	return 0;
 }
 
@@ -226,7 +224,7 @@ static __always_inline int on_exit(__u64 nr, long ret, const struct pt_regs *reg
 	if (ret < 0) {
 		if (ret < -ERRNO_MAX)
 			return 0;
-		return on_error((__u32)nr, (__u32)-ret, regs, is_direct);
+		return on_error((__u32)nr, (__u32)-ret, REGS_READ(regs, REGS_ARG0, is_direct));
 	}
 	if (nr >= SYSCALL_NR_MAX)
 		return 0;

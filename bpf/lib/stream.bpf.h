@@ -3,6 +3,7 @@
 #ifndef SONDE_STREAM_BPF_H
 #define SONDE_STREAM_BPF_H
 
+#include "lib/conn.bpf.h"
 #include "lib/turn_event.bpf.h"
 
 /* Redis: lines looked through for a value's length (SET with options has 8 at most before its value), digits of it
@@ -94,10 +95,16 @@ static __always_inline void stream_send_part(struct turn_scratch *scratch, __u32
 					     __u32 captured, __u32 length)
 {
 	struct event_turn *event = &scratch->event;
+	__u32 size = sizeof(*event) + captured;
 
 	event->offset += (__u32)event->call_bytes;
 	event->call_bytes = length;
-	turn_send(scratch, ring, captured);
+	event->captured = (__u16)captured;
+	event->header.size = (__u16)size;
+	barrier_var(size);
+	if (size > sizeof(*event) + PREFIX_MAX)
+		return;
+	emit_copy(ring, &event->header, size);
 	event->turn_flags = (event->turn_flags & TURN_LATE) | TURN_CONTINUED;
 	__builtin_memset(&event->prev, 0, sizeof(event->prev));
 }
