@@ -22,34 +22,38 @@ static const uint8_t labelled[LABELLED_COUNT] = {
 #undef X
 };
 
-static struct server_end server_end_of(const struct request *request)
+/* The end of a request's connection that serves. */
+struct server_end {
+	const uint8_t *addr; /* 16 bytes; borrowed */
+	uint16_t port;
+};
+
+static inline struct server_end server_end_of(const struct request *request)
 {
 	const struct conn_tuple *tuple = request->tuple;
-	bool is_server = request->role == ROLE_SERVER;
-	struct server_end server = { .port = is_server ? tuple->local_port : tuple->remote_port,
-				     .family = tuple->family,
-				     .role = request->role };
 
-	memcpy(server.addr, is_server ? tuple->local_addr : tuple->remote_addr,
-	       sizeof(server.addr));
-	return server;
+	if (request->role == ROLE_SERVER)
+		return (struct server_end){ tuple->local_addr, tuple->local_port };
+	return (struct server_end){ tuple->remote_addr, tuple->remote_port };
 }
 
 /* Of where text is, not of what it says: static text and routes repeat with their place. */
-static size_t entry_index(const struct request *request, const struct server_end *server)
+static inline size_t entry_index(const struct request *request, struct server_end server)
 {
-	uint64_t hash = request->process->identity ^ (uint64_t)server->port << 32;
+	uint64_t hash = request->process->identity ^ (uint64_t)server.port << 32;
 
 	for (size_t i = 0; i < LABELLED_COUNT; i++)
 		hash = (hash ^ (uintptr_t)request->attributes[labelled[i]]) * 0x9e3779b97f4a7c15u;
 	return hash >> (64 - ENTRY_BITS);
 }
 
-static bool entry_matches(const struct remembered *entry, const struct request *request,
-			  const struct server_end *server)
+static inline bool entry_matches(const struct remembered *entry, const struct request *request,
+				 struct server_end server)
 {
 	if (entry->process != request->process->identity || entry->protocol != request->protocol ||
-	    memcmp(&entry->server, server, sizeof(*server)) != 0)
+	    entry->role != request->role || entry->family != request->tuple->family ||
+	    entry->port != server.port ||
+	    memcmp(entry->addr, server.addr, sizeof(entry->addr)) != 0)
 		return false;
 	for (size_t i = 0; i < LABELLED_COUNT; i++)
 		if (entry->attributes[i] != request->attributes[labelled[i]])
@@ -74,13 +78,18 @@ static bool changes(const struct request *request, enum attribute attribute)
 	       (uintptr_t)value - (uintptr_t)request->text < FACTS_TEXT_MAX;
 }
 
-/* Returns false for a request with too much to remember: the entry is then empty. */
-static bool entry_fill(struct remembered *entry, const struct request *request,
-		       const struct server_end *server)
+/* Returns false for a request with too much to remember: the entry is then empty. Not inline: it is rare, and would cost
+ * each look-up the registers that it needs. */
+static __attribute__((noinline)) bool entry_fill(struct remembered *entry,
+						 const struct request *request,
+						 struct server_end server)
 {
 	size_t used = 0;
 
-	*entry = (struct remembered){ .server = *server };
+	*entry = (struct remembered){ .role = request->role,
+				      .family = request->tuple->family,
+				      .port = server.port };
+	memcpy(entry->addr, server.addr, sizeof(entry->addr));
 	for (size_t i = 0; i < LABELLED_COUNT; i++) {
 		const char *value = request->attributes[labelled[i]];
 		size_t bytes;
@@ -104,11 +113,11 @@ static bool entry_fill(struct remembered *entry, const struct request *request,
 struct remembered *request_memory_find(struct request_memory *memory, const struct request *request)
 {
 	struct server_end server = server_end_of(request);
-	struct remembered *entry = &memory->entries[entry_index(request, &server)];
+	struct remembered *entry = &memory->entries[entry_index(request, server)];
 
-	if (entry_matches(entry, request, &server))
+	if (entry_matches(entry, request, server))
 		return entry;
-	return entry_fill(entry, request, &server) ? entry : NULL;
+	return entry_fill(entry, request, server) ? entry : NULL;
 }
 
 struct request_memory *request_memory_new(void)

@@ -32,14 +32,6 @@ enum labelled {
 		LABELLED_COUNT,
 };
 
-/* The end of a connection that serves: the only one that labels name. */
-struct server_end {
-	uint8_t addr[16];
-	uint16_t port;
-	uint16_t family;
-	uint32_t role; /* of the process */
-};
-
 #define MEMORY_TEXT_MAX 192 /* requests with more that is not static are not remembered */
 
 struct remembered {
@@ -47,8 +39,11 @@ struct remembered {
 	const struct protocol *protocol;
 	const char
 		*attributes[LABELLED_COUNT]; /* where the text was; what is static is still there */
-	struct server_end server;
-	uint8_t copied; /* bits: which attributes are not static; their text is below … */
+	uint8_t addr[16]; /* of the end that serves, like port: the only one that labels name */
+	uint16_t port;
+	uint16_t family;
+	enum conn_role role; /* of the process */
+	uint8_t copied;	     /* bits: which attributes are not static; their text is below … */
 	uint8_t at[LABELLED_COUNT]; /* … from here on */
 	uint8_t wanted;		    /* the caller's, as the rest; 0 in a new entry */
 	struct series_slot slots[REQUEST_SERIES];

@@ -240,43 +240,44 @@ int series_remember(struct series_store *store, enum metric metric, const label_
 	return 0;
 }
 
-/* The series of a slot, touched; NULL when the slot is empty or out of date. */
-static inline struct series *slot_series(struct series_store *store, const struct series_slot *slot)
+static bool slot_is_good(const struct series_store *store, const struct series_slot *slot)
 {
-	struct series *series = slot->series;
+	return slot->series && slot->generation == store->generation;
+}
 
-	if (!series || slot->generation != store->generation)
-		return NULL;
-	if (series->touched_ns != store->now_ns) {
-		series->touched_ns = store->now_ns;
-		table_touch(&store->families[series->metric].table, &series->node);
-	}
-	return series;
+static inline void series_touch(struct series_store *store, struct series *series, uint64_t now_ns)
+{
+	if (series->touched_ns == now_ns)
+		return;
+	series->touched_ns = now_ns;
+	table_touch(&store->families[series->metric].table, &series->node);
 }
 
 unsigned series_observe_slots(struct series_store *store, const struct series_slot *slots,
 			      const uint64_t *values, size_t count)
 {
+	uint64_t now_ns = store->now_ns;
 	unsigned missed = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		struct series *series = slot_series(store, &slots[i]);
+		struct series *series = slots[i].series;
 
-		if (series)
-			histogram_observe(series->histogram, values[i]);
-		else
+		if (!slot_is_good(store, &slots[i])) {
 			missed |= 1u << i;
+			continue;
+		}
+		series_touch(store, series, now_ns);
+		histogram_observe(series->histogram, values[i]);
 	}
 	return missed;
 }
 
 int series_add_slot(struct series_store *store, const struct series_slot *slot, uint64_t delta)
 {
-	struct series *series = slot_series(store, slot);
-
-	if (!series)
+	if (!slot_is_good(store, slot))
 		return -ENOENT;
-	series->total += delta;
+	series_touch(store, slot->series, store->now_ns);
+	slot->series->total += delta;
 	return 0;
 }
 

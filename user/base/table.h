@@ -40,16 +40,25 @@ void table_done(struct table *table);
 /* Make a node that is inside the newest. */
 void table_touch(struct table *table, struct table_node *node);
 
-/* Find a node and make it the newest. NULL when there is none.
+/* Find a node; NULL when there is none.
  *
  * match  the table's own; named here so that the compiler can take it in, on a path that counts its instructions */
-static inline struct table_node *table_find_by(struct table *table, uint64_t hash, const void *key,
-					       table_match match)
+static inline struct table_node *table_peek_by(const struct table *table, uint64_t hash,
+					       const void *key, table_match match)
 {
 	struct table_node *node = table->buckets[hash & table->mask];
 
 	while (node && !(node->hash == hash && match(node, key)))
 		node = node->next_in_bucket;
+	return node;
+}
+
+/* Find a node and make it the newest. NULL when there is none. */
+static inline struct table_node *table_find_by(struct table *table, uint64_t hash, const void *key,
+					       table_match match)
+{
+	struct table_node *node = table_peek_by(table, hash, key, match);
+
 	if (node && node != table->newest)
 		table_touch(table, node);
 	return node;

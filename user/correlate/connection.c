@@ -9,6 +9,8 @@
 
 /* Kept for the next one instead of being freed. */
 #define SPARE_MAX 1024
+/* The order of use is kept this well: to move a connection in it touches three others. */
+#define TOUCH_INTERVAL_NS 10000000u
 
 static bool connection_matches(const struct table_node *node, const void *key)
 {
@@ -20,12 +22,21 @@ int connections_init(struct engine *engine, size_t limit)
 	return table_init(&engine->connections, limit, connection_matches);
 }
 
-struct connection *connection_find(struct engine *engine, const struct conn_ref *ref)
+struct connection *connection_find(struct engine *engine, const struct conn_ref *ref,
+				   uint64_t ktime_ns)
 {
-	struct table_node *node = table_find_by(&engine->connections, hash_u64(ref->conn_id),
+	struct table_node *node = table_peek_by(&engine->connections, hash_u64(ref->conn_id),
 						&ref->conn_id, connection_matches);
+	struct connection *connection;
 
-	return node ? table_entry(node, struct connection, node) : NULL;
+	if (!node)
+		return NULL;
+	connection = table_entry(node, struct connection, node);
+	if (ktime_ns - connection->touched_ns >= TOUCH_INTERVAL_NS) { /* also when it is earlier */
+		connection->touched_ns = ktime_ns;
+		table_touch(&engine->connections, node);
+	}
+	return connection;
 }
 
 void connection_watch(struct engine *engine, struct connection *connection)

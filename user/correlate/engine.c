@@ -76,7 +76,7 @@ static int take_tcp_accept(struct engine *engine, const struct event *event)
 static void send_stats(struct engine *engine, const struct event_header *header,
 		       const struct conn_ref *conn, const struct tcp_stats *stats)
 {
-	const struct connection *connection = connection_find(engine, conn);
+	const struct connection *connection = connection_find(engine, conn, header->ktime_ns);
 	uint32_t tgid = header->tgid ? header->tgid : connection ? connection->tgid : 0;
 	const struct process *process = selected_process(engine, tgid);
 	struct conn_ref resolved = *conn;

@@ -100,10 +100,9 @@ void exchange_report(struct engine *engine, struct connection *connection,
 		send_request(engine, connection, exchange, process);
 		outcomes |= exchange->facts.outcomes;
 	}
-	for (unsigned outcome = 0; outcomes; outcome++, outcomes >>= 1)
-		if (outcomes & 1)
-			engine->sink->parse_outcome(engine->sink->context,
-						    protocol_name(connection), outcome);
+	for (; outcomes; outcomes &= outcomes - 1)
+		engine->sink->parse_outcome(engine->sink->context, protocol_name(connection),
+					    (enum parse_outcome)__builtin_ctz(outcomes));
 }
 
 void requests_report_unseen(struct engine *engine, struct connection *connection,

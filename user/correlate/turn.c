@@ -24,8 +24,8 @@
 #define LINGER_NS 500000000u
 
 /* The turn under way is over; `end` are its final figures, which may be those of another turn or none. */
-static void finish_turn(struct engine *engine, struct connection *connection,
-			const struct turn_summary *end)
+static inline void finish_turn(struct engine *engine, struct connection *connection,
+			       const struct turn_summary *end)
 {
 	unsigned dir = connection->turn.dir;
 
@@ -123,8 +123,9 @@ static uint64_t offset_of(const struct event_turn *event)
 }
 
 /* Positions count from the start of the turn. What is not captured of a call follows what is. */
-static void take_bytes(struct engine *engine, struct connection *connection,
-		       const struct event *event)
+static inline __attribute__((always_inline)) void take_bytes(struct engine *engine,
+							     struct connection *connection,
+							     const struct event *event)
 {
 	const struct event_turn *turn = event->turn;
 	uint64_t known = connection->consumed, time_ns = time_of(turn), skip;
@@ -138,8 +139,9 @@ static void take_bytes(struct engine *engine, struct connection *connection,
 	run_take_unseen(engine, connection, offset + turn->call_bytes, time_ns);
 }
 
-static void take_more(struct engine *engine, struct connection *connection,
-		      const struct event *event)
+static __attribute__((noinline)) void take_more(struct engine *engine,
+						struct connection *connection,
+						const struct event *event)
 {
 	connection->turn = event->turn->turn;
 	take_bytes(engine, connection, event);
@@ -168,6 +170,13 @@ static inline __attribute__((always_inline)) void take_new_turn(struct engine *e
 	begin_turn(engine, connection, turn, awaits_write, is_headless);
 	connection->is_turn_late = awaits_write;
 	take_bytes(engine, connection, event);
+}
+
+static __attribute__((noinline)) void take_odd_turn(struct engine *engine,
+						    struct connection *connection,
+						    const struct event *event)
+{
+	take_new_turn(engine, connection, event, event->turn->turn_flags);
 }
 
 /* A write out of its order: its bytes come next on their side, but the turn under way is another one. */
@@ -271,7 +280,7 @@ static void take_ref(struct connection *connection, const struct conn_ref *ref,
 int turn_take(struct engine *engine, const struct event *event)
 {
 	const struct event_turn *turn = event->turn;
-	struct connection *connection = connection_find(engine, &turn->conn);
+	struct connection *connection = connection_find(engine, &turn->conn, turn->header.ktime_ns);
 	bool is_late = turn->turn_flags & TURN_LATE;
 
 	if (!connection) {
@@ -290,7 +299,7 @@ int turn_take(struct engine *engine, const struct event *event)
 	else if (turn->conn.turn_no > connection->turn_no && !turn->turn_flags)
 		take_new_turn(engine, connection, event, 0);
 	else if (turn->conn.turn_no > connection->turn_no)
-		take_new_turn(engine, connection, event, turn->turn_flags);
+		take_odd_turn(engine, connection, event);
 	else if (turn->conn.turn_no == connection->turn_no && turn->turn_flags & TURN_CONTINUED &&
 		 turn->turn.dir == connection->turn.dir)
 		take_more(engine, connection, event);
@@ -315,7 +324,8 @@ static void apply_progress(struct engine *engine, struct connection *connection,
 int turn_take_progress(struct engine *engine, const struct event *event)
 {
 	const struct event_turn_progress *progress = event->turn_progress;
-	struct connection *connection = connection_find(engine, &progress->conn);
+	struct connection *connection =
+		connection_find(engine, &progress->conn, progress->header.ktime_ns);
 	struct exchange *answer;
 
 	if (!connection || connection->sync != SYNC_PARSED ||
@@ -352,7 +362,8 @@ static void finish_by_close(struct engine *engine, struct connection *connection
 int turn_take_close(struct engine *engine, const struct event *event)
 {
 	const struct event_tcp_close *close = event->tcp_close;
-	struct connection *connection = connection_find(engine, &close->conn);
+	struct connection *connection =
+		connection_find(engine, &close->conn, close->header.ktime_ns);
 
 	if (!connection)
 		return 0;

@@ -176,18 +176,20 @@ static bool is_digit(uint8_t c)
 
 static void set_status(struct http1_parse *parse, const uint8_t digits[3])
 {
-	const char *status = http1_status_label(digits);
+	unsigned status = (unsigned)(digits[0] - '0') * 100 + (unsigned)(digits[1] - '0') * 10 +
+			  (unsigned)(digits[2] - '0');
+	const char *label = http1_status_label(status);
 	struct exchange_facts *facts = parse->facts;
+	bool is_informational = status < 200;
 
-	facts->attributes[ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE] = status;
-	parse->message->fault = digits[0] == '4' ? FAULT_CLIENT :
-				digits[0] >= '5' ? FAULT_SERVER :
-						   FAULT_NONE;
-	facts->attributes[ATTRIBUTE_ERROR_TYPE] =
-		parse->message->fault == FAULT_NONE ? NULL : status;
-	parse->message->is_interim = digits[0] == '1' && memcmp(digits, "101", 3) != 0;
-	parse->side->is_bodiless = digits[0] == '1' || memcmp(digits, "204", 3) == 0 ||
-				   memcmp(digits, "304", 3) == 0 || (facts->note & NOTE_HEAD);
+	facts->attributes[ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE] = label;
+	facts->attributes[ATTRIBUTE_ERROR_TYPE] = status < 400 ? NULL : label;
+	parse->message->fault = status < 400 ? FAULT_NONE :
+				status < 500 ? FAULT_CLIENT :
+					       FAULT_SERVER;
+	parse->message->is_interim = is_informational && status != 101;
+	parse->side->is_bodiless =
+		is_informational || status == 204 || status == 304 || (facts->note & NOTE_HEAD);
 }
 
 /* The request's version says what was spoken, when it is known. */

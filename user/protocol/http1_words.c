@@ -69,7 +69,7 @@ const char *http1_version_label(const uint8_t *bytes, size_t length)
 		STATUS_ONES(hundreds "6"), STATUS_ONES(hundreds "7"), STATUS_ONES(hundreds "8"), \
 		STATUS_ONES(hundreds "9")
 
-const char *http1_status_label(const uint8_t digits[3])
+const char *http1_status_label(unsigned status)
 {
 	static const char statuses[][4] = {
 		STATUS_TENS("1"), STATUS_TENS("2"), STATUS_TENS("3"),
@@ -78,7 +78,7 @@ const char *http1_status_label(const uint8_t digits[3])
 	};
 	_Static_assert(sizeof(statuses) == 900 * 4, "one for each");
 
-	return statuses[(digits[0] - '1') * 100 + (digits[1] - '0') * 10 + (digits[2] - '0')];
+	return statuses[status - 100];
 }
 
 static bool is_space(uint8_t c)
