@@ -54,6 +54,7 @@ struct conn_state {
 	__u64 sampled_ns; /* of the newest TCP_SAMPLE */
 	__u64 bytes_sent; /* already added to the owner's process_state */
 	__u64 bytes_received; /* the same */
+	__u64 exchanges;      /* of the owner's, those not yet added to its process_state */
 	struct conn_tuple tuple;
 	struct turn_summary turn;
 	__u32 turn_no;
@@ -69,7 +70,7 @@ struct conn_state {
 	__u32 ring;		     /* index in rings */
 	__u32 value_left[DIR_COUNT]; /* MODE_STREAM: bytes to come that nobody wants */
 };
-_Static_assert(sizeof(struct conn_state) == 160, "conn_state is shared");
+_Static_assert(sizeof(struct conn_state) == 168, "conn_state is shared");
 
 /* Bits of process_state.flags. */
 enum process_flags {
@@ -82,7 +83,7 @@ struct process_state {
 	__u64 connects[CONNECT_OUTCOME_COUNT];
 	__u64 accepts;
 	__u64 closes[ROLE_COUNT];
-	__u64 exchanges[ROLE_COUNT]; /* turns from request to answer */
+	__u64 exchanges[ROLE_COUNT]; /* turns from request to answer; its connections keep some back */
 	__u64 bytes_sent;
 	__u64 bytes_received;
 	__u64 retransmits;

@@ -225,33 +225,38 @@ struct call_pieces {
 	__u64 second_bytes; /* 0: all are in the first */
 };
 
+/* Read a vector of one or two elements. */
+static __always_inline bool call_read_pair(const struct call *call, struct user_iovec pair[2])
+{
+	const struct user_msghdr *message = (const void *)call->args[1];
+	__u64 iov = call->args[1], count = call->args[2];
+
+	if ((call->kind & SHAPE_MASK) == SHAPE_MESSAGE) {
+		/* iov and iov_length look like an element; the stack is short. */
+		if (bpf_probe_read_user(pair, sizeof(pair[0]), &message->iov))
+			return false;
+		iov = pair[0].base;
+		count = pair[0].length;
+	}
+	if (count == 1) {
+		pair[1] = (struct user_iovec){};
+		return !bpf_probe_read_user(pair, sizeof(pair[0]), (const void *)iov);
+	}
+	return count == 2 && !bpf_probe_read_user(pair, 2 * sizeof(pair[0]), (const void *)iov);
+}
+
 /* Find the pieces that hold the first `want` bytes, and the last 8 of the call. Returns false when they are spread wider or
  * cannot be read: the scratch is for those. */
 static __always_inline bool call_find_pieces(const struct call *call, __u32 want,
 					     struct call_pieces *ret_pieces)
 {
 	__u32 shape = (__u32)call->kind & SHAPE_MASK;
-	__u64 iov = call->args[1], count = call->args[2];
-	struct user_iovec pair[2] = {};
+	struct user_iovec pair[2];
 
 	*ret_pieces = (struct call_pieces){ .first = call->args[1], .first_bytes = want };
 	if (shape == SHAPE_BUFFER)
 		return true;
-	if (shape == SHAPE_MESSAGE) {
-		const struct user_msghdr *message = (const void *)iov;
-
-		/* iov and iov_length look like an element; the stack is short. */
-		if (bpf_probe_read_user(pair, sizeof(pair[0]), &message->iov))
-			return false;
-		iov = pair[0].base;
-		count = pair[0].length;
-	} else if (shape != SHAPE_VECTOR) {
-		return false;
-	}
-	barrier_var(count);
-	if (!count || count > 2)
-		return false;
-	if (bpf_probe_read_user(pair, (__u32)count * sizeof(pair[0]), (const void *)iov))
+	if (shape > SHAPE_MESSAGE || !call_read_pair(call, pair))
 		return false;
 	ret_pieces->first = pair[0].base;
 	if (pair[0].length >= call->bytes)

@@ -24,14 +24,31 @@ static __always_inline __u32 turn_pending_write(const struct conn_state *conn,
 				      0; /* beyond: bytes we count but write_seq had already */
 }
 
-__noinline int process_count_exchange(__u32 tgid, __u32 role)
+/* Exchanges of a connection that its owner's table entry, made now if need be, counts at once. Later ones are kept in the
+ * connection: a look-up is a sixth of an event. */
+#define EXCHANGES_AT_ONCE 1
+
+__noinline int process_count_exchanges(__u32 tgid, __u32 role, __u64 count)
 {
 	if (role < ROLE_COUNT)
-		process_add(tgid, exchanges[role], 1);
+		process_add(tgid, exchanges[role], count);
 	return 0;
 }
 
-static __always_inline void turn_count_exchange(const struct conn_state *conn, __u8 dir, __u32 tgid)
+/* Another process goes on with the connection. */
+static __always_inline void turn_change_owner(struct conn_state *conn, __u32 tgid)
+{
+	__u64 exchanges = conn->exchanges;
+
+	if (exchanges) {
+		process_count_exchanges(conn->tgid, conn->role, exchanges);
+		__sync_fetch_and_add(&conn->exchanges, -exchanges);
+	}
+	process_count_exchanges(tgid, conn->role, 0);
+	conn->tgid = tgid;
+}
+
+static __always_inline void turn_count_exchange(struct conn_state *conn, __u8 dir, __u32 tgid)
 {
 	__u32 role = conn->role;
 
@@ -39,7 +56,10 @@ static __always_inline void turn_count_exchange(const struct conn_state *conn, _
 	    role == ROLE_SERVER ? dir != DIR_WRITE :
 				  conn->turn_no & 1)
 		return;
-	process_count_exchange(tgid, role);
+	if (conn->turn_no <= 2 * EXCHANGES_AT_ONCE + 1)
+		process_count_exchanges(tgid, role, 1);
+	else
+		__sync_fetch_and_add(&conn->exchanges, 1);
 }
 
 /* Begin the turn that this call opens. */
@@ -447,25 +467,27 @@ static __always_inline struct conn_state *conn_find_or_adopt(const struct sock *
 	return conn;
 }
 
-static __always_inline int on_transfer(struct call *call, __u64 id, const bool is_direct)
+static __always_inline int on_transfer(struct call *call, const struct task_struct *task, __u64 id,
+				       const bool is_direct)
 {
 	__u8 dir = call->kind & CALL_IS_WRITE ? DIR_WRITE : DIR_READ;
 	__u32 tgid = (__u32)(id >> 32);
-	struct sock *sk = fd_sock((__u32)call->args[0], is_direct);
+	struct sock *sk = fd_sock(task, (__u32)call->args[0], is_direct);
 	struct conn_state *conn;
 
 	if (!sk && (call->kind & SHAPE_MASK) == SHAPE_SPLICE) {
-		sk = fd_sock((__u32)call->args[2], is_direct);
+		sk = fd_sock(task, (__u32)call->args[2], is_direct);
 		dir = DIR_WRITE;
 	}
-	if (!sk || call_is_peek(call))
+	if (!sk || (call->kind & (CALL_FLAGS_IN_ARG2 | CALL_FLAGS_IN_ARG3) && call_is_peek(call)))
 		return 0;
 	if ((call->kind & SHAPE_MASK) == SHAPE_MESSAGES)
 		call->bytes = call_sum_messages(call->args[1], call->bytes);
 	conn = conn_find_or_adopt(sk, tgid, dir, call->bytes);
 	if (!conn || !call->bytes)
 		return 0;
-	conn->tgid = tgid;
+	if (conn->tgid != tgid)
+		turn_change_owner(conn, tgid);
 	turn_move(&(struct turn_move){ .conn = conn,
 				       .sk = sk,
 				       .call = call,

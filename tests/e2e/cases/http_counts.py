@@ -270,6 +270,27 @@ def http_idle_keepalive_is_reported(t):
 
 
 @test(needs=("nginx",), guest=True)
+def http_exchanges_of_open_connections(t):
+    """Exchanges that the kernel side keeps in a connection are counted while it is open, and once."""
+    agent = t.agent()
+    nginx = t.nginx(service="open-server")
+    connection = http.client.HTTPConnection("127.0.0.1", nginx.port)
+
+    def exchanges(metrics):
+        return metrics.total("sonde_exchanges_total", service_name="open-server", role="server")
+
+    for done in (1, 50):
+        for _ in range(done if done == 1 else done - 1):
+            connection.request("GET", "/files/small")
+            connection.getresponse().read()
+        t.equal(exchanges(agent.settle(exchanges, done)), done, "exchanges while the connection is open")
+    connection.close()
+    t.equal(exchanges(agent.settle(lambda m: None, 0, 1)), 50, "exchanges after the close")
+    nginx.stop()
+    t.equal(exchanges(agent.settle(lambda m: None, 0, 1)), 50, "exchanges after the end of the server")
+
+
+@test(needs=("nginx",), guest=True)
 def recorded_run_replays_the_same(t):
     agent = t.agent()
     nginx = t.nginx(service="record-server")
