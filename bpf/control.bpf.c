@@ -14,7 +14,7 @@ static __always_inline int set_conn_mode(const struct sock *sk, __u64 conn_id, _
 {
 	struct conn_state *conn = conn_find(sk);
 
-	if (!conn || conn->conn_id != conn_id)
+	if (!conn || conn->conn_id != conn_id || mode >= MODE_COUNT)
 		return -1; /* closed, and its address used again */
 	conn->mode = (__u8)mode;
 	return 0;

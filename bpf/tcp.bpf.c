@@ -109,7 +109,7 @@ static __always_inline void on_half_close(struct conn_state *conn, const struct 
 	struct event_turn_progress event = {};
 
 	conn->write_seq++; /* the FIN takes a number, right after this hook */
-	if (!conn->turn_no || conn->mode != MODE_MESSAGES || process_is_ignored(conn->tgid))
+	if (!conn->turn_no || conn->mode == MODE_LENGTHS || process_is_ignored(conn->tgid))
 		return;
 	emit_fill_header(&event.header, conn->tgid, EVENT_TURN_PROGRESS, sizeof(event));
 	conn_fill_ref(&event.conn, conn, sk);

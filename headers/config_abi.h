@@ -14,6 +14,14 @@
 /* The most payload one turn event carries; prefix_bytes may ask for less. Power of two. */
 #define PREFIX_MAX 4096
 
+/* A call of MODE_STREAM is sent in as many events as its bytes need, at most so many: 128 KiB. redis-server goes on
+ * adding answers to one writev until it has 64 KiB (NET_MAX_WRITES_PER_EVENT), whole blocks each. */
+#define STREAM_EVENTS_MAX 32
+
+/* MODE_STREAM: a value whose length is written before it is left out when nothing follows it in the call and it is
+ * at least so long, or when it fills an event of its own. */
+#define VALUE_LEFT_OUT_MIN 256
+
 /* Read-only data of the BPF objects, the same struct in each. */
 struct bpf_settings {
 	__u32 agent_tgid;	       /* never observed: our own scrapes are not traffic */
@@ -40,8 +48,13 @@ struct bpf_settings {
 
 /* What the kernel ships of a connection. User space decides after the first bytes. */
 enum conn_mode {
-	MODE_MESSAGES = 0, /* the first bytes of every turn */
-	MODE_LENGTHS = 1,  /* nothing; turns and bytes are still counted */
+	/* As MODE_MESSAGES until user space decides. A turn that begins with '*', as Redis does, makes it MODE_STREAM at
+	 * once: its first turn may be a pipeline. */
+	MODE_SNIFF = 0,
+	MODE_MESSAGES = 1, /* the first bytes of every turn */
+	MODE_LENGTHS = 2,  /* nothing; turns and bytes are still counted */
+	MODE_STREAM = 3,   /* every call, up to STREAM_EVENTS_MAX; long values are left out */
+	MODE_COUNT = 4,
 };
 
 /* Value of conn_by_sock (key: address of struct sock). Reading it while the connection moves is safe when
@@ -58,16 +71,17 @@ struct conn_state {
 	__u32 turn_no;
 	__u32 captured; /* of the newest turn; at prefix_bytes nothing more is copied */
 	__u32 tgid; /* newest process seen to use it; before accept the one that listens; 0: unknown */
-	__u32 write_seq;    /* tcp_sock.write_seq that the writes seen so far explain */
-	__u32 late_bytes;   /* of a write that has moved them but has not returned yet */
-	__u32 late_turn_no; /* the number kept for that write */
-	__u8 role;	    /* enum conn_role */
-	__u8 flags;	    /* enum conn_flags */
-	__u8 mode;	    /* enum conn_mode */
-	__u8 tcp_state;	    /* TCP_ESTABLISHED … as in the kernel */
-	__u32 ring;	    /* index in rings */
+	__u32 write_seq;	     /* tcp_sock.write_seq that the writes seen so far explain */
+	__u32 late_bytes;	     /* of a write that has moved them but has not returned yet */
+	__u32 late_turn_no;	     /* the number kept for that write */
+	__u8 role;		     /* enum conn_role */
+	__u8 flags;		     /* enum conn_flags */
+	__u8 mode;		     /* enum conn_mode */
+	__u8 tcp_state;		     /* TCP_ESTABLISHED … as in the kernel */
+	__u32 ring;		     /* index in rings */
+	__u32 value_left[DIR_COUNT]; /* MODE_STREAM: bytes to come that nobody wants */
 };
-_Static_assert(sizeof(struct conn_state) == 160, "conn_state is shared");
+_Static_assert(sizeof(struct conn_state) == 168, "conn_state is shared");
 
 /* Bits of process_state.flags. */
 enum process_flags {

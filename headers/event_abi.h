@@ -103,7 +103,7 @@ _Static_assert(sizeof(struct turn_summary) == 40, "turn_summary is ABI");
 
 /* Bits of event_turn.turn_flags. */
 enum turn_flags {
-	TURN_CONTINUED = 1 << 0, /* not the turn's first call: more of the same prefix */
+	TURN_CONTINUED = 1 << 0, /* not the turn's first call, or not the call's first part */
 	TURN_NO_BYTES =
 		1 << 1, /* nothing could be copied: sendfile, splice, or memory not present */
 	TURN_LATE =
@@ -115,15 +115,17 @@ enum turn_flags {
 				       as TURN_LATE and with this event's turn_no - 1 */
 };
 
-/* A call that began a turn, or brought more of a turn's first bytes. `turn` is the summary after this
- * call; `prev` is the finished summary of the turn before (with TURN_AWAITS_WRITE: of the one before that
- * write), zero when there was none or when this is a continuation. Payload: the first `captured` bytes that this call moved. */
+/* A call that began a turn, or brought more of what is wanted of it. MODE_STREAM makes several events of a call, one
+ * after the other: each counts its own part in `call_bytes`, in which bytes that nobody wants, or that were not captured,
+ * follow the payload; all but the first are continuations. `turn` is the summary after the whole call; `prev` is the
+ * finished summary of the turn before (with TURN_AWAITS_WRITE: of the one before that write), zero when there was none
+ * or when this is a continuation. Payload: the first `captured` bytes that this call, or this part of it, moved. */
 struct event_turn {
 	struct event_header header;
 	struct conn_ref conn;
 	struct turn_summary turn;
 	struct turn_summary prev;
-	__u64 call_bytes; /* moved by this call */
+	__u64 call_bytes; /* moved by this call, or this part of it */
 	__u32 offset;	  /* of the payload from the start of the turn */
 	__u32 tid;
 	__u16 captured;	  /* payload bytes */

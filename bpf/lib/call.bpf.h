@@ -27,8 +27,9 @@ struct call {
 	__u64 kind; /* a whole word: copying holes goes byte by byte */
 };
 
-/* Vectors longer than this are looked at only so far; the rest counts as not captured. */
-#define IOV_LOOK_MAX 8
+/* Vectors longer than this are looked at only so far; the rest counts as not captured. redis-server begins another
+ * element with every answer whose length it learns late (COMMAND: 275). Power of two. */
+#define IOV_LOOK_MAX 128
 /* Messages of one recvmmsg or sendmmsg whose lengths are added up; TCP servers use neither. */
 #define MESSAGES_LOOK_MAX 16
 
@@ -103,6 +104,23 @@ __noinline int call_load_vector(void)
 	return (int)count;
 }
 
+/* The first byte that a call moved, -1 when it cannot be read; `where` is the call's second argument. */
+__noinline int call_first_byte(__u64 kind, __u64 where)
+{
+	const struct user_msghdr *message = (const void *)where;
+	__u64 shape = kind & SHAPE_MASK;
+	struct user_iovec first = { .base = where };
+	__u8 byte;
+
+	if (shape == SHAPE_MESSAGE && bpf_probe_read_user(&where, sizeof(where), &message->iov))
+		return -1;
+	if (shape != SHAPE_BUFFER &&
+	    (shape > SHAPE_MESSAGE ||
+	     bpf_probe_read_user(&first, sizeof(first), (const void *)where)))
+		return -1;
+	return bpf_probe_read_user(&byte, sizeof(byte), (const void *)first.base) ? -1 : byte;
+}
+
 static __always_inline __u32 call_copy(struct call_scratch *scratch, __u32 at, __u32 length,
 				       __u64 from)
 {
@@ -116,8 +134,8 @@ static __always_inline __u32 call_copy(struct call_scratch *scratch, __u32 at, _
 	return length;
 }
 
-/* Copy the first `want` bytes of a loaded vector of `count`. Returns how many were copied. */
-__noinline int call_capture_vector(__u32 count, __u32 want)
+/* Copy `want` bytes of a loaded vector of `count`, those after the first `skip`. Returns how many were copied. */
+__noinline int call_capture_vector(__u32 count, __u32 want, __u64 skip)
 {
 	struct call_scratch *scratch = call_scratch_get();
 	__u32 got = 0;
@@ -125,14 +143,22 @@ __noinline int call_capture_vector(__u32 count, __u32 want)
 	if (!scratch)
 		return 0;
 	for (__u32 i = 0; i < IOV_LOOK_MAX; i++) {
-		__u64 length;
+		__u64 length, base;
 
 		if (i >= count || got >= want)
 			break;
 		length = scratch->iov[i].length;
+		base = scratch->iov[i].base;
+		if (skip >= length) {
+			skip -= length;
+			continue;
+		}
+		base += skip;
+		length -= skip;
+		skip = 0;
 		if (length > want - got)
 			length = want - got;
-		if (length && !call_copy(scratch, got, (__u32)length, scratch->iov[i].base))
+		if (!call_copy(scratch, got, (__u32)length, base))
 			break;
 		got += (__u32)length;
 	}
@@ -312,7 +338,7 @@ static __always_inline __u32 call_capture(struct call_scratch *scratch, const st
 		scratch->call = *call;
 		count = (__u32)call_load_vector();
 		if (want)
-			captured = (__u32)call_capture_vector(count, want);
+			captured = (__u32)call_capture_vector(count, want, 0);
 	}
 	/* When that is all of it, a second copy from user memory is spared. */
 	if (captured == call->bytes && captured >= 8)

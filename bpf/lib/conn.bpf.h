@@ -59,7 +59,7 @@ static __always_inline __u32 sock_write_seq(const struct sock *sk, const bool is
 	return BPF_CORE_READ((const struct tcp_sock *)sk, write_seq);
 }
 
-/* Make the entry of a socket, or make it anew. Not inlined: the value is 160 bytes of stack.
+/* Make the entry of a socket, or make it anew. Not inlined: the value is 168 bytes of stack.
  * Returns 0 or -1 (table full, counted). */
 static __noinline int conn_insert(const struct sock *sk, __u32 tgid, __u32 role_flags_state)
 {

@@ -1,40 +1,14 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /* Calls on a connection become turns: one event when the direction changes, with the first bytes; further calls only
- * move the figures in the connection's entry. */
+ * move the figures in the connection's entry. In MODE_STREAM every call is sent. */
 #ifndef SONDE_TURN_BPF_H
 #define SONDE_TURN_BPF_H
 
 #include "lib/call.bpf.h"
 #include "lib/conn.bpf.h"
 #include "lib/fd.bpf.h"
-
-struct turn_scratch {
-	struct event_turn event;
-	struct call_scratch call; /* directly behind the event: the payload starts here */
-	const struct sock *sock;  /* for conn_sample */
-};
-
-/* Room to build a turn event. Only sys_exit uses it, and sys_exit cannot interrupt itself on a CPU. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct turn_scratch);
-} turn_scratch SEC(".maps");
-
-static __always_inline struct turn_scratch *turn_scratch_get(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&turn_scratch, &zero);
-}
-
-static __always_inline struct call_scratch *call_scratch_get(void)
-{
-	struct turn_scratch *scratch = turn_scratch_get();
-
-	return scratch ? &scratch->call : NULL;
-}
+#include "lib/stream.bpf.h"
+#include "lib/turn_event.bpf.h"
 
 #define CRLFCRLF 0x0a0d0a0du
 #define HTTP_WORD 0x50545448u /* "HTTP" as a little-endian word */
@@ -114,7 +88,7 @@ static __always_inline __u32 turn_want(__u32 captured, __u64 bytes)
 /* What is known of a call that moves bytes of a connection. */
 struct turn_move {
 	struct conn_state *conn;
-	struct sock *sk;
+	const struct sock *sk;
 	const struct call *call;
 	__u64 id; /* tgid and tid */
 	__u64 now;
@@ -154,6 +128,16 @@ static __always_inline void turn_emit_scratch(struct turn_scratch *scratch,
 	emit_copy(move->conn->ring, &scratch->event.header, size);
 }
 
+/* Send what the scratch's event and the move say, from byte `at` of the call on, as a stream. Returns how much of a value
+ * follows in the next call. */
+static __always_inline __u32 turn_send_stream(struct turn_scratch *scratch,
+					      const struct turn_move *move, __u32 at)
+{
+	turn_fill(&scratch->event, move, 0);
+	scratch->event.turn_flags = (__u16)move->flags;
+	return stream_send(scratch, move->conn->ring, at);
+}
+
 /* Whether a write is the one that was overtaken. It is not when its bytes come on top of all that is explained already:
  * then the return of the overtaken one was never seen (a run that the kernel skipped), and nobody waits for it any more. */
 static __always_inline bool turn_is_late(const struct conn_state *conn, const struct sock *sk,
@@ -174,11 +158,8 @@ static __always_inline void turn_late(struct turn_move *move)
 	if (bytes > conn->late_bytes) /* it moved more after the last read that saw it under way */
 		conn->write_seq += bytes - conn->late_bytes;
 	conn->late_bytes -= bytes < conn->late_bytes ? bytes : conn->late_bytes;
-	if (conn->mode != MODE_MESSAGES || !scratch)
+	if (conn->mode == MODE_LENGTHS || !scratch)
 		return;
-	captured =
-		call_capture(&scratch->call, call,
-			     bytes < settings.prefix_bytes ? bytes : settings.prefix_bytes, &tail);
 	__builtin_memset(&scratch->event.prev, 0, sizeof(scratch->event.prev));
 	scratch->event.turn = (struct turn_summary){ .bytes = call->bytes,
 						     .start_ns = move->now,
@@ -188,6 +169,14 @@ static __always_inline void turn_late(struct turn_move *move)
 	scratch->event.offset = 0;
 	move->flags = TURN_LATE;
 	move->turn_no = conn->late_turn_no;
+	if (conn->mode == MODE_STREAM) {
+		scratch->call.call = *call;
+		turn_send_stream(scratch, move, 0);
+		return;
+	}
+	captured =
+		call_capture(&scratch->call, call,
+			     bytes < settings.prefix_bytes ? bytes : settings.prefix_bytes, &tail);
 	turn_emit_scratch(scratch, move, captured);
 }
 
@@ -258,6 +247,9 @@ static __always_inline bool turn_captured(struct turn_move *move, const __u8 *pa
 	struct conn_state *conn = move->conn;
 
 	conn->turn.tail = tail;
+	if (conn->mode == MODE_SNIFF && move->flags != TURN_CONTINUED && captured &&
+	    *payload == '*')
+		conn->mode = MODE_STREAM;
 	if (captured < move->call->bytes || turn_header_ends(payload, captured, tail))
 		conn->captured = settings.prefix_bytes;
 	else
@@ -339,6 +331,38 @@ static __always_inline void turn_in_scratch(struct turn_move *move)
 	turn_emit_scratch(scratch, move, captured);
 }
 
+/* A call of a stream. One that only goes on with a value is not told, unless it is the first of its turn. */
+static __always_inline void turn_in_stream(struct turn_move *move)
+{
+	struct turn_scratch *scratch = turn_scratch_get();
+	struct conn_state *conn = move->conn;
+	__u32 *value_left = &conn->value_left[move->dir & 1], unwanted = *value_left, rest = 0;
+
+	if (!scratch)
+		return;
+	turn_advance(move, &scratch->event);
+	conn->turn.tail = 0;
+	scratch->event.turn = conn->turn;
+	if (unwanted > move->call->bytes) {
+		rest = unwanted - (__u32)move->call->bytes;
+		unwanted = (__u32)move->call->bytes;
+	}
+	scratch->call.call = *move->call;
+	if (!rest || move->flags != TURN_CONTINUED)
+		rest += turn_send_stream(scratch, move, unwanted);
+	*value_left = rest;
+}
+
+/* In a short one there is nothing to leave out. The sum keeps the verifier from concluding from the comparison what
+ * `bytes` is: 5.10 goes on where the conclusions contradict each other ("R1 invalid mem access 'inv'"). */
+static __always_inline bool turn_is_short(const struct turn_move *move)
+{
+	__u64 bytes = move->call->bytes;
+
+	asm volatile("%0 += 0" : "+r"(bytes));
+	return bytes < VALUE_LEFT_OUT_MIN && !move->conn->value_left[move->dir & 1];
+}
+
 /* Writes and reads that overtake each other. Returns whether the call is a turn's like any other. */
 static __always_inline bool turn_order(struct turn_move *move, const bool is_direct)
 {
@@ -375,11 +399,23 @@ static __always_inline void turn_move(struct turn_move *move, const bool is_dire
 	else
 		move->flags = TURN_CONTINUED;
 	move->turn_no = conn->turn_no;
-	if (conn->mode != MODE_MESSAGES) {
-		turn_advance(move, NULL);
-		return;
-	}
 	move->want = turn_want(is_new ? 0 : conn->captured, move->call->bytes);
+	/* Redis has pipelines longer than anybody else's, in its first turn too: its first byte is enough to go ahead of
+	 * user space. */
+	if (conn->mode == MODE_SNIFF && is_new && move->want < move->call->bytes &&
+	    call_first_byte(move->call->kind, move->call->args[1]) == '*')
+		conn->mode = MODE_STREAM;
+	if (conn->mode >= MODE_LENGTHS) {
+		if (conn->mode == MODE_LENGTHS) {
+			turn_advance(move, NULL);
+			return;
+		}
+		if (!turn_is_short(move)) {
+			turn_in_stream(move);
+			return;
+		}
+		move->want = (__u32)move->call->bytes;
+	}
 	if (!turn_try_ring(move))
 		turn_in_scratch(move);
 	if (move->want && !move->is_copied && (move->call->kind & SHAPE_MASK) < SHAPE_NO_BUFFER)

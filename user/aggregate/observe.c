@@ -30,6 +30,9 @@ static const struct request_row request_rows[] = {
 	    [ROLE_CLIENT] = { METRIC_HTTP_CLIENT_REQUEST_DURATION,
 			      METRIC_HTTP_CLIENT_REQUEST_BODY_SIZE,
 			      METRIC_HTTP_CLIENT_RESPONSE_BODY_SIZE } } },
+	{ "redis",
+	  { [ROLE_SERVER] = { METRIC_DB_SERVER_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT },
+	    [ROLE_CLIENT] = { METRIC_DB_CLIENT_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT } } },
 };
 
 /* What a request's labels can say: its attributes, then what every request has. */

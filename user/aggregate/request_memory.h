@@ -21,6 +21,8 @@ enum request_series {
 	X(HTTP_REQUEST_METHOD)       \
 	X(HTTP_RESPONSE_STATUS_CODE) \
 	X(HTTP_ROUTE)                \
+	X(DB_SYSTEM_NAME)            \
+	X(DB_OPERATION_NAME)         \
 	X(ERROR_TYPE)
 
 enum labelled {

@@ -8,7 +8,7 @@
 #include "correlate/request.h"
 
 /* Kept for the next one instead of being freed. */
-#define SPARE_MAX 256
+#define SPARE_MAX 1024
 /* The order of use is kept this well: to move a connection in it touches three others. */
 #define TOUCH_INTERVAL_NS 10000000u
 
@@ -62,6 +62,16 @@ void connection_unwatch(struct engine *engine, struct connection *connection)
 	link->next->prev = link->prev;
 	link->next = link->prev = NULL;
 	engine->watched_count--;
+}
+
+void connection_set_mode(struct engine *engine, struct connection *connection, enum conn_mode mode)
+{
+	if (connection->mode == mode)
+		return;
+	connection->mode = (uint8_t)mode;
+	if (engine->feedback.set_mode)
+		engine->feedback.set_mode(engine->feedback.context, connection->ref.sock,
+					  connection->ref.conn_id, mode);
 }
 
 void connection_drop(struct engine *engine, struct connection *connection)
@@ -119,16 +129,22 @@ struct exchange *conn_exchange_new(struct engine *engine)
 {
 	struct exchange *exchange = engine->spare_exchanges;
 
-	if (!exchange)
-		return calloc(1, sizeof(*exchange));
-	engine->spare_exchanges = exchange->next;
-	engine->spare_exchange_count--;
-	memset(exchange, 0, offsetof(struct exchange, facts.text));
+	if (engine->exchange_count >= IN_FLIGHT_MAX)
+		return NULL;
+	if (exchange) {
+		engine->spare_exchanges = exchange->next;
+		engine->spare_exchange_count--;
+		memset(exchange, 0, offsetof(struct exchange, facts.text));
+	} else {
+		exchange = calloc(1, sizeof(*exchange));
+	}
+	engine->exchange_count += exchange != NULL;
 	return exchange;
 }
 
 void conn_exchange_free(struct engine *engine, struct exchange *exchange)
 {
+	engine->exchange_count--;
 	if (engine->spare_exchange_count == SPARE_MAX) {
 		free(exchange);
 		return;

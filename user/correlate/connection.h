@@ -13,8 +13,9 @@
 #include "correlate/route.h"
 #include "protocol/protocol.h"
 
-/* Requests in flight on one connection; more are counted as lost. */
-#define PIPELINE_MAX 128
+/* Requests in flight on one connection and on all; more are counted as lost. */
+#define PIPELINE_MAX 4096
+#define IN_FLIGHT_MAX 65536
 
 /* A request and its answer, either of which may not have been seen (yet). */
 struct exchange {
@@ -73,10 +74,12 @@ struct connection {
 	uint32_t turn_no;
 	uint32_t awaited_turn_no; /* a write turn that will come as TURN_LATE; 0: none */
 	uint32_t ask_interval_ms;
-	uint32_t tgid; /* of the newest call */
+	uint32_t tgid;		/* of the newest call */
+	uint64_t late_consumed; /* bytes of the newest late write that were looked at */
 	uint16_t exchange_count;
 	uint8_t role;		/* enum conn_role */
 	uint8_t sync;		/* enum connection_sync */
+	uint8_t mode;		/* enum conn_mode, as the kernel was told */
 	uint8_t turn_use;	/* enum turn_use */
 	uint8_t orphan_outcome; /* enum parse_outcome: what an answer without request is */
 	uint8_t unrecognised_turns;
@@ -97,6 +100,7 @@ struct engine {
 	struct exchange *spare_exchanges;     /* owned */
 	struct connection *spare_connections; /* owned */
 	size_t spare_exchange_count;
+	size_t exchange_count; /* in flight */
 	size_t spare_connection_count;
 	size_t watched_count;
 	struct process_table *processes;     /* borrowed, lives longer */
@@ -124,6 +128,9 @@ void connection_drop(struct engine *engine, struct connection *connection);
 void connection_watch(struct engine *engine, struct connection *connection);
 void connection_unwatch(struct engine *engine, struct connection *connection);
 
+/* Tell the kernel what to ship of the connection, unless it knows. */
+void connection_set_mode(struct engine *engine, struct connection *connection, enum conn_mode mode);
+
 static inline bool connection_is_watched(const struct connection *connection)
 {
 	return connection->watch.next;
@@ -141,7 +148,7 @@ static inline unsigned connection_dir(const struct connection *connection, enum 
 	return (connection->role == ROLE_SERVER) == (side == SIDE_REQUEST) ? DIR_READ : DIR_WRITE;
 }
 
-/* An exchange from the pool, zeroed but for its text; NULL: out of memory. */
+/* An exchange from the pool, zeroed but for its text; NULL: out of memory, or IN_FLIGHT_MAX is reached. */
 struct exchange *conn_exchange_new(struct engine *engine);
 void conn_exchange_free(struct engine *engine, struct exchange *exchange);
 

@@ -39,6 +39,24 @@ static void exchange_retire(struct engine *engine, struct connection *connection
 		conn_exchange_free(engine, exchange);
 }
 
+/* Take a request out of the list that nothing will answer. */
+static void exchange_let_go(struct engine *engine, struct connection *connection,
+			    struct exchange *exchange)
+{
+	struct exchange **link = &connection->oldest, *before = NULL;
+
+	while (*link != exchange) {
+		before = *link;
+		link = &before->next;
+	}
+	*link = exchange->next;
+	if (connection->newest == exchange)
+		connection->newest = before;
+	connection->exchange_count--;
+	requests_count(engine, connection, exchange->tgid, PARSE_ONE_WAY);
+	conn_exchange_free(engine, exchange);
+}
+
 static void incoming_end(struct engine *engine, struct connection *connection)
 {
 	struct exchange *exchange = connection->incoming;
@@ -49,6 +67,8 @@ static void incoming_end(struct engine *engine, struct connection *connection)
 	exchange->has_request_end = true;
 	if (exchange->is_reported)
 		conn_exchange_free(engine, exchange);
+	else if (exchange->facts.sides[SIDE_REQUEST].is_one_way && !exchange->has_response)
+		exchange_let_go(engine, connection, exchange);
 }
 
 /* Report the oldest exchange and be done with it. */
@@ -89,8 +109,11 @@ void requests_abandon(struct engine *engine, struct connection *connection,
 
 void requests_resync(struct engine *engine, struct connection *connection)
 {
+	const struct protocol *protocol = connection->protocol;
+
 	requests_abandon(engine, connection, PARSE_LOST);
-	memset(connection->state, 0, connection->protocol->state_bytes);
+	for (unsigned side = 0; side < SIDE_COUNT; side++)
+		(void)protocol->boundary(connection->state, side, BOUNDARY_RESYNC, 0);
 	connection->sync = SYNC_LOST;
 	connection->is_order_unsure = false;
 	connection->turn_use = TURN_IS_SKIPPED;
@@ -100,9 +123,7 @@ void connection_give_up(struct engine *engine, struct connection *connection)
 {
 	connection->sync = SYNC_DONE;
 	connection_unwatch(engine, connection);
-	if (engine->feedback.set_mode)
-		engine->feedback.set_mode(engine->feedback.context, connection->ref.sock,
-					  connection->ref.conn_id, MODE_LENGTHS);
+	connection_set_mode(engine, connection, MODE_LENGTHS);
 }
 
 static void on_request_begin(struct engine *engine, struct connection *connection, uint64_t time_ns)
@@ -261,6 +282,16 @@ static void on_broken(struct engine *engine, struct connection *connection, enum
 	requests_resync(engine, connection);
 }
 
+/* What was in the bytes that are missing cannot be said: at least one request when it was the asking side. */
+static void on_lost(struct engine *engine, struct connection *connection, enum message_side side)
+{
+	bool is_unseen = side == SIDE_REQUEST && !connection->incoming;
+
+	requests_resync(engine, connection);
+	if (is_unseen)
+		requests_report_unseen(engine, connection, PARSE_LOST, 1);
+}
+
 /* Nothing of the connection was understood yet, and nothing is what we took it for. */
 static void forget_protocol(struct engine *engine, struct connection *connection)
 {
@@ -270,6 +301,7 @@ static void forget_protocol(struct engine *engine, struct connection *connection
 	memset(connection->state, 0, connection->protocol->state_bytes);
 	connection->protocol = NULL;
 	connection->sync = SYNC_START;
+	connection_set_mode(engine, connection, MODE_SNIFF);
 	if (connection->is_role_guessed)
 		connection->role = ROLE_UNKNOWN;
 }
@@ -280,14 +312,17 @@ static bool take_odd_step(struct engine *engine, struct connection *connection,
 {
 	if (step == STEP_UNSEEN) {
 		on_unseen(engine, connection, side);
-		return true;
-	}
-	if (step == STEP_NOT_MINE && !connection->was_recognised) {
+	} else if (step == STEP_PUSH) {
+		requests_count(engine, connection, connection->tgid, PARSE_PUSH);
+	} else if (step == STEP_LOST) {
+		on_lost(engine, connection, side);
+	} else if (step == STEP_NOT_MINE && !connection->was_recognised) {
 		forget_protocol(engine, connection);
 		return false;
+	} else {
+		connection->was_recognised = true; /* its first line was right */
+		on_broken(engine, connection, side);
 	}
-	connection->was_recognised = true; /* its first line was right */
-	on_broken(engine, connection, side);
 	return true;
 }
 

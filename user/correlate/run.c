@@ -56,12 +56,24 @@ bool run_fits_role(struct connection *connection, unsigned dir, enum sniff_resul
 	return connection_side(connection, dir) == side;
 }
 
+void run_recognise(struct engine *engine, struct connection *connection,
+		   const struct protocol *protocol)
+{
+	connection->protocol = protocol;
+	connection->sync = SYNC_PARSED;
+	if (protocol->mode ==
+	    MODE_STREAM) /* every call counts; others have time until begin_turn */
+		connection_set_mode(engine, connection, MODE_STREAM);
+}
+
 static void sniffed(struct engine *engine, struct connection *connection, unsigned dir,
 		    enum sniff_result result, const struct protocol *protocol)
 {
 	bool is_known = (result == SNIFF_REQUEST || result == SNIFF_RESPONSE) &&
 			run_fits_role(connection, dir, result);
 
+	if (connection->was_recognised && protocol != connection->protocol)
+		is_known = false;
 	connection->turn_use = TURN_IS_PARSED;
 	if (connection->sync == SYNC_PARSED) {
 		if (is_known)
@@ -69,8 +81,7 @@ static void sniffed(struct engine *engine, struct connection *connection, unsign
 	} else if (connection->sync == SYNC_LOST && is_known && result != SNIFF_REQUEST) {
 		connection->turn_use = TURN_IS_SKIPPED; /* an answer to something lost */
 	} else if (is_known) {
-		connection->protocol = protocol;
-		connection->sync = SYNC_PARSED;
+		run_recognise(engine, connection, protocol);
 	} else {
 		run_not_recognised(engine, connection);
 	}

@@ -66,6 +66,10 @@ static inline void run_boundary(struct engine *engine, struct connection *connec
 				  connection->moved_ns[dir]);
 }
 
+/* The connection speaks this. */
+void run_recognise(struct engine *engine, struct connection *connection,
+		   const struct protocol *protocol);
+
 /* What all protocols say of first bytes; ret_protocol is set with SNIFF_REQUEST and SNIFF_RESPONSE. */
 enum sniff_result run_sniff(const uint8_t *bytes, size_t length,
 			    const struct protocol **ret_protocol);

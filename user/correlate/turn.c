@@ -12,6 +12,9 @@
 /* Requests reported for one hole in the turn numbers; turns_missed counts on. */
 #define UNSEEN_MAX 4096
 
+/* A connection for one request is not worth a word to the kernel, which sniffs as it takes messages. */
+#define FRESH_TURNS 2
+
 #define ASK_FIRST_NS 100000000u
 #define ASK_INTERVAL_MIN_MS 100
 #define ASK_INTERVAL_MAX_MS 800
@@ -71,6 +74,8 @@ static bool is_suspicious(const struct connection *connection, unsigned dir, boo
 {
 	const struct exchange *answer = requests_open_answer(connection);
 
+	if (connection->protocol->mode == MODE_STREAM)
+		return false; /* its parser knows where it is, and both sides speak at once */
 	if (connection_side(connection, dir) == SIDE_REQUEST)
 		return connection->incoming &&
 		       (connection->incoming->is_reported || is_prev_unknown);
@@ -92,6 +97,8 @@ static inline void begin_turn(struct engine *engine, struct connection *connecti
 	connection->turn_use = is_headless ? TURN_IS_SKIPPED : TURN_IS_SNIFFED;
 	if (connection->sync != SYNC_PARSED)
 		return;
+	if (connection->turn_no > FRESH_TURNS)
+		connection_set_mode(engine, connection, connection->protocol->mode);
 	if (connection->had_late_write && dir == DIR_WRITE) {
 		connection->had_late_write = false;
 		run_boundary(engine, connection, dir, BOUNDARY_IDLE, 0); /* ended unnoticed */
@@ -107,6 +114,14 @@ static uint64_t time_of(const struct event_turn *event)
 	return event->turn.last_ns ? event->turn.last_ns : event->header.ktime_ns;
 }
 
+/* The event has the low 32 bits; a subscriber's turn may go on for days. */
+static uint64_t offset_of(const struct event_turn *event)
+{
+	uint64_t offset = (event->turn.bytes & ~(uint64_t)UINT32_MAX) | event->offset;
+
+	return offset > event->turn.bytes && offset > UINT32_MAX ? offset - UINT32_MAX - 1 : offset;
+}
+
 /* Positions count from the start of the turn. What is not captured of a call follows what is. */
 static inline __attribute__((always_inline)) void take_bytes(struct engine *engine,
 							     struct connection *connection,
@@ -114,13 +129,14 @@ static inline __attribute__((always_inline)) void take_bytes(struct engine *engi
 {
 	const struct event_turn *turn = event->turn;
 	uint64_t known = connection->consumed, time_ns = time_of(turn), skip;
+	uint64_t offset = offset_of(turn);
 
-	run_take_unseen(engine, connection, turn->offset, time_ns);
-	skip = known > turn->offset ? known - turn->offset : 0;
+	run_take_unseen(engine, connection, offset, time_ns);
+	skip = known > offset ? known - offset : 0;
 	if (skip < turn->captured)
 		run_take_next(engine, connection, event->payload + skip, turn->captured - skip,
 			      time_ns);
-	run_take_unseen(engine, connection, turn->offset + turn->call_bytes, time_ns);
+	run_take_unseen(engine, connection, offset + turn->call_bytes, time_ns);
 }
 
 static __attribute__((noinline)) void take_more(struct engine *engine,
@@ -181,11 +197,18 @@ static void take_late_write(struct engine *engine, struct connection *connection
 
 		if (result != SNIFF_REQUEST || !run_fits_role(connection, DIR_WRITE, result))
 			return;
-		connection->protocol = protocol;
-		connection->sync = SYNC_PARSED;
+		if (connection->was_recognised && protocol != connection->protocol)
+			return;
+		run_recognise(engine, connection, protocol);
 		connection->turn_use = TURN_IS_SKIPPED;
 	}
-	if (turn->captured)
+	if (!(turn->turn_flags & TURN_CONTINUED))
+		connection->late_consumed = 0;
+	if (turn->offset > connection->late_consumed && connection->sync == SYNC_PARSED)
+		run_parse(engine, connection, DIR_WRITE, NULL,
+			  turn->offset - connection->late_consumed, time_ns);
+	connection->late_consumed = turn->offset + turn->call_bytes;
+	if (turn->captured && connection->sync == SYNC_PARSED)
 		run_parse(engine, connection, DIR_WRITE, event->payload, turn->captured, time_ns);
 	if (turn->call_bytes > turn->captured && connection->sync == SYNC_PARSED)
 		run_parse(engine, connection, DIR_WRITE, NULL, turn->call_bytes - turn->captured,

@@ -11,6 +11,8 @@
 	X(HTTP_ROUTE, "http_route")                               \
 	X(URL_PATH, "url_path")                                   \
 	X(NETWORK_PROTOCOL_VERSION, "network_protocol_version")   \
+	X(DB_SYSTEM_NAME, "db_system_name")                       \
+	X(DB_OPERATION_NAME, "db_operation_name")                 \
 	X(ERROR_TYPE, "error_type")
 
 enum attribute {
@@ -37,7 +39,10 @@ enum attribute {
 	X(PIPELINED, "pipelined", "a request sent before the one before was answered")           \
 	X(PARTIAL, "partial", "began before sonde did")                                          \
 	X(LOST, "lost", "an event of it was lost on the way")                                    \
-	X(UNMATCHED_RESPONSE, "unmatched_response", "an answer without a request")
+	X(UNMATCHED_RESPONSE, "unmatched_response", "an answer without a request")               \
+	X(ONE_WAY, "one_way", "a request that gets no answer: CLIENT REPLY OFF")                 \
+	X(PUSH, "push", "a message of the server that answers nothing: to subscribers")          \
+	X(FEED, "feed", "the connection carries no requests from now on: MONITOR, replication")
 
 enum parse_outcome {
 #define X(NAME, label, meaning) PARSE_##NAME,

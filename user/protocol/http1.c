@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "config_abi.h"
+
 static void line_keep(struct http1_side *side, const uint8_t *bytes, size_t length)
 {
 	size_t room = (size_t)(HTTP1_LINE_MAX - side->line_bytes);
@@ -279,6 +281,7 @@ static enum sniff_result http1_sniff(const uint8_t *bytes, size_t length)
 
 const struct protocol protocol_http1 = {
 	.name = "http",
+	.mode = MODE_MESSAGES,
 	.state_bytes = sizeof(struct http1_state),
 	.sniff = http1_sniff,
 	.parse = parse_run,

@@ -52,6 +52,7 @@ struct message {
 	uint8_t fault;	   /* enum message_fault; attribute ERROR_TYPE then says which */
 	bool is_interim;   /* another answer to the same request follows */
 	bool opens_tunnel; /* what follows is not this protocol */
+	bool is_one_way;   /* a request that is not answered; known by its end */
 };
 
 #define FACTS_TEXT_MAX 264
@@ -76,6 +77,8 @@ enum protocol_step {
 	STEP_UNSEEN,   /* the bytes that say what the message is were not captured */
 	STEP_NOT_MINE, /* what began with STEP_BEGIN is not this protocol */
 	STEP_BROKEN,   /* it is, but breaks its rules: the position is lost */
+	STEP_LOST, /* bytes that say where messages begin were not captured: the position is lost */
+	STEP_PUSH, /* a message that was not begun and answers nothing ended */
 	STEP_COUNT,
 };
 
@@ -85,11 +88,12 @@ enum protocol_boundary {
 	BOUNDARY_TURN,	   /* the other side began to speak */
 	BOUNDARY_IDLE,	   /* nothing moved for as long as enum message_end asks for */
 	BOUNDARY_CLOSE,	   /* nothing will follow */
-	BOUNDARY_RESYNC,   /* bytes were lost, the next one is a message's first: forget */
+	BOUNDARY_RESYNC, /* bytes were lost, the next one is a message's first: forget what was under way */
 };
 
 struct protocol {
 	const char *name;   /* protocol label: "http" … */
+	unsigned mode;	    /* enum conn_mode: what it needs of the kernel */
 	size_t state_bytes; /* of one connection, at most PROTOCOL_STATE_MAX, zeroed at first */
 
 	enum sniff_result (*sniff)(const uint8_t *bytes, size_t length);
@@ -117,5 +121,6 @@ extern const struct protocol *const protocol_table[];
 extern const size_t protocol_table_length;
 
 extern const struct protocol protocol_http1;
+extern const struct protocol protocol_redis;
 
 #endif

@@ -16,6 +16,7 @@ from .agent import LOST, Agent, balance
 from .namespaces import Namespaces, works
 from .nginx import Nginx
 from .process import Process, children, command_of, wait_until
+from .redis import Redis
 
 _PR_SET_CHILD_SUBREAPER = 36
 TESTS = []
@@ -114,6 +115,11 @@ class Context:
 
     def nginx(self, **keywords):
         server = Nginx(self.directory, patience=self.patience, has_ipv6=not missing("ipv6"), **keywords)
+        self.closers.append(server.stop)
+        return server
+
+    def redis(self, **keywords):
+        server = Redis(self.directory, patience=self.patience, **keywords)
         self.closers.append(server.stop)
         return server
 

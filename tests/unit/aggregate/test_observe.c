@@ -188,6 +188,31 @@ static void requests_that_differ_are_told_apart(void **state)
 	assert_int_equal(count_of(fixture, METRIC_HTTP_SERVER_REQUEST_DURATION), ++expected);
 }
 
+static void operations_that_differ_are_told_apart(void **state)
+{
+	static const enum attribute labels[] = { ATTRIBUTE_DB_OPERATION_NAME, ATTRIBUTE_ERROR_TYPE,
+						 ATTRIBUTE_DB_SYSTEM_NAME };
+	struct fixture *fixture = *state;
+	struct conn_tuple tuple = tuple_v4();
+	struct request request = request_make(&tuple, ROLE_SERVER);
+	size_t expected = 1;
+
+	memset(request.attributes, 0, sizeof(request.attributes));
+	request.protocol = &protocol_redis;
+	for (int i = 0; i < 2; i++)
+		fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(count_of(fixture, METRIC_DB_SERVER_OPERATION_DURATION), expected);
+	for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
+		request.attributes[labels[i]] = "other";
+		fixture->sink->request(fixture->sink->context, &request);
+		assert_int_equal(count_of(fixture, METRIC_DB_SERVER_OPERATION_DURATION),
+				 ++expected);
+	}
+	request.attributes[ATTRIBUTE_URL_PATH] = "/a"; /* the label of no metric */
+	fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(count_of(fixture, METRIC_DB_SERVER_OPERATION_DURATION), expected);
+}
+
 /* Routes and texts of a request are gone after it: another text may come to lie in the same place. */
 static void text_that_changes_in_place_is_told_apart(void **state)
 {
@@ -404,6 +429,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(served_requests),
 		TEST(requests_that_differ_are_told_apart),
+		TEST(operations_that_differ_are_told_apart),
 		TEST(text_that_changes_in_place_is_told_apart),
 		TEST(requests_made),
 		TEST(addresses_of_ipv6),

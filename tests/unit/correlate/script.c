@@ -42,6 +42,8 @@ static void on_request(void *context, const struct request *request)
 		 or_dash(facts[ATTRIBUTE_HTTP_REQUEST_METHOD]), or_dash(facts[ATTRIBUTE_URL_PATH]),
 		 or_dash(facts[ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE]),
 		 or_dash(facts[ATTRIBUTE_NETWORK_PROTOCOL_VERSION]));
+	if (facts[ATTRIBUTE_DB_OPERATION_NAME])
+		log_text(script, " %s", facts[ATTRIBUTE_DB_OPERATION_NAME]);
 	if (facts[ATTRIBUTE_ERROR_TYPE])
 		log_text(script, " error=%s", facts[ATTRIBUTE_ERROR_TYPE]);
 	if (request->is_partial)
@@ -191,7 +193,7 @@ void script_connect(struct script *script, enum conn_role role, uint8_t flags)
 	};
 	script->turn = (struct turn_summary){ 0 };
 	script->captured = 0;
-	script->mode = MODE_MESSAGES;
+	script->mode = MODE_SNIFF;
 	script->is_open = true;
 }
 
@@ -260,9 +262,12 @@ void script_call(struct script *script, enum turn_dir dir, const char *bytes, si
 		script->captured = 0;
 	}
 	offset = (uint32_t)script->turn.bytes;
-	room = script->mode == MODE_MESSAGES && script->captured < script->prefix_bytes ?
-		       script->prefix_bytes - script->captured :
-		       0;
+	if (script->mode == MODE_STREAM)
+		room = PREFIX_MAX;
+	else
+		room = script->mode != MODE_LENGTHS && script->captured < script->prefix_bytes ?
+			       script->prefix_bytes - script->captured :
+			       0;
 	if (bytes)
 		captured = length < room ? (uint32_t)length : room;
 	script->turn.tail = bytes ? tail_of(script->turn.tail, bytes, length) : 0;
