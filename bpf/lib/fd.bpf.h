@@ -71,9 +71,9 @@ static __always_inline struct sock *file_sock_cast(const void *address)
 static __always_inline struct sock *fd_sock(const struct task_struct *task, __u32 fd,
 					    const bool is_direct)
 {
-	const struct file *file = NULL, **slot = compat_fd_slot(task, fd);
+	const struct file *file = NULL, **slot;
 
-	if (!slot)
+	if (!compat_fd_slot(task, fd, &slot))
 		return NULL;
 	if (COMPAT_HAS_CAST && is_direct) {
 		/* The verifier follows no pointer to a pointer: any struct that is one pointer will do. */

@@ -74,17 +74,6 @@ static __always_inline void turn_begin(struct conn_state *conn, __u8 dir, __u64 
 	conn->captured = 0;
 }
 
-/* How many bytes of a call to copy: what is missing of the turn's prefix. */
-static __always_inline __u32 turn_want(__u32 captured, __u64 bytes)
-{
-	__u32 limit = settings.prefix_bytes, room;
-
-	if (captured >= limit)
-		return 0;
-	room = limit - captured;
-	return bytes < room ? (__u32)bytes : room;
-}
-
 /* What is known of a call that moves bytes of a connection. */
 struct turn_move {
 	struct conn_state *conn;
@@ -395,6 +384,25 @@ static __always_inline bool turn_order(struct turn_move *move, const bool is_dir
 	return true;
 }
 
+/* How many bytes of the call to copy: what is missing of the turn's prefix. */
+static __always_inline void turn_set_want(struct turn_move *move, bool is_new)
+{
+	struct conn_state *conn = move->conn;
+	__u32 room = settings.prefix_bytes;
+
+	if (!is_new)
+		room = conn->captured < room ? room - conn->captured : 0;
+	move->want = (__u32)move->call->bytes;
+	if (move->call->bytes <= room)
+		return;
+	move->want = room;
+	/* Redis has pipelines longer than anybody else's, in its first turn too: its first byte is enough to go ahead of
+	 * user space. */
+	if (is_new && conn->mode == MODE_SNIFF &&
+	    call_first_byte(move->call->kind, move->call->args[1]) == '*')
+		conn->mode = MODE_STREAM;
+}
+
 static __always_inline void turn_move(struct turn_move *move, const bool is_direct)
 {
 	struct conn_state *conn = move->conn;
@@ -410,12 +418,7 @@ static __always_inline void turn_move(struct turn_move *move, const bool is_dire
 	else
 		move->flags = TURN_CONTINUED;
 	move->turn_no = conn->turn_no;
-	move->want = turn_want(is_new ? 0 : conn->captured, move->call->bytes);
-	/* Redis has pipelines longer than anybody else's, in its first turn too: its first byte is enough to go ahead of
-	 * user space. */
-	if (move->want < move->call->bytes && is_new && conn->mode == MODE_SNIFF &&
-	    call_first_byte(move->call->kind, move->call->args[1]) == '*')
-		conn->mode = MODE_STREAM;
+	turn_set_want(move, is_new);
 	if (conn->mode >= MODE_LENGTHS) {
 		if (conn->mode == MODE_LENGTHS) {
 			turn_advance(move, NULL);
