@@ -52,9 +52,9 @@ static __always_inline void turn_count_exchange(struct conn_state *conn, __u8 di
 {
 	__u32 role = conn->role;
 
-	if (role == ROLE_CLIENT ? dir != DIR_READ :
-	    role == ROLE_SERVER ? dir != DIR_WRITE :
-				  conn->turn_no & 1)
+	_Static_assert(ROLE_CLIENT == DIR_READ + 1 && ROLE_SERVER == DIR_WRITE + 1,
+		       "a client reads what ends an exchange, a server writes it");
+	if (role ? role != dir + 1u : conn->turn_no & 1)
 		return;
 	if (conn->turn_no <= 2 * EXCHANGES_AT_ONCE + 1)
 		process_count_exchanges(tgid, role, 1);
@@ -100,7 +100,7 @@ static __always_inline void turn_fill(struct event_turn *event, const struct tur
 	event->call_bytes = move->call->bytes;
 	event->tid = (__u32)move->id;
 	event->captured = (__u16)captured;
-	event->turn_flags = (__u16)(captured ? move->flags : move->flags | TURN_NO_BYTES);
+	event->turn_flags = (__u16)move->flags;
 	event->_pad = 0;
 }
 
@@ -122,7 +122,6 @@ static __always_inline __u32 turn_send_stream(struct turn_scratch *scratch,
 					      const struct turn_move *move, __u32 at)
 {
 	turn_fill(&scratch->event, move, 0);
-	scratch->event.turn_flags = (__u16)move->flags;
 	return stream_send(scratch, move->conn->ring, at);
 }
 
@@ -165,6 +164,8 @@ static __always_inline void turn_late(struct turn_move *move)
 	captured =
 		call_capture(&scratch->call, call,
 			     bytes < settings.prefix_bytes ? bytes : settings.prefix_bytes, &tail);
+	if (!captured)
+		move->flags |= TURN_NO_BYTES;
 	turn_emit_scratch(scratch, move, captured);
 }
 
@@ -246,7 +247,10 @@ static __always_inline bool turn_captured(struct turn_move *move, const __u8 *pa
 		return true;
 	if (move->want && (move->call->kind & SHAPE_MASK) < SHAPE_NO_BUFFER)
 		kernel_count(COUNTER_PAYLOAD_FAULT);
-	return move->want && move->flags != TURN_CONTINUED;
+	if (!move->want || move->flags == TURN_CONTINUED)
+		return false;
+	move->flags |= TURN_NO_BYTES;
+	return true;
 }
 
 /* Payload room of events that are built in their ring, and how much of it may come from a second piece. Small: most
