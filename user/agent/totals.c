@@ -282,8 +282,9 @@ static void finish_processes(struct totals *totals)
 
 static bool error_is_expected(uint16_t error)
 {
-	return error == EAGAIN || error == EINPROGRESS || error == EINTR ||
-	       (error >= 512 && error <= 516);
+#define X(number, name) error == number ||
+	return EXPECTED_ERRNOS(X) false;
+#undef X
 }
 
 static void visit_error(void *context, const void *key_bytes, const void *value)

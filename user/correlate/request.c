@@ -405,12 +405,13 @@ void requests_break_off(struct engine *engine, struct connection *connection,
 	requests_boundary(engine, connection, side, BOUNDARY_RESYNC, 0, 0);
 }
 
-/* A peer's reset cuts an answer that only the close would have ended. Our own reset does too when we were the
- * one reading; a server sends it when it closes with request bytes unread, its answer whole. */
+/* A peer's reset cuts an answer that only the close would have ended. Our own reset does too when we were the one reading
+ * and the peer had not ended; a server sends it when it closes with request bytes unread, its answer whole. */
 static bool is_cut(const struct connection *connection)
 {
-	unsigned cutting = connection->role == ROLE_CLIENT ? CONN_RESET_RECEIVED | CONN_RESET_SENT :
-							     CONN_RESET_RECEIVED;
+	bool is_given_up =
+		connection->role == ROLE_CLIENT && !(connection->ref.flags & CONN_PEER_ENDED);
+	unsigned cutting = CONN_RESET_RECEIVED | (is_given_up ? CONN_RESET_SENT : 0);
 	const struct exchange *answer = requests_open_answer(connection);
 
 	return (connection->ref.flags & cutting) && answer &&
