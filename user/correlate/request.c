@@ -335,9 +335,9 @@ bool requests_feed(struct engine *engine, struct connection *connection, enum me
 				      feed_side(engine, connection, SIDE_RESPONSE, &run, time_ns);
 }
 
-static bool take_known_request(struct engine *engine, struct connection *connection,
-			       const uint8_t *bytes, size_t captured, uint64_t length,
-			       uint64_t time_ns)
+bool requests_take_known_request(struct engine *engine, struct connection *connection,
+				 const uint8_t *bytes, size_t captured, uint64_t length,
+				 uint64_t time_ns)
 {
 	struct exchange *exchange;
 
@@ -363,9 +363,9 @@ static bool take_known_request(struct engine *engine, struct connection *connect
 	return true;
 }
 
-static bool take_known_response(struct engine *engine, struct connection *connection,
-				const uint8_t *bytes, size_t captured, uint64_t length,
-				uint64_t time_ns)
+bool requests_take_known_response(struct engine *engine, struct connection *connection,
+				  const uint8_t *bytes, size_t captured, uint64_t length,
+				  uint64_t time_ns)
 {
 	struct exchange *exchange = connection->oldest;
 
@@ -380,17 +380,6 @@ static bool take_known_response(struct engine *engine, struct connection *connec
 	exchange->end_ns = time_ns;
 	settle_oldest(engine, connection, PARSE_OK);
 	return true;
-}
-
-bool requests_take_known(struct engine *engine, struct connection *connection,
-			 enum message_side side, const uint8_t *bytes, size_t captured,
-			 uint64_t length, uint64_t time_ns)
-{
-	if (!connection->protocol->take_known || !connection->was_recognised)
-		return false;
-	return side == SIDE_REQUEST ?
-		       take_known_request(engine, connection, bytes, captured, length, time_ns) :
-		       take_known_response(engine, connection, bytes, captured, length, time_ns);
 }
 
 /* Where one answer ended unseen, the next ones may have followed it. When the turn is over, all requests before it

@@ -14,12 +14,6 @@
 bool requests_feed(struct engine *engine, struct connection *connection, enum message_side side,
 		   const uint8_t *bytes, uint64_t length, uint64_t time_ns);
 
-/* Take a whole message that the protocol knows again, `captured` of its `length` bytes: it comes to what requests_feed comes
- * to, in fewer steps. Returns false, with nothing done, when it is not such a message, or more than it is under way. */
-bool requests_take_known(struct engine *engine, struct connection *connection,
-			 enum message_side side, const uint8_t *bytes, size_t captured,
-			 uint64_t length, uint64_t time_ns);
-
 /* Tell the protocol what else happened to a side; time_ns is when its newest byte moved. */
 void requests_boundary(struct engine *engine, struct connection *connection, enum message_side side,
 		       enum protocol_boundary boundary, uint64_t tail, uint64_t time_ns);
@@ -58,6 +52,15 @@ void requests_count(struct engine *engine, const struct connection *connection, 
 /* Hand an exchange to the sink, as far as its failure is one that is reported, and count its outcomes. */
 void exchange_report(struct engine *engine, struct connection *connection,
 		     const struct exchange *exchange);
+
+/* Take a whole message that the protocol knows again, `captured` of its `length` bytes: it comes to what requests_feed comes
+ * to, in fewer steps. Return false, with nothing done, when it is not such a message, or more than it is under way. */
+bool requests_take_known_request(struct engine *engine, struct connection *connection,
+				 const uint8_t *bytes, size_t captured, uint64_t length,
+				 uint64_t time_ns);
+bool requests_take_known_response(struct engine *engine, struct connection *connection,
+				  const uint8_t *bytes, size_t captured, uint64_t length,
+				  uint64_t time_ns);
 
 /* The answer under way whose end time or questions may bring, or NULL. */
 static inline struct exchange *requests_open_answer(const struct connection *connection)

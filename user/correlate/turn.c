@@ -181,6 +181,7 @@ static inline __attribute__((always_inline)) bool take_known_turn(struct engine 
 	const struct event_turn *turn = event->turn;
 	unsigned dir = turn->turn.dir;
 	uint64_t time_ns = time_of(turn);
+	bool is_known;
 
 	if (connection->sync != SYNC_PARSED || turn->conn.turn_no != connection->turn_no + 1 ||
 	    connection->awaited_turn_no || connection->had_late_write ||
@@ -188,8 +189,14 @@ static inline __attribute__((always_inline)) bool take_known_turn(struct engine 
 	    (turn->prev.calls && turn->prev.bytes > connection->consumed) || !connection->turn_no ||
 	    connection_is_watched(connection))
 		return false;
-	if (!requests_take_known(engine, connection, connection_side(connection, dir),
-				 event->payload, turn->captured, turn->call_bytes, time_ns))
+	if (!connection->was_recognised || !connection->protocol->take_known)
+		return false;
+	is_known = connection_side(connection, dir) == SIDE_REQUEST ?
+			   requests_take_known_request(engine, connection, event->payload,
+						       turn->captured, turn->call_bytes, time_ns) :
+			   requests_take_known_response(engine, connection, event->payload,
+							turn->captured, turn->call_bytes, time_ns);
+	if (!is_known)
 		return false;
 	note_end(connection, &turn->prev);
 	start_turn(connection, turn);
