@@ -19,7 +19,8 @@ struct parser {
 	_Alignas(8) uint8_t state[PROTOCOL_STATE_MAX];
 	struct exchange_facts facts;
 	bool is_over;
-	bool is_asked; /* a request is whole and no answer to it has begun */
+	bool is_answered; /* an answer has begun since the request did */
+	bool is_asked;	  /* the request is whole and not answered */
 	char transcript[TRANSCRIPT_MAX];
 	size_t written;
 };
@@ -52,8 +53,10 @@ static void take_step(struct parser *parser, enum message_side side, enum protoc
 		write_facts(parser);
 	if (step == STEP_BEGIN && side == SIDE_REQUEST)
 		memset(&parser->facts, 0, sizeof(parser->facts));
+	if (step == STEP_BEGIN)
+		parser->is_answered = side == SIDE_RESPONSE;
 	if (step == STEP_BEGIN || step == STEP_END)
-		parser->is_asked = step == STEP_END && side == SIDE_REQUEST;
+		parser->is_asked = step == STEP_END && side == SIDE_REQUEST && !parser->is_answered;
 	parser->is_over |= step == STEP_BROKEN || step == STEP_NOT_MINE;
 }
 
@@ -80,7 +83,7 @@ static void take_known_steps(struct parser *parser, enum message_side side)
 	uint64_t body_bytes = message->body_bytes;
 
 	message->body_bytes = 0;
-	parser->is_asked = side == SIDE_REQUEST;
+	parser->is_answered = side == SIDE_RESPONSE;
 	parser->written += (size_t)snprintf(parser->transcript + parser->written, 20, "%d:%d ",
 					    side, STEP_BEGIN);
 	take_step(parser, side, STEP_HEAD);
