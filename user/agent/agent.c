@@ -107,10 +107,10 @@ static void expire(struct agent *agent, uint64_t now_ns)
 
 static void drain(struct agent *agent)
 {
-	int records = ring_consumer_drain(agent->consumer);
+	size_t records = ring_consumer_drain(agent->consumer);
 	uint64_t now_ns = now_monotonic_ns();
 
-	if (records > 0)
+	if (records)
 		agent->newest_event_ns = now_ns;
 	series_store_set_now(agent->store, now_ns);
 	engine_tick(agent->engine, now_ns);

@@ -370,6 +370,53 @@ bool requests_feed(struct engine *engine, struct connection *connection, enum me
 				      feed_side(engine, connection, SIDE_RESPONSE, &run, time_ns);
 }
 
+bool requests_take_known_request(struct engine *engine, struct connection *connection,
+				 const uint8_t *bytes, size_t captured, uint64_t length,
+				 uint64_t time_ns)
+{
+	struct exchange *exchange;
+
+	if (connection->oldest || connection->incoming ||
+	    connection->orphan_outcome != PARSE_UNMATCHED_RESPONSE)
+		return false;
+	exchange = conn_exchange_new(engine);
+	if (!exchange)
+		return false;
+	if (!connection->protocol->take_known(connection->state, SIDE_REQUEST, bytes, captured,
+					      length, &exchange->facts)) {
+		conn_exchange_free(engine, exchange);
+		return false;
+	}
+	exchange->start_ns = time_ns;
+	exchange->tgid = connection->tgid;
+	exchange->has_request = true;
+	exchange->has_request_head = true;
+	exchange->has_request_end = true;
+	connection->oldest = connection->newest = exchange;
+	connection->exchange_count = 1;
+	connection->unrecognised_turns = 0;
+	return true;
+}
+
+bool requests_take_known_response(struct engine *engine, struct connection *connection,
+				  const uint8_t *bytes, size_t captured, uint64_t length,
+				  uint64_t time_ns)
+{
+	struct exchange *exchange = connection->oldest;
+
+	if (!exchange || exchange->next || !exchange->has_request_head ||
+	    !exchange->has_request_end || exchange->has_response ||
+	    !connection->protocol->take_known(connection->state, SIDE_RESPONSE, bytes, captured,
+					      length, &exchange->facts))
+		return false;
+	exchange->has_response = true;
+	exchange->has_response_head = true;
+	exchange->has_response_end = true;
+	exchange->end_ns = time_ns;
+	settle_oldest(engine, connection, PARSE_OK);
+	return true;
+}
+
 /* Where one answer ended unseen, the next ones may have followed it. When the turn is over, all requests before it
  * are taken for answered: their answers must not be looked for in those to later requests. */
 void requests_boundary(struct engine *engine, struct connection *connection, enum message_side side,
