@@ -132,7 +132,8 @@ struct owner {
 
 static bool owner_find(struct totals *totals, uint32_t tgid, struct owner *ret_owner)
 {
-	const struct process *process = tgid ? process_lookup(totals->processes, tgid) : NULL;
+	const struct process *process =
+		tgid ? process_lookup_newest(totals->processes, tgid) : NULL;
 
 	if (tgid && (!process || process->is_ignored))
 		return false;

@@ -18,15 +18,18 @@ struct ring {
 	const unsigned long *produced;
 	const uint8_t *data;
 	unsigned long mask;
-	bool is_drained; /* just now: its records are not handed on a second time from within visit */
 };
+
+/* Events that come faster than they are read must not keep the owner from everything else. */
+#define DRAIN_ROUNDS 64
 
 struct ring_consumer {
 	ring_visit visit;
 	void *context;
 	size_t count;
 	size_t page;
-	int epoll_fd; /* owned */
+	int epoll_fd;	      /* owned */
+	bool is_in_processes; /* just now: no record is handed on a second time from within visit */
 	struct ring rings[RING_MAX];
 };
 
@@ -134,56 +137,71 @@ int ring_consumer_fd(const struct ring_consumer *consumer)
 	return consumer->epoll_fd;
 }
 
-/* Until a record that is still being written, or the end. Each is given back at once: hooks may be waiting for room. */
-static size_t drain_ring(const struct ring_consumer *consumer, struct ring *ring)
+static unsigned long end_of(const struct ring *ring)
 {
-	unsigned long taken = *ring->consumed, produced; /* nobody else writes it */
-	size_t count = 0;
-
-	while (taken != (produced = __atomic_load_n(ring->produced, __ATOMIC_ACQUIRE))) {
-		while (taken != produced) {
-			const uint8_t *record = ring->data + (taken & ring->mask);
-			uint32_t head = __atomic_load_n((const uint32_t *)(const void *)record,
-							__ATOMIC_ACQUIRE);
-			uint32_t length = head & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
-
-			if (head & BPF_RINGBUF_BUSY_BIT)
-				return count;
-			if (!(head & BPF_RINGBUF_DISCARD_BIT)) {
-				consumer->visit(consumer->context, record + BPF_RINGBUF_HDR_SZ,
-						length);
-				count++;
-			}
-			taken += (length + BPF_RINGBUF_HDR_SZ + 7ul) & ~7ul;
-			__atomic_store_n(ring->consumed, taken, __ATOMIC_RELEASE);
-		}
-	}
-	return count;
+	return __atomic_load_n(ring->produced, __ATOMIC_ACQUIRE);
 }
 
-static size_t drain_once(const struct ring_consumer *consumer, struct ring *ring)
+/* Up to `end`, or to a record that is still being written. Each is given back at once: hooks may be waiting for room. */
+static size_t drain_ring(const struct ring_consumer *consumer, struct ring *ring, unsigned long end)
 {
-	size_t count;
+	unsigned long taken = *ring->consumed; /* nobody else writes it */
+	size_t count = 0;
 
-	if (ring->is_drained)
-		return 0;
-	ring->is_drained = true;
-	count = drain_ring(consumer, ring);
-	ring->is_drained = false;
+	while (taken != end) {
+		const uint8_t *record = ring->data + (taken & ring->mask);
+		uint32_t head =
+			__atomic_load_n((const uint32_t *)(const void *)record, __ATOMIC_ACQUIRE);
+		uint32_t length = head & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
+
+		if (head & BPF_RINGBUF_BUSY_BIT)
+			break;
+		if (!(head & BPF_RINGBUF_DISCARD_BIT)) {
+			consumer->visit(consumer->context, record + BPF_RINGBUF_HDR_SZ, length);
+			count++;
+		}
+		taken += (length + BPF_RINGBUF_HDR_SZ + 7ul) & ~7ul;
+		__atomic_store_n(ring->consumed, taken, __ATOMIC_RELEASE);
+	}
 	return count;
 }
 
 size_t ring_consumer_drain_processes(struct ring_consumer *consumer)
 {
-	return drain_once(consumer, &consumer->rings[RING_PROCESS]);
+	struct ring *ring = &consumer->rings[RING_PROCESS];
+	size_t count;
+
+	if (consumer->is_in_processes)
+		return 0;
+	consumer->is_in_processes = true;
+	count = drain_ring(consumer, ring, end_of(ring));
+	consumer->is_in_processes = false;
+	return count;
+}
+
+/* What a process did after its exec or fork comes later than that event: rings of connections are read only as far as they
+ * had come before the process events were read. */
+static size_t drain_round(struct ring_consumer *consumer)
+{
+	unsigned long ends[RING_MAX];
+	size_t count;
+
+	for (size_t i = RING_PROCESS + 1; i < consumer->count; i++)
+		ends[i] = end_of(&consumer->rings[i]);
+	count = ring_consumer_drain_processes(consumer);
+	for (size_t i = RING_PROCESS + 1; i < consumer->count; i++)
+		count += drain_ring(consumer, &consumer->rings[i], ends[i]);
+	return count;
 }
 
 size_t ring_consumer_drain(struct ring_consumer *consumer)
 {
-	size_t count = 0;
+	size_t count = 0, round = 0, got;
 
-	for (size_t i = 0; i < consumer->count; i++)
-		count += drain_once(consumer, &consumer->rings[i]);
+	do {
+		got = drain_round(consumer);
+		count += got;
+	} while (got && ++round < DRAIN_ROUNDS);
 	return count;
 }
 
