@@ -26,7 +26,8 @@ struct step {
 struct tally {
 	uint64_t counts[PLAN_MAX][STATUS_MAX];
 	uint64_t body_received;
-	uint64_t sum_ns;
+	uint64_t sum_ns;  /* from the return of a request's first write */
+	uint64_t most_ns; /* from before it: who is preempted at the return sees the time late */
 	uint64_t connections;
 };
 
@@ -198,7 +199,7 @@ static struct response read_response(struct reader *reader, const char *method)
 }
 
 /* Head and body travel together where they fit, as most clients send small bodies. */
-static uint64_t send_request(int fd, const struct step *step)
+static uint64_t send_request(int fd, const struct step *step, uint64_t *ret_before_ns)
 {
 	static const char filler[CHUNK];
 	char message[512 + TOGETHER_MAX];
@@ -217,6 +218,7 @@ static uint64_t send_request(int fd, const struct step *step)
 		head += (int)left;
 		left = 0;
 	}
+	*ret_before_ns = now_ns();
 	write_all(fd, message, (size_t)head);
 	first_ns = now_ns();
 	while (left > 0) {
@@ -240,7 +242,7 @@ static void *work(void *context)
 	while ((number = atomic_fetch_add(&next_request, 1)) < total) {
 		unsigned index = (unsigned)(number % plan_length);
 		struct response response;
-		uint64_t first_ns;
+		uint64_t first_ns, before_ns;
 
 		if (reader->fd < 0) {
 			reader->fd = endpoint_connect(&target);
@@ -248,9 +250,10 @@ static void *work(void *context)
 			reader->bytes[0] = '\0';
 			tally->connections++;
 		}
-		first_ns = send_request(reader->fd, &plan[index]);
+		first_ns = send_request(reader->fd, &plan[index], &before_ns);
 		response = read_response(reader, plan[index].method);
 		tally->sum_ns += reader->last_ns - first_ns;
+		tally->most_ns += reader->last_ns - before_ns;
 		tally->counts[index][response.status % STATUS_MAX]++;
 		tally->body_received += response.body_bytes;
 		if (is_fresh || response.is_last) {
@@ -290,13 +293,14 @@ static void print_tally(unsigned connections)
 	for (unsigned thread = 0; thread < connections; thread++) {
 		sum.body_received += tallies[thread].body_received;
 		sum.sum_ns += tallies[thread].sum_ns;
+		sum.most_ns += tallies[thread].most_ns;
 		sum.connections += tallies[thread].connections;
 	}
 	printf("], \"requests\": %llu, \"connections\": %llu, \"body_sent\": %llu, "
-	       "\"body_received\": %llu, \"sum_ns\": %llu}\n",
+	       "\"body_received\": %llu, \"sum_ns\": %llu, \"most_ns\": %llu}\n",
 	       (unsigned long long)requests, (unsigned long long)sum.connections,
 	       (unsigned long long)body_sent, (unsigned long long)sum.body_received,
-	       (unsigned long long)sum.sum_ns);
+	       (unsigned long long)sum.sum_ns, (unsigned long long)sum.most_ns);
 }
 
 static int parse_plan(char **args)
