@@ -237,14 +237,10 @@ enum protocol_step redis_in_element(struct redis_parse *parse)
 enum protocol_step redis_in_value(struct redis_parse *parse)
 {
 	struct redis_side *side = parse->side;
+	enum protocol_step step = redis_take_value(parse, side->arguments);
 
-	if (side->arguments)
-		redis_word_append(side, parse->run->bytes, parse->run->length);
-	if (!redis_take_value(parse))
-		return STEP_BROKEN;
-	if (side->left)
-		return STEP_MORE;
-	side->pending--;
+	if (step != STEP_ONWARD)
+		return step;
 	if (side->note == '!' && side->arguments && side->kind == ANSWER_CERTAIN)
 		note_error(parse, side->words[0], side->word_bytes[0]);
 	else if (side->kind == ANSWER_UNDECIDED)

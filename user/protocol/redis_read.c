@@ -51,7 +51,8 @@ void redis_message_clear(struct redis_side *side, enum place place)
 	side->place = (uint8_t)place;
 }
 
-void redis_word_append(struct redis_side *side, const uint8_t *bytes, uint64_t length)
+/* Keep the next bytes of a value that is a word; NULL: they were not captured. */
+static void word_append(struct redis_side *side, const uint8_t *bytes, uint64_t length)
 {
 	uint64_t text = side->left > 2 ? side->left - 2 : 0; /* the CRLF is not part of it */
 	size_t which = side->arguments - 1u, room;
@@ -71,16 +72,23 @@ void redis_word_append(struct redis_side *side, const uint8_t *bytes, uint64_t l
 	}
 }
 
-bool redis_take_value(struct redis_parse *parse)
+enum protocol_step redis_take_value(struct redis_parse *parse, bool is_word)
 {
 	struct redis_side *side = parse->side;
 	struct protocol_run *run = parse->run;
 	uint64_t taken = side->left < run->length ? side->left : run->length;
 	uint8_t last = run->bytes && taken ? run->bytes[taken - 1] : '\n';
 
+	if (is_word)
+		word_append(side, run->bytes, run->length);
 	redis_take(run, taken);
 	side->left -= taken;
 	if (side->kind == ANSWER_CERTAIN)
 		parse->message->body_bytes += taken;
-	return side->left || last == '\n';
+	if (side->left)
+		return STEP_MORE;
+	if (last != '\n')
+		return STEP_BROKEN;
+	side->pending--;
+	return STEP_ONWARD;
 }

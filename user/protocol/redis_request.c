@@ -144,14 +144,10 @@ enum protocol_step redis_in_argument_length(struct redis_parse *parse)
 enum protocol_step redis_in_argument(struct redis_parse *parse)
 {
 	struct redis_side *side = parse->side;
+	enum protocol_step step = redis_take_value(parse, !side->has_head);
 
-	if (!side->has_head)
-		redis_word_append(side, parse->run->bytes, parse->run->length);
-	if (!redis_take_value(parse))
-		return STEP_BROKEN;
-	if (side->left)
-		return STEP_MORE;
-	side->pending--;
+	if (step != STEP_ONWARD)
+		return step;
 	if (!side->has_head && (side->is_word_unseen || take_word(parse))) {
 		if (side->pending)
 			side->place = IN_ARGUMENT_LENGTH;

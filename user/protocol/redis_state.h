@@ -105,11 +105,9 @@ bool redis_take_line(struct redis_parse *parse);
 /* The number after the line's type. Returns false when it is none. */
 bool redis_line_number(const struct redis_side *side, int64_t *ret_number);
 
-/* Keep the next bytes of a value that is a word; NULL: they were not captured. */
-void redis_word_append(struct redis_side *side, const uint8_t *bytes, uint64_t length);
-
-/* Take bytes of a value. Returns false when its end, which is to be CRLF, is not what it must be. */
-bool redis_take_value(struct redis_parse *parse);
+/* Take bytes of a value, and keep them if it is a word. Returns STEP_ONWARD when it is whole, and no longer pending;
+ * STEP_MORE; or STEP_BROKEN when its end, which is to be CRLF, is not what it must be. */
+enum protocol_step redis_take_value(struct redis_parse *parse, bool is_word);
 
 /* One step at the place where the side is; the request's and the answer's places. */
 enum protocol_step redis_request_start(struct redis_parse *parse);
