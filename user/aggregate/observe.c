@@ -21,6 +21,17 @@ struct request_row {
 	struct request_metrics by_role[ROLE_COUNT];
 };
 
+#define DB_METRICS                                                                   \
+	{                                                                            \
+		[ROLE_SERVER] = { METRIC_DB_SERVER_OPERATION_DURATION, METRIC_COUNT, \
+				  METRIC_COUNT },                                    \
+		[ROLE_CLIENT] = {                                                    \
+			METRIC_DB_CLIENT_OPERATION_DURATION,                         \
+			METRIC_COUNT,                                                \
+			METRIC_COUNT                                                 \
+		}                                                                    \
+	}
+
 static const struct request_row request_rows[] = {
 	{ "http",
 	  { [ROLE_SERVER] = { METRIC_HTTP_SERVER_REQUEST_DURATION,
@@ -29,9 +40,8 @@ static const struct request_row request_rows[] = {
 	    [ROLE_CLIENT] = { METRIC_HTTP_CLIENT_REQUEST_DURATION,
 			      METRIC_HTTP_CLIENT_REQUEST_BODY_SIZE,
 			      METRIC_HTTP_CLIENT_RESPONSE_BODY_SIZE } } },
-	{ "redis",
-	  { [ROLE_SERVER] = { METRIC_DB_SERVER_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT },
-	    [ROLE_CLIENT] = { METRIC_DB_CLIENT_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT } } },
+	{ "redis", DB_METRICS },
+	{ "memcached", DB_METRICS },
 };
 
 /* What a request's labels can say: its attributes, then what every request has. */
@@ -306,6 +316,17 @@ static void observe_one(struct observed *observed, enum metric metric, struct se
 		(void)series_observe(store, metric, values, owner, value); /* counted there */
 }
 
+static void add_reads(struct observer *observer, const struct request *request, const char *result,
+		      uint32_t count)
+{
+	const char *system = request->attributes[ATTRIBUTE_DB_SYSTEM_NAME];
+	label_values values = { request->process->service, observe_role_name(request->role), system,
+				result };
+
+	if (count)
+		(void)series_add(observer->store, METRIC_DB_READS, values, 0, count);
+}
+
 static void on_request(void *context, const struct request *request)
 {
 	const struct request_metrics *metrics = request_metrics_find(request);
@@ -327,6 +348,8 @@ static void on_request(void *context, const struct request *request)
 		    memory ? &memory->process_duration : NULL, request->process->tgid, duration_ns);
 	if (!metrics)
 		return;
+	add_reads(observed.observer, request, "hit", request->read_hits);
+	add_reads(observed.observer, request, "miss", request->reads - request->read_hits);
 	observe_one(&observed, metrics->duration, memory ? &memory->duration : NULL, 0,
 		    duration_ns);
 	observe_one(&observed, metrics->request_size, memory ? &memory->request_size : NULL, 0,

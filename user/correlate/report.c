@@ -58,6 +58,8 @@ static void send_request(struct engine *engine, struct connection *connection,
 		.tuple = &connection->ref.tuple,
 		.request_body_bytes = sides[SIDE_REQUEST].body_bytes,
 		.response_body_bytes = sides[SIDE_RESPONSE].body_bytes,
+		.reads = exchange->failure == PARSE_OK ? exchange->facts.reads : 0,
+		.read_hits = exchange->facts.read_hits,
 		.role = connection->role,
 		.is_partial = exchange->failure == PARSE_PARTIAL || exchange->failure == PARSE_LOST,
 	};

@@ -40,7 +40,7 @@ enum attribute {
 	X(PARTIAL, "partial", "began before sonde did")                                          \
 	X(LOST, "lost", "an event of it was lost on the way")                                    \
 	X(UNMATCHED_RESPONSE, "unmatched_response", "an answer without a request")               \
-	X(ONE_WAY, "one_way", "a request that gets no answer: CLIENT REPLY OFF")                 \
+	X(ONE_WAY, "one_way", "a request that gets no answer: CLIENT REPLY OFF, noreply")        \
 	X(PUSH, "push", "a message of the server that answers nothing: to subscribers")          \
 	X(FEED, "feed", "the connection carries no requests from now on: MONITOR, replication")
 

@@ -53,6 +53,7 @@ struct message {
 	bool is_interim;   /* another answer to the same request follows */
 	bool opens_tunnel; /* what follows is not this protocol */
 	bool is_one_way;   /* a request that is not answered; known by its end */
+	bool is_quiet;	   /* a request that silence may answer: STEP_SILENT; known by its head */
 };
 
 #define FACTS_TEXT_MAX 264
@@ -65,6 +66,8 @@ struct exchange_facts {
 		*attributes[ATTRIBUTE_COUNT]; /* static, or in `text`; HTTP_ROUTE is the caller's */
 	uint32_t outcomes;	   /* odd things about it: bits 1 << enum parse_outcome */
 	uint32_t note;		   /* the protocol's own */
+	uint32_t reads;		   /* keys that a database looked up, as far as that is known */
+	uint32_t read_hits;	   /* of those, found */
 	char text[FACTS_TEXT_MAX]; /* the protocol's own */
 };
 
@@ -79,6 +82,8 @@ enum protocol_step {
 	STEP_BROKEN,   /* it is, but breaks its rules: the position is lost */
 	STEP_LOST, /* bytes that say where messages begin were not captured: the position is lost */
 	STEP_PUSH, /* a message that was not begun and answers nothing ended */
+	STEP_SILENT, /* silence was the answer to the oldest request, which is_quiet: what comes next, and is not
+			begun yet, answers a later one */
 	STEP_COUNT,
 };
 
@@ -121,5 +126,6 @@ extern const size_t protocol_table_length;
 
 extern const struct protocol protocol_http1;
 extern const struct protocol protocol_redis;
+extern const struct protocol protocol_memcached;
 
 #endif

@@ -3,6 +3,7 @@
 #include "protocol/protocol.h"
 
 const struct protocol *const protocol_table[] = {
+	&protocol_memcached, /* its commands look like methods of HTTP in lower case */
 	&protocol_http1,
 	&protocol_redis,
 };
