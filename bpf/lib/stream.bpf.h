@@ -3,6 +3,7 @@
 #ifndef SONDE_STREAM_BPF_H
 #define SONDE_STREAM_BPF_H
 
+#include "lib/memcached.bpf.h"
 #include "lib/turn_event.bpf.h"
 
 /* Redis: lines looked through for a value's length (SET with options has 8 at most before its value), digits of it
@@ -50,6 +51,10 @@ __noinline __u64 stream_find_value(__u32 captured, __u32 left)
 
 	if (!scratch)
 		return 0;
+	if (memcached_is_binary(scratch, 0))
+		return memcached_find_packet_value(scratch, captured, left);
+	if (memcached_length_word(scratch_word(scratch, 0)))
+		return memcached_find_line_value(captured, left);
 	scratch->stream.walk_at = 0;
 	for (__u32 i = 0; i < WALK_LINES_MAX; i++) {
 		__u8 type = walk_byte(scratch, scratch->stream.walk_at);

@@ -186,13 +186,14 @@ static __always_inline __u32 turn_capture(struct turn_scratch *scratch, struct c
 	return captured;
 }
 
-/* Redis has pipelines longer than anybody else's, in its first turn too: its first byte is enough to go ahead of user
- * space. */
+/* Redis and memcached have pipelines longer than anybody else's, in their first turn too: its first bytes are enough to
+ * go ahead of user space. */
 static __always_inline bool turn_begins_stream(const struct turn_scratch *scratch,
 					       const struct conn_state *conn, __u32 captured)
 {
-	return conn->mode == MODE_SNIFF && conn->turn.calls == 1 && captured &&
-	       scratch->call.bytes[0] == '*';
+	if (conn->mode != MODE_SNIFF || conn->turn.calls != 1 || !captured)
+		return false;
+	return scratch->call.bytes[0] == '*' || memcached_begins(scratch, captured);
 }
 
 static __always_inline void turn_move_stream(struct turn_scratch *scratch, struct conn_state *conn,

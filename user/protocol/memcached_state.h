@@ -76,11 +76,12 @@ static inline void memcached_take(struct protocol_run *run, uint64_t count)
 	run->length -= count;
 }
 
-/* Whether an answer that carries this opaque may be the one to the request in hand, as far as that says. */
+/* Whether an answer carries the opaque of the request in hand, or none as that does. */
 static inline bool memcached_opaque_fits(const struct memcached_side *side, uint32_t note)
 {
-	return !side->has_opaque || !(note & NOTE_OPAQUE) ||
-	       (uint16_t)side->opaque == note >> NOTE_OPAQUE_SHIFT;
+	if (!side->has_opaque || !(note & NOTE_OPAQUE))
+		return side->has_opaque == ((note & NOTE_OPAQUE) != 0);
+	return (uint16_t)side->opaque == note >> NOTE_OPAQUE_SHIFT;
 }
 
 /* The request's head is known: fill the facts. */

@@ -7,6 +7,7 @@
 
 #define KEY_MAX 250
 #define WORDS_MAX 250
+#define ANSWERS_WITH_FLAGS (ANSWER_HD | ANSWER_VA | ANSWER_NS | ANSWER_EX | ANSWER_NF)
 #define WORD_BYTES_MAX 4096u /* counted */
 
 /* Numbers as strtol of the server takes them, but without sign. Returns UINT64_MAX when it is none. */
@@ -129,14 +130,12 @@ static void take_answer_name(struct memcached_side *side)
 
 static void answer_word_ends(struct memcached_side *side)
 {
-	const uint32_t with_flags = ANSWER_HD | ANSWER_VA | ANSWER_NS | ANSWER_EX | ANSWER_NF;
-
 	if (side->words == 0)
 		take_answer_name(side);
 	else if ((side->answer == ANSWER_VALUE && side->words == 3) ||
 		 (side->answer == ANSWER_VA && side->words == 1))
 		side->length = word_number(side, INT32_MAX);
-	else if (side->answer & with_flags && side->word[0] == 'O')
+	else if (side->answer & ANSWERS_WITH_FLAGS && side->word[0] == 'O')
 		keep_opaque(side);
 }
 
@@ -259,7 +258,8 @@ bool memcached_text_fits(const struct memcached_parse *parse)
 		answers = command->loud;
 	if (answers && !(answers & parse->side->answer))
 		return false;
-	return memcached_opaque_fits(parse->side, note);
+	return !command || !(parse->side->answer & ANSWERS_WITH_FLAGS) ||
+	       memcached_opaque_fits(parse->side, note);
 }
 
 enum protocol_step memcached_text_head(struct memcached_parse *parse)

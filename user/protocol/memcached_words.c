@@ -33,7 +33,7 @@ static const struct memcached_command commands[] = {
 	{ "lru", SHAPE_LINE, 0, 0, 0 },
 	{ "lru_crawler", SHAPE_LINE, 0, 0, 0 },
 	{ "ma", SHAPE_META, 0, METAS, METAS & ~(uint32_t)(ANSWER_HD | ANSWER_VA) },
-	{ "md", SHAPE_META, 0, METAS, METAS & ~(uint32_t)(ANSWER_HD | ANSWER_NF) },
+	{ "md", SHAPE_META, 0, METAS, METAS & ~(uint32_t)ANSWER_HD },
 	{ "me", SHAPE_META, 0, ANSWER_ME | ANSWER_EN | ANSWER_ERROR, 0 },
 	{ "mg", SHAPE_META, 1, METAS, METAS & ~(uint32_t)ANSWER_EN },
 	{ "misbehave", SHAPE_LINE, 0, 0, 0 },

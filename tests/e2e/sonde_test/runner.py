@@ -3,6 +3,7 @@
 
 import ctypes
 import functools
+import importlib.util
 import json
 import subprocess
 import os
@@ -15,6 +16,7 @@ import traceback
 
 from . import namespaces
 from .agent import LOST, Agent, balance
+from .memcached import Memcached
 from .namespaces import Namespaces, works
 from .nginx import Nginx
 from .process import Process, children, command_of, wait_until
@@ -41,6 +43,10 @@ def test(needs=(), guest=False, exact=True):
 
 def tool(name):
     return shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
+
+
+def _has_module(name):
+    return importlib.util.find_spec(name) is not None
 
 
 def _has_netns():
@@ -70,6 +76,8 @@ NEEDS = {
             _has_device(["ip", "tuntap", "add", "dev", "ta", "mode", "tun"]), "no tun device"),
     "netem": (lambda: _has_device(["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "20ms"]),
               "this kernel has no netem"),
+    "pymemcache": (lambda: _has_module("pymemcache"), "python3-pymemcache is not installed"),
+    "pymysql": (lambda: _has_module("pymysql"), "python3-pymysql is not installed"),
 }
 
 
@@ -123,6 +131,11 @@ class Context:
 
     def redis(self, **keywords):
         server = Redis(self.directory, patience=self.patience, **keywords)
+        self.closers.append(server.stop)
+        return server
+
+    def memcached(self, **keywords):
+        server = Memcached(self.directory, patience=self.patience, **keywords)
         self.closers.append(server.stop)
         return server
 
