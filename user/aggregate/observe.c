@@ -21,6 +21,10 @@ struct request_row {
 	struct request_metrics by_role[ROLE_COUNT];
 };
 
+#define DB_METRICS                                                                                 \
+	{ [ROLE_SERVER] = { METRIC_DB_SERVER_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT },     \
+	  [ROLE_CLIENT] = { METRIC_DB_CLIENT_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT } }
+
 static const struct request_row request_rows[] = {
 	{ "http",
 	  { [ROLE_SERVER] = { METRIC_HTTP_SERVER_REQUEST_DURATION,
@@ -29,9 +33,8 @@ static const struct request_row request_rows[] = {
 	    [ROLE_CLIENT] = { METRIC_HTTP_CLIENT_REQUEST_DURATION,
 			      METRIC_HTTP_CLIENT_REQUEST_BODY_SIZE,
 			      METRIC_HTTP_CLIENT_RESPONSE_BODY_SIZE } } },
-	{ "redis",
-	  { [ROLE_SERVER] = { METRIC_DB_SERVER_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT },
-	    [ROLE_CLIENT] = { METRIC_DB_CLIENT_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT } } },
+	{ "redis", DB_METRICS },
+	{ "postgresql", DB_METRICS },
 };
 
 /* What a request's labels can say: its attributes, then what every request has. */

@@ -5,6 +5,7 @@
 const struct protocol *const protocol_table[] = {
 	&protocol_http1,
 	&protocol_redis,
+	&protocol_postgresql,
 };
 
 const size_t protocol_table_length = sizeof(protocol_table) / sizeof(protocol_table[0]);
