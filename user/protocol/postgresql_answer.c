@@ -158,6 +158,14 @@ static enum protocol_step end_if_execute(struct pg_parse *parse)
 	return end_answer(parse, PG_AT_START);
 }
 
+/* An Execute that Sync followed is over when the transaction is, which may fail as well. Where more than that is under way, nobody
+ * knows which one is the last before the Sync. */
+static bool is_to_be_committed(const struct pg_parse *parse)
+{
+	return parse->state->waiting == 1 &&
+	       !pg_is_until(parse->state->sides[SIDE_REQUEST].batch, pg_batch(parse->facts));
+}
+
 /* The tag names what was done also where the statement was not seen. */
 static enum protocol_step command_complete(struct pg_parse *parse)
 {
@@ -169,7 +177,7 @@ static enum protocol_step command_complete(struct pg_parse *parse)
 	if (facts->note & PG_NOTE_COMPLETED)
 		facts->outcomes |= 1u << PARSE_SEVERAL_STATEMENTS;
 	facts->note |= PG_NOTE_COMPLETED;
-	return end_if_execute(parse);
+	return is_to_be_committed(parse) ? STEP_ONWARD : end_if_execute(parse);
 }
 
 static void fail(struct exchange_facts *facts, const char *type)
@@ -262,8 +270,9 @@ enum protocol_step pg_settle(struct pg_parse *parse)
 		return STEP_BEGIN;
 	}
 	if (is_due(parse) && note & PG_NOTE_COMPLETE)
-		return pg_kind(parse->facts) == PG_EXECUTE ? end_unanswered(parse) :
-							     end_answer(parse, PG_IN_SETTLE);
+		return pg_kind(parse->facts) == PG_EXECUTE && !(note & PG_NOTE_COMPLETED) ?
+			       end_unanswered(parse) :
+			       end_answer(parse, PG_IN_SETTLE);
 	if (!pg_is_until(asking->batch, side->batch))
 		side->batch++;
 	parse->state->has_batch_failed = false;
