@@ -37,9 +37,9 @@ struct bpf_settings {
 
 /* What the kernel ships of a connection. User space decides after the first bytes. */
 enum conn_mode {
-	MODE_SNIFF =
-		0, /* as MODE_MESSAGES until user space decides; a turn that begins as those of Redis
-			   or memcached do makes it MODE_STREAM at once: it may be a pipeline */
+	MODE_SNIFF = 0, /* as MODE_MESSAGES until user space decides; a turn that begins as Redis,
+			   memcached or PostgreSQL do makes it MODE_STREAM at once: what comes next may be over
+			   before user space can decide */
 	MODE_MESSAGES = 1, /* the first bytes of every turn */
 	MODE_LENGTHS = 2,  /* nothing; turns and bytes are still counted */
 	MODE_STREAM = 3,   /* every call, up to STREAM_EVENTS_MAX; long values are left out */

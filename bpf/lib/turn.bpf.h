@@ -186,14 +186,28 @@ static __always_inline __u32 turn_capture(struct turn_scratch *scratch, struct c
 	return captured;
 }
 
-/* Redis and memcached have pipelines longer than anybody else's, in their first turn too: its first bytes are enough to
- * go ahead of user space. */
+/* What PostgreSQL's start-up packets have for a version, as they are in memory: 3.0, and the codes that ask for encryption. */
+#define PG_VERSION_3 0x00000300
+#define PG_ASK_SSL 0x2f16d204
+#define PG_ASK_GSS 0x3016d204
+
+static __always_inline bool turn_begins_postgresql(const struct turn_scratch *scratch)
+{
+	__u32 code = *(__u32 *)&scratch->call.bytes[4];
+
+	return !scratch->call.bytes[0] && !scratch->call.bytes[1] &&
+	       (code == PG_VERSION_3 || code == PG_ASK_SSL || code == PG_ASK_GSS);
+}
+
+/* Go ahead of user space where its word would come too late: Redis and memcached have pipelines longer than anybody else's, in
+ * their first turn too, and a PostgreSQL client has its first answer before user space has read the start-up packet. */
 static __always_inline bool turn_begins_stream(const struct turn_scratch *scratch,
 					       const struct conn_state *conn, __u32 captured)
 {
 	if (conn->mode != MODE_SNIFF || conn->turn.calls != 1 || !captured)
 		return false;
-	return scratch->call.bytes[0] == '*' || memcached_begins(scratch, captured);
+	return scratch->call.bytes[0] == '*' || memcached_begins(scratch, captured) ||
+	       (captured >= 8 && turn_begins_postgresql(scratch));
 }
 
 static __always_inline void turn_move_stream(struct turn_scratch *scratch, struct conn_state *conn,

@@ -130,6 +130,10 @@ void both_ways(const struct protocol *protocol, const uint8_t *data, size_t size
 		data += 2 + length;
 		size -= 2 + length;
 	}
+	if (protocol->release) {
+		protocol->release(whole.state);
+		protocol->release(bytewise.state);
+	}
 	if (strcmp(whole.transcript, bytewise.transcript) != 0)
 		abort();
 }

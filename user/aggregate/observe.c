@@ -21,16 +21,9 @@ struct request_row {
 	struct request_metrics by_role[ROLE_COUNT];
 };
 
-#define DB_METRICS                                                                   \
-	{                                                                            \
-		[ROLE_SERVER] = { METRIC_DB_SERVER_OPERATION_DURATION, METRIC_COUNT, \
-				  METRIC_COUNT },                                    \
-		[ROLE_CLIENT] = {                                                    \
-			METRIC_DB_CLIENT_OPERATION_DURATION,                         \
-			METRIC_COUNT,                                                \
-			METRIC_COUNT                                                 \
-		}                                                                    \
-	}
+#define DB_METRICS                                                                                 \
+	{ [ROLE_SERVER] = { METRIC_DB_SERVER_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT },     \
+	  [ROLE_CLIENT] = { METRIC_DB_CLIENT_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT } }
 
 static const struct request_row request_rows[] = {
 	{ "http",
@@ -42,6 +35,7 @@ static const struct request_row request_rows[] = {
 			      METRIC_HTTP_CLIENT_RESPONSE_BODY_SIZE } } },
 	{ "redis", DB_METRICS },
 	{ "memcached", DB_METRICS },
+	{ "postgresql", DB_METRICS },
 };
 
 /* What a request's labels can say: its attributes, then what every request has. */

@@ -320,7 +320,7 @@ static void forget_protocol(struct engine *engine, struct connection *connection
 	while (connection->oldest)
 		exchange_retire(engine, connection);
 	incoming_end(engine, connection);
-	memset(connection->state, 0, connection->protocol->state_bytes);
+	connection_clear_state(connection);
 	connection->protocol = NULL;
 	connection->sync = SYNC_START;
 	connection_set_mode(engine, connection, MODE_SNIFF);

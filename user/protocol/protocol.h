@@ -62,12 +62,13 @@ struct message {
  * does not move. */
 struct exchange_facts {
 	struct message sides[SIDE_COUNT];
-	const char
-		*attributes[ATTRIBUTE_COUNT]; /* static, or in `text`; HTTP_ROUTE is the caller's */
+	const char *attributes
+		[ATTRIBUTE_COUNT]; /* static, or in `text`; HTTP_ROUTE is the caller's, which also bounds DB_COLLECTION_NAME */
 	uint32_t outcomes;	   /* odd things about it: bits 1 << enum parse_outcome */
 	uint32_t note;		   /* the protocol's own */
 	uint32_t reads;		   /* keys that a database looked up, as far as that is known */
 	uint32_t read_hits;	   /* of those, found */
+	bool is_preparation;	   /* no request by itself: reported only when it failed */
 	char text[FACTS_TEXT_MAX]; /* the protocol's own */
 };
 
@@ -114,9 +115,12 @@ struct protocol {
 	/* Returns STEP_END when the message under way is over by that, else STEP_MORE. */
 	enum protocol_step (*boundary)(void *state, enum message_side side,
 				       enum protocol_boundary boundary, uint64_t tail);
+
+	/* Free what the state owns, in whatever condition it is. NULL: it owns nothing. */
+	void (*release)(void *state);
 };
 
-#define PROTOCOL_STATE_MAX 384
+#define PROTOCOL_STATE_MAX 512
 
 /* Paths are kept up to this length; a longer one fills it. */
 #define URL_PATH_MAX 255
@@ -125,6 +129,7 @@ extern const struct protocol *const protocol_table[];
 extern const size_t protocol_table_length;
 
 extern const struct protocol protocol_http1;
+extern const struct protocol protocol_postgresql;
 extern const struct protocol protocol_redis;
 extern const struct protocol protocol_memcached;
 
