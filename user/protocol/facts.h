@@ -45,6 +45,7 @@ enum attribute {
 	X(PUSH, "push", "a message of the server that answers nothing: to subscribers")          \
 	X(FEED, "feed", "the connection carries no requests from now on: MONITOR, replication")  \
 	X(ENCRYPTED, "encrypted", "the connection is encrypted from now on")                     \
+	X(COMPRESSED, "compressed", "what the connection carries is compressed from now on")     \
 	X(STATEMENT_UNKNOWN, "statement_unknown",                                                \
 	  "a statement prepared before sonde began, or forgotten: its table is not known")       \
 	X(SEVERAL_STATEMENTS, "several_statements",                                              \

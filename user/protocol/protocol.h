@@ -132,5 +132,6 @@ extern const struct protocol protocol_http1;
 extern const struct protocol protocol_postgresql;
 extern const struct protocol protocol_redis;
 extern const struct protocol protocol_memcached;
+extern const struct protocol protocol_mysql;
 
 #endif
