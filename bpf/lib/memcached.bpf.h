@@ -8,7 +8,8 @@
 #define MEMCACHED_HEADER_BYTES 24
 #define MEMCACHED_OPCODE_MAX 0x24
 
-/* Looked through for a value's length, over all lines before it: a key has at most 250. */
+/* Looked through for a value's length: lines, and bytes of one, of which a key has 250 at most. */
+#define MEMCACHED_LINES_MAX 8
 #define WALK_BYTES_MAX 320
 
 #define WORD4(a, b, c, d) ((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)
@@ -77,18 +78,30 @@ static __always_inline bool memcached_begins(const struct turn_scratch *scratch,
 	return memcached_length_word(word) > 1;
 }
 
-/* Read a byte of a line. Returns whether the line is over. Kept in the map, see struct stream_progress. */
-static __always_inline bool memcached_walk_byte(struct turn_scratch *scratch)
+/* Global linkage, here and below: see lib/call.bpf.h.
+ *
+ * Read the line that the walk is at for the number of its word `wanted`, and go behind the line. Returns whether it ended. */
+__noinline int memcached_walk_line(__u32 wanted)
 {
-	struct stream_progress *stream = &scratch->stream;
-	__u8 byte = scratch_byte(scratch, stream->walk_at), digit = byte - '0';
+	struct turn_scratch *scratch = turn_scratch_get();
 
-	stream->walk_at++;
-	if (byte == ' ')
-		stream->walk_word++;
-	else if (stream->walk_word == stream->walk_wanted && digit <= 9)
-		stream->walk_number = stream->walk_number * 10 + digit;
-	return byte == '\n';
+	if (!scratch)
+		return 0;
+	scratch->stream.walk_word = 0;
+	scratch->stream.walk_number = 0;
+	for (__u32 i = 0; i < WALK_BYTES_MAX; i++) {
+		__u8 byte = scratch_byte(scratch, scratch->stream.walk_at), digit = byte - '0';
+
+		scratch->stream.walk_at++;
+		if (byte == '\n')
+			return 1;
+		if (byte == ' ')
+			scratch->stream.walk_word++;
+		else if (scratch->stream.walk_word == wanted && digit <= 9)
+			scratch->stream.walk_number = scratch->stream.walk_number * 10 + digit;
+		barrier(); /* see struct stream_progress */
+	}
+	return 0;
 }
 
 /* A value is left out when nothing follows it in the call and it is at least so long, or when it fills an event. Returns it as
@@ -102,32 +115,23 @@ static __always_inline __u64 stream_value_at(__u32 at, __u32 length, __u32 captu
 	return (__u64)at << 32 | length;
 }
 
-/* Global linkage: see lib/call.bpf.h. As stream_find_value. */
+/* As stream_find_value. */
 __noinline __u64 memcached_find_line_value(__u32 captured, __u32 left)
 {
 	struct turn_scratch *scratch = turn_scratch_get();
+	__u32 wanted;
 	__u64 value;
 
 	if (!scratch)
 		return 0;
 	scratch->stream.walk_at = 0;
-	scratch->stream.walk_wanted = 0;
-	for (__u32 i = 0; i < WALK_BYTES_MAX; i++) {
-		barrier();
-		if (!scratch->stream.walk_wanted) {
-			scratch->stream.walk_wanted = memcached_length_word(
-				scratch_word(scratch, scratch->stream.walk_at));
-			scratch->stream.walk_word = 0;
-			scratch->stream.walk_number = 0;
-			if (!scratch->stream.walk_wanted)
-				return 0;
-		}
-		if (!memcached_walk_byte(scratch))
-			continue;
+	for (__u32 i = 0; i < MEMCACHED_LINES_MAX; i++) {
+		wanted = memcached_length_word(scratch_word(scratch, scratch->stream.walk_at));
+		if (!wanted || !memcached_walk_line(wanted))
+			return 0;
 		value = stream_value_at(scratch->stream.walk_at, scratch->stream.walk_number + 2,
 					captured, left);
 		scratch->stream.walk_at += scratch->stream.walk_number + 2;
-		scratch->stream.walk_wanted = 0;
 		if (value || scratch->stream.walk_at >= captured)
 			return value;
 	}

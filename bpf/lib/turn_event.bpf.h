@@ -15,8 +15,7 @@ struct stream_progress {
 	__u32 value_left; /* bytes of a value that the next call goes on with */
 	__u32 walk_at;	  /* in the captured bytes */
 	__u32 walk_number;
-	__u32 walk_word;   /* of the line, from 0 */
-	__u32 walk_wanted; /* the word that is a length; 0: not known yet */
+	__u32 walk_word; /* of the line, from 0 */
 };
 
 struct turn_scratch {

@@ -45,7 +45,7 @@ static void take_step(struct parser *parser, enum message_side side, enum protoc
 						    "%d:%d ", side, step);
 	if (step == STEP_HEAD || step == STEP_END)
 		write_facts(parser);
-	if (step == STEP_BEGIN && side == SIDE_REQUEST)
+	if ((step == STEP_BEGIN && side == SIDE_REQUEST) || step == STEP_SILENT)
 		memset(&parser->facts, 0, sizeof(parser->facts));
 	parser->is_over |= step == STEP_BROKEN || step == STEP_NOT_MINE || step == STEP_LOST;
 }

@@ -38,6 +38,11 @@ void memcached_tell_answer(struct memcached_parse *parse, uint32_t hits)
 	parse->message->fault = FAULT_SERVER;
 }
 
+static bool may_begin_line(uint8_t byte)
+{
+	return (byte >= ' ' && byte <= '~') || byte == '\r' || byte == '\n';
+}
+
 static enum protocol_step start(struct memcached_parse *parse)
 {
 	struct memcached_state *state = parse->state;
@@ -48,7 +53,7 @@ static enum protocol_step start(struct memcached_parse *parse)
 		state->is_binary = first == magic;
 		state->has_form = true;
 	}
-	if (state->is_binary ? first != magic : (first > '~' || first < '\n'))
+	if (state->is_binary ? first != magic : !may_begin_line(first))
 		return STEP_NOT_MINE;
 	memset(parse->side, 0, sizeof(*parse->side));
 	parse->side->place = state->is_binary ? MEMCACHED_IN_HEADER : MEMCACHED_IN_LINE;

@@ -16,6 +16,7 @@ import traceback
 
 from . import namespaces
 from .agent import LOST, Agent, balance
+from .mariadb import MariaDB
 from .memcached import Memcached
 from .namespaces import Namespaces, works
 from .nginx import Nginx
@@ -136,6 +137,11 @@ class Context:
 
     def memcached(self, **keywords):
         server = Memcached(self.directory, patience=self.patience, **keywords)
+        self.closers.append(server.stop)
+        return server
+
+    def mariadb(self, **keywords):
+        server = MariaDB(self.directory, patience=self.patience, **keywords)
         self.closers.append(server.stop)
         return server
 
