@@ -62,16 +62,16 @@ static void take_statement(struct mysql_parse *parse, const uint8_t *bytes, size
 {
 	struct mysql_state *state = parse->state;
 
-	if (!state->has_statement) {
-		sql_reader_init(&state->reader, SQL_MYSQL);
-		state->has_statement = true;
-	}
-	while (length && *bytes < '\t') {
+	while (length && !state->has_statement && *bytes < '\t') {
 		bytes++;
 		length--;
 	}
-	if (length)
-		(void)sql_reader_take(&state->reader, bytes, length);
+	if (!length)
+		return;
+	if (!state->has_statement)
+		sql_reader_init(&state->reader, SQL_MYSQL);
+	state->has_statement = true;
+	(void)sql_reader_take(&state->reader, bytes, length);
 }
 
 void mysql_request_body(struct mysql_parse *parse, const uint8_t *bytes, size_t length)

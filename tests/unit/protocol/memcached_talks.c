@@ -27,8 +27,7 @@ static const struct said text[] = {
 	  "ENT_ERROR cannot increment or decrement non-numeric value\r\nME y exp=-1 la="
 	  "0 cas=4 fetch=no cls=1 size=62\r\nMN\r\n" },
 	{ 'Q', 37, "gat 100 a c\r\ngats 100 b\r\ntouch a 10\r\n" },
-	{ 'A', 58,
-	  "VALUE a 0 5\r\nhello\r\nEND\r\nVALUE b 0 2 2\r\nhi\r\nEND\r\nTOUCHED\r\n" },
+	{ 'A', 58, "VALUE a 0 5\r\nhello\r\nEND\r\nVALUE b 0 2 2\r\nhi\r\nEND\r\nTOUCHED\r\n" },
 	{ 'Q', 22, "stats sizes\r\nversion\r\n" },
 	{ 'A', 49, "STAT sizes_status disabled\r\nEND\r\nVERSION 1.6.18\r\n" },
 	{ 'Q', 39, "get a b c a\r\nlru_crawler metadump all\r\n" },
@@ -42,8 +41,7 @@ static const struct said text[] = {
 };
 
 static const struct said binary[] = {
-	{ 'Q', 38,
-	  "\200\1\0\1\10\0\0\0\0\0\0\16\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0ahello" },
+	{ 'Q', 38, "\200\1\0\1\10\0\0\0\0\0\0\16\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0ahello" },
 	{ 'A', 24, "\201\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\5" },
 	{ 'Q', 102,
 	  "\200\11\0\1\0\0\0\0\0\0\0\1\0\0\0\1\0\0\0\0\0\0\0\0a\200\11\0\4\0\0\0\0\0\0"

@@ -13,8 +13,7 @@ static const struct said pymysql[] = {
 	{ 'A', 11, "\7\0\0\2\0\0\0\2\0\0\0" },
 	{ 'Q', 27, "\27\0\0\0\3drop table if exists a" },
 	{ 'A', 11, "\7\0\0\1\0\0\0\2\0\1\0" },
-	{ 'Q', 70,
-	  "B\0\0\0\3create table if not exists a (i int primary key, s varchar(2000))" },
+	{ 'Q', 70, "B\0\0\0\3create table if not exists a (i int primary key, s varchar(2000))" },
 	{ 'A', 11, "\7\0\0\1\0\0\0\2\0\0\0" },
 	{ 'Q', 42, "&\0\0\0\3replace into a values (1,'x'),(2,'y')" },
 	{ 'A', 50, ".\0\0\1\0\2\0\2\0\0\0&Records: 2  Duplicates: 0  Warnings: 0" },
@@ -35,8 +34,7 @@ static const struct said pymysql[] = {
 	  "\242\0\0\1\377(\4#42000You have an error in your SQL syntax; check the manua"
 	  "l that corresponds to your MariaDB server version for the right syntax to us"
 	  "e near 'bogus' at line 1" },
-	{ 'Q', 71,
-	  "C\0\0\0\3insert into a values (100, 'secret'); update a set s='1'; select 1" },
+	{ 'Q', 71, "C\0\0\0\3insert into a values (100, 'secret'); update a set s='1'; select 1" },
 	{ 'A', 119,
 	  "\7\0\0\1\0\1\0\n\0\0\0000\0\0\2\0\3\0*\0\0\0(Rows matched: 3  Changed: 3  Wa"
 	  "rnings: 0\1\0\0\3\1\27\0\0\4\3def\0\0\0\0011\0\14\77\0\1\0\0\0\3\201\0\0\0\0"
@@ -51,8 +49,7 @@ static const struct said pymysql[] = {
 	{ 'A', 21, "\21\0\0\1\373/tmp/mysql/y.csv" },
 	{ 'Q', 16, "\10\0\0\0027\11q\n8\11r\n\0\0\0\3" },
 	{ 'A', 59, "7\0\0\4\0\2\0\2\0\0\0/Records: 2  Deleted: 0  Skipped: 0  Warnings: 0" },
-	{ 'Q', 66,
-	  ">\0\0\0\3create or replace procedure p() begin select 1; select 2; end" },
+	{ 'Q', 66, ">\0\0\0\3create or replace procedure p() begin select 1; select 2; end" },
 	{ 'A', 11, "\7\0\0\1\0\0\0\2\0\0\0" },
 	{ 'Q', 13, "\11\0\0\0\3call p()" },
 	{ 'A', 123,
@@ -191,9 +188,6 @@ static const struct said prepared[] = {
 };
 
 const struct said *const mysql_talks[] = {
-	[MYSQL_PYMYSQL] = pymysql,
-	[MYSQL_CLI] = cli,
-	[MYSQL_REFUSED] = refused,
-	[MYSQL_COMPRESSED] = compressed,
-	[MYSQL_PREPARED] = prepared,
+	[MYSQL_PYMYSQL] = pymysql,	 [MYSQL_CLI] = cli,	      [MYSQL_REFUSED] = refused,
+	[MYSQL_COMPRESSED] = compressed, [MYSQL_PREPARED] = prepared,
 };

@@ -18,12 +18,12 @@ static void expect(const char *text)
 }
 
 static const char *const expected[MEMCACHED_COUNT] = {
-	[MEMCACHED_TEXT] = 
+	[MEMCACHED_TEXT] =
 		"set;one-way;get 2/3;incr=CLIENT_ERROR;other=ERROR;other=ERROR;set=CLIENT_ERROR;set=CLIENT_ERROR;"
 		"other=ERROR;silent mg 0/1;mg 1/1;silent ms;silent md;md;mn;silent ms;ms;ma=CLIENT_ERROR;"
 		"ma=CLIENT_ERROR;me;mn;gat 1/2;gats 1/1;touch;stats;version;get 3/4;lru_crawler;one-way;"
 		"lru_crawler=CLIENT_ERROR;mn;",
-	[MEMCACHED_BINARY] = 
+	[MEMCACHED_BINARY] =
 		"set;get 1/1;silent get 0/1;get 1/1;noop;silent set;add;silent delete;delete;noop;"
 		"incr=CLIENT_ERROR;version;get 0/1;other=ERROR;stats;touch;noop;",
 };

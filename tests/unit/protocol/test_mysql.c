@@ -18,14 +18,13 @@ static void expect(const char *text)
 }
 
 static const char *const expected[MYSQL_COUNT] = {
-	[MYSQL_PYMYSQL] = 
+	[MYSQL_PYMYSQL] =
 		"DROP a;CREATE a;REPLACE a;SELECT a;SELECT a;INSERT a=1062;other=1064;INSERT a+;PING;USE;"
 		"DELETE a;LOAD a;CREATE;CALL;DROP;DROP a;one-way;",
-	[MYSQL_CLI] = 
-		"DROP b;CREATE b;INSERT b;SELECT b;SELECT b;SELECT b=1054;one-way;",
+	[MYSQL_CLI] = "DROP b;CREATE b;INSERT b;SELECT b;SELECT b;SELECT b=1054;one-way;",
 	[MYSQL_REFUSED] = "CONNECT=1045;",
 	[MYSQL_COMPRESSED] = "compressed",
-	[MYSQL_PREPARED] = 
+	[MYSQL_PREPARED] =
 		"CREATE c;INSERT c;SELECT c;UPDATE c;UPDATE c;SELECT c;FETCH;FETCH;one-way;one-way;DELETE c;"
 		"SELECT c=1054;one-way;RESET CONNECTION;DROP c;one-way;",
 };
@@ -82,7 +81,9 @@ static void understands_prefixes(void **state)
 		}
 }
 
-#define COLUMN "\x03\0\0\x02" "def"
+#define COLUMN         \
+	"\x03\0\0\x02" \
+	"def"
 
 static void begin_rows(void)
 {
@@ -129,7 +130,8 @@ static void encrypted_is_left_alone(void **state)
 {
 	(void)state;
 	pairing_begin(&protocol_mysql);
-	PAIRING_SAY(SIDE_RESPONSE, "\x0a\0\0\0\x0a" "8.0.36\0\0\0");
+	PAIRING_SAY(SIDE_RESPONSE, "\x0a\0\0\0\x0a"
+				   "8.0.36\0\0\0");
 	PAIRING_SAY(SIDE_REQUEST, "\x20\0\0\1\x05\x8a\0\0\0\0\0\1\x21\0\0\0\0\0\0\0\0\0\0\0"
 				  "\0\0\0\0\0\0\0\0\0\0\0\0");
 	PAIRING_SAY(SIDE_REQUEST, "\x16\3\1\2\0\1\0");
@@ -142,7 +144,8 @@ static void bounds_error_numbers(void **state)
 {
 	(void)state;
 	pairing_begin(&protocol_mysql);
-	PAIRING_SAY(SIDE_REQUEST, "\7\0\0\0\x03" "CALL p");
+	PAIRING_SAY(SIDE_REQUEST, "\7\0\0\0\x03"
+				  "CALL p");
 	PAIRING_SAY(SIDE_RESPONSE, "\x09\0\0\1\xff\x10\x27#45000");
 	expect("CALL=_OTHER;");
 }
@@ -164,10 +167,18 @@ static void sniffs(void **state)
 {
 	(void)state;
 	assert_int_equal(SNIFF("\x5d\0\0"), SNIFF_MORE);
-	assert_int_equal(SNIFF("\x5d\0\0\0\x0a" "5."), SNIFF_MORE);
-	assert_int_equal(SNIFF("\x5d\0\0\0\x0a" "5.5"), SNIFF_RESPONSE);
-	assert_int_equal(SNIFF("\x5d\0\0\0\x0a" "10.1"), SNIFF_RESPONSE);
-	assert_int_equal(SNIFF("\x5d\0\0\0\x0a" "5x"), SNIFF_NO);
+	assert_int_equal(SNIFF("\x5d\0\0\0\x0a"
+			       "5."),
+			 SNIFF_MORE);
+	assert_int_equal(SNIFF("\x5d\0\0\0\x0a"
+			       "5.5"),
+			 SNIFF_RESPONSE);
+	assert_int_equal(SNIFF("\x5d\0\0\0\x0a"
+			       "10.1"),
+			 SNIFF_RESPONSE);
+	assert_int_equal(SNIFF("\x5d\0\0\0\x0a"
+			       "5x"),
+			 SNIFF_NO);
 	assert_int_equal(SNIFF("\x5d\0\0\1\x0a"), SNIFF_NO);
 	assert_int_equal(SNIFF("\x09\0\0\0\x03select "), SNIFF_REQUEST);
 	assert_int_equal(SNIFF("\x09\0\0\0\x03selec"), SNIFF_MORE);
