@@ -115,8 +115,20 @@ static __always_inline __u64 stream_value_at(__u32 at, __u32 length, __u32 captu
 	return (__u64)at << 32 | length;
 }
 
+/* As stream_find_value, for the first message of the call only. */
+static __always_inline __u64 memcached_find_packet_value(const struct turn_scratch *scratch,
+							 __u32 captured, __u32 left)
+{
+	__u32 named = scratch_byte(scratch, 3) + scratch_byte(scratch, 4);
+	__u32 body = __builtin_bswap32(scratch_word(scratch, 8));
+
+	return body > named ? stream_value_at(MEMCACHED_HEADER_BYTES + named, body - named,
+					      captured, left) :
+			      0;
+}
+
 /* As stream_find_value. */
-__noinline __u64 memcached_find_line_value(__u32 captured, __u32 left)
+__noinline __u64 memcached_find_value(__u32 captured, __u32 left)
 {
 	struct turn_scratch *scratch = turn_scratch_get();
 	__u32 wanted;
@@ -124,6 +136,8 @@ __noinline __u64 memcached_find_line_value(__u32 captured, __u32 left)
 
 	if (!scratch)
 		return 0;
+	if (memcached_is_binary(scratch, 0))
+		return memcached_find_packet_value(scratch, captured, left);
 	scratch->stream.walk_at = 0;
 	for (__u32 i = 0; i < MEMCACHED_LINES_MAX; i++) {
 		wanted = memcached_length_word(scratch_word(scratch, scratch->stream.walk_at));
@@ -136,18 +150,6 @@ __noinline __u64 memcached_find_line_value(__u32 captured, __u32 left)
 			return value;
 	}
 	return 0;
-}
-
-/* As stream_find_value, for the first message of the call only. */
-static __always_inline __u64 memcached_find_packet_value(const struct turn_scratch *scratch,
-							 __u32 captured, __u32 left)
-{
-	__u32 named = scratch_byte(scratch, 3) + scratch_byte(scratch, 4);
-	__u32 body = __builtin_bswap32(scratch_word(scratch, 8));
-
-	return body > named ? stream_value_at(MEMCACHED_HEADER_BYTES + named, body - named,
-					      captured, left) :
-			      0;
 }
 
 #endif

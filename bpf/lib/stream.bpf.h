@@ -51,10 +51,8 @@ __noinline __u64 stream_find_value(__u32 captured, __u32 left)
 
 	if (!scratch)
 		return 0;
-	if (memcached_is_binary(scratch, 0))
-		return memcached_find_packet_value(scratch, captured, left);
-	if (memcached_length_word(scratch_word(scratch, 0)))
-		return memcached_find_line_value(captured, left);
+	if (scratch_byte(scratch, 0) != '*' && scratch_byte(scratch, 0) != '$')
+		return memcached_find_value(captured, left);
 	scratch->stream.walk_at = 0;
 	for (__u32 i = 0; i < WALK_LINES_MAX; i++) {
 		__u8 type = walk_byte(scratch, scratch->stream.walk_at);

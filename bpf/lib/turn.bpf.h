@@ -200,14 +200,22 @@ static __always_inline bool turn_begins_postgresql(const struct turn_scratch *sc
 }
 
 /* Go ahead of user space where its word would come too late: Redis and memcached have pipelines longer than anybody else's, in
- * their first turn too, and a PostgreSQL client has its first answer before user space has read the start-up packet. */
-static __always_inline bool turn_begins_stream(const struct turn_scratch *scratch,
-					       const struct conn_state *conn, __u32 captured)
+ * their first turn too, and a PostgreSQL client has its first answer before user space has read the start-up packet.
+ * Global linkage: see lib/call.bpf.h. */
+__noinline int turn_first_bytes_stream(__u32 captured)
 {
-	if (conn->mode != MODE_SNIFF || conn->turn.calls != 1 || !captured)
-		return false;
+	const struct turn_scratch *scratch = turn_scratch_get();
+
+	if (!scratch || !captured)
+		return 0;
 	return scratch->call.bytes[0] == '*' || memcached_begins(scratch, captured) ||
 	       (captured >= 8 && turn_begins_postgresql(scratch));
+}
+
+static __always_inline bool turn_begins_stream(const struct conn_state *conn, __u32 captured)
+{
+	return conn->mode == MODE_SNIFF && conn->turn.calls == 1 &&
+	       turn_first_bytes_stream(captured);
 }
 
 static __always_inline void turn_move_stream(struct turn_scratch *scratch, struct conn_state *conn,
@@ -238,7 +246,7 @@ static __always_inline void turn_show(struct turn_scratch *scratch, struct conn_
 		captured = turn_capture(scratch, conn, call, want);
 		if (!want || (!captured && flags == TURN_CONTINUED))
 			return;
-		if (turn_begins_stream(scratch, conn, captured))
+		if (turn_begins_stream(conn, captured))
 			conn->mode = MODE_STREAM;
 		else if (!captured)
 			flags |= TURN_NO_BYTES;

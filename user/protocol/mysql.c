@@ -194,6 +194,8 @@ static enum sniff_result sniff_execute(const uint8_t *bytes, size_t length)
 /* The server speaks first. What is older than sonde is recognised by requests of which there is little doubt. */
 static enum sniff_result mysql_sniff(const uint8_t *bytes, size_t length)
 {
+	if (length > 2 && bytes[2]) /* no greeting, and no statement of the usual length */
+		return SNIFF_NO;
 	if (length > 3 && bytes[3]) /* sequence number */
 		return SNIFF_NO;
 	if (length < 5)
