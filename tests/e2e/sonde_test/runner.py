@@ -17,6 +17,7 @@ from . import namespaces
 from .agent import LOST, Agent, balance
 from .namespaces import Namespaces, works
 from .nginx import Nginx
+from .postgresql import Postgres, programs as postgresql_programs
 from .process import Process, children, command_of, wait_until
 from .redis import Redis
 
@@ -70,6 +71,9 @@ NEEDS = {
             _has_device(["ip", "tuntap", "add", "dev", "ta", "mode", "tun"]), "no tun device"),
     "netem": (lambda: _has_device(["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "20ms"]),
               "this kernel has no netem"),
+    "postgresql": (lambda: postgresql_programs() and tool("setpriv"), "postgresql is not installed"),
+    "psycopg": (lambda: works("/usr/bin/python3", "-c", "import psycopg"), "python3-psycopg is not installed"),
+    "psycopg2": (lambda: works("/usr/bin/python3", "-c", "import psycopg2"), "python3-psycopg2 is not installed"),
 }
 
 
@@ -123,6 +127,11 @@ class Context:
 
     def redis(self, **keywords):
         server = Redis(self.directory, patience=self.patience, **keywords)
+        self.closers.append(server.stop)
+        return server
+
+    def postgresql(self, **keywords):
+        server = Postgres(self.directory, patience=self.patience, **keywords)
         self.closers.append(server.stop)
         return server
 
