@@ -2,8 +2,6 @@
 """Runs tests one after the other and prints TAP; whatever a test leaves behind is its failure."""
 
 import ctypes
-import functools
-import json
 import subprocess
 import os
 import shutil
@@ -30,11 +28,10 @@ class Skip(Exception):
     pass
 
 
-def test(needs=(), guest=False, exact=True):
-    """A test; needs: names of checks below; guest: also part of the short run in a guest; exact: it compares counts,
-    which a kernel that preempts BPF programs does not let anybody keep."""
+def test(needs=(), guest=False):
+    """A test; needs: names of checks below; guest: also part of the short run in a guest."""
     def add(function):
-        function.needs, function.in_guest, function.exact = needs, guest, exact
+        function.needs, function.in_guest = needs, guest
         TESTS.append(function)
         return function
     return add
@@ -243,18 +240,8 @@ def reap():
         pass
 
 
-@functools.cache
-def _is_preempting(sonde):
-    """The loader takes perf tracepoints only where the kernel preempts the cheaper programs."""
-    run = subprocess.run([sonde, "check", "--json"], capture_output=True, timeout=60, check=False)
-    signals = json.loads(run.stdout)["signals"]
-    return any(signal["signal"] == "system_calls" and signal["hook"] == "tp" for signal in signals)
-
-
 def _run_one(function, settings):
     """Returns (failures, skip reason)."""
-    if function.exact and _is_preempting(settings.sonde):
-        return [], "this kernel preempts BPF programs and skips others meanwhile: counts are not exact (README, Kernels)"
     for need in function.needs:
         reason = missing(need)
         if reason:

@@ -262,7 +262,7 @@ void script_call(struct script *script, enum turn_dir dir, const char *bytes, si
 		script->captured = 0;
 	}
 	offset = (uint32_t)script->turn.bytes;
-	if (script->mode == MODE_STREAM)
+	if (script->mode >= MODE_STREAM)
 		room = PREFIX_MAX;
 	else
 		room = script->mode != MODE_LENGTHS && script->captured < script->prefix_bytes ?
