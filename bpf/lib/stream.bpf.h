@@ -55,9 +55,14 @@ __noinline __u64 stream_find_value(__u32 captured, __u32 left)
 		return 0;
 	scratch->stream.walk_at = 0;
 	for (__u32 i = 0; i < WALK_LINES_MAX; i++) {
-		int type = stream_walk_line();
-		__u32 at = scratch->stream.walk_at, length;
+		__u32 at, length;
+		int type;
 
+		/* First: after a call in a loop's last place comes its first one, a "back-edge" that 5.10 refuses. */
+		if (scratch->stream.walk_at >= captured)
+			return 0;
+		type = stream_walk_line();
+		at = scratch->stream.walk_at;
 		if ((type != '*' && type != '$') || at >= captured)
 			return 0;
 		if (type == '*')
@@ -66,8 +71,6 @@ __noinline __u64 stream_find_value(__u32 captured, __u32 left)
 		if (length >= (at + length >= left ? VALUE_LEFT_OUT_MIN : PREFIX_MAX))
 			return (__u64)at << 32 | length;
 		scratch->stream.walk_at = at + length;
-		if (scratch->stream.walk_at >= captured)
-			return 0;
 	}
 	return 0;
 }
