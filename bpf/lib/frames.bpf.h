@@ -10,8 +10,9 @@
 #define FRAME_HEADER 5
 #define FRAME_LENGTH_MAX (1u << 30)
 
-/* Messages looked at for one event; what follows goes to the next. */
-#define FRAMES_WALK_MAX 128
+/* Messages looked at at a time, and how often: 256 KiB of a call. */
+#define FRAMES_WALK_MAX 160
+#define FRAMES_PARTS_MAX 64
 
 static __always_inline __u8 walk_byte(const struct turn_scratch *scratch, __u32 at)
 {
@@ -82,15 +83,21 @@ static __always_inline bool frame_walk(struct turn_scratch *scratch, __u32 captu
 		return false;
 	}
 	if (frame_is_row(walk_byte(scratch, at))) {
-		if (!stream->fold_length)
+		if (!stream->fold_length) {
 			stream->fold_at = at;
+			if (!stream->rows)
+				stream->row_type = walk_byte(scratch, at);
+		}
 		stream->fold_length += length + 1;
 	} else if (is_folding) {
 		return false;
 	} else {
 		stream->fold_length = 0;
 	}
-	frames->left = length + 1;
+	if (length < room) /* all of it is here */
+		stream->walk_at = at + length + 1;
+	else
+		frames->left = length + 1;
 	return true;
 }
 
@@ -114,7 +121,6 @@ __noinline int frames_fold(__u32 captured, __u32 want)
 {
 	struct turn_scratch *scratch = turn_scratch_get();
 	struct stream_progress *stream;
-	__u32 length;
 
 	if (!scratch)
 		return 0;
@@ -131,15 +137,19 @@ __noinline int frames_fold(__u32 captured, __u32 want)
 	}
 	if (!stream->frames.is_in_step)
 		stream->walk_at = captured;
-	if (!stream->frames.is_in_step || stream->fold_length < VALUE_LEFT_OUT_MIN) {
+	if (!stream->frames.is_in_step || stream->fold_length < VALUE_LEFT_OUT_MIN)
 		stream->fold_length = 0;
-		return 0;
-	}
-	length = stream->fold_length - 1;
-	for (__u32 i = 0; i < 4; i++)
-		frame_put_byte(scratch, stream->fold_at + 1 + i, (__u8)(length >> (24 - 8 * i)));
-	stream->frames.left = 0;
+	else
+		stream->frames.left = 0;
 	return 0;
+}
+
+/* Write the header of rows of `length` bytes together. */
+static __always_inline void frames_put_header(struct turn_scratch *scratch, __u32 at, __u32 length)
+{
+	frame_put_byte(scratch, at, (__u8)scratch->stream.row_type);
+	for (__u32 i = 0; i < 4; i++)
+		frame_put_byte(scratch, at + 1 + i, (__u8)((length - 1) >> (24 - 8 * i)));
 }
 
 #endif

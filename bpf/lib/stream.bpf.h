@@ -134,26 +134,69 @@ __noinline int stream_send_next(__u32 ring)
 	return 0;
 }
 
+/* Send the rows that were gone over since the newest event, as one. */
+static __always_inline void frames_send_rows(struct turn_scratch *scratch, __u32 ring, __u32 length)
+{
+	frames_put_header(scratch, 0, scratch->stream.rows);
+	scratch->stream.rows = 0;
+	stream_send_part(scratch, ring, FRAME_HEADER, length);
+}
+
+/* What begins with rows is not sent yet: more may follow. Returns whether there is more of the call. */
+static __always_inline bool frames_keep_rows(struct turn_scratch *scratch, __u32 ring, __u32 left,
+					     bool is_last)
+{
+	struct stream_progress *stream = &scratch->stream;
+	__u32 length = stream->fold_length;
+
+	stream->rows += length;
+	stream->parts++;
+	if (length < left) {
+		stream->at += length;
+		if (!is_last)
+			return true;
+		stream->frames.is_in_step = false;
+		frames_send_rows(scratch, ring, stream->rows + left - length);
+		return false;
+	}
+	stream->value_left = length - left;
+	frames_send_rows(scratch, ring, stream->rows - stream->value_left);
+	return false;
+}
+
 /* The same for a call of MODE_FRAMES. */
 __noinline int frames_send_next(__u32 ring)
 {
 	struct turn_scratch *scratch = turn_scratch_get();
 	__u32 left, want, captured, payload, length;
+	struct conn_frames before;
+	bool is_last;
 
 	if (!scratch)
 		return 0;
+	before = scratch->stream.frames;
 	left = (__u32)scratch->call.call.bytes - scratch->stream.at;
 	want = left < PREFIX_MAX ? left : PREFIX_MAX;
 	captured = stream_capture(scratch, want, scratch->stream.at);
+	frames_fold(captured, want);
+	is_last = captured < want || scratch->stream.parts >= FRAMES_PARTS_MAX - 2;
+	if (scratch->stream.fold_length && !scratch->stream.fold_at)
+		return frames_keep_rows(scratch, ring, left, is_last);
+	if (scratch->stream.rows) { /* these first; what was just looked at is looked at again */
+		scratch->stream.frames = before;
+		scratch->stream.parts++;
+		frames_send_rows(scratch, ring, scratch->stream.rows);
+		return 1;
+	}
 	if (want && !captured)
 		scratch->event.turn_flags |= TURN_NO_BYTES;
-	frames_fold(captured, want);
 	payload = length = scratch->stream.walk_at;
 	if (scratch->stream.fold_length) {
 		payload = scratch->stream.fold_at + FRAME_HEADER;
 		length = scratch->stream.fold_at + scratch->stream.fold_length;
+		frames_put_header(scratch, scratch->stream.fold_at, scratch->stream.fold_length);
 	}
-	if (length < left && captured == want && scratch->stream.parts < STREAM_EVENTS_MAX - 1) {
+	if (length < left && !is_last) {
 		stream_send_part(scratch, ring, payload, length);
 		scratch->stream.at += length;
 		scratch->stream.parts++;
@@ -182,12 +225,18 @@ static __always_inline __u32 stream_send(struct turn_scratch *scratch, __u32 rin
 	}
 	if ((scratch->call.call.kind & SHAPE_MASK) != SHAPE_BUFFER)
 		scratch->stream.elements = (__u32)call_load_vector();
+	if (frames) {
+		for (__u32 i = 0; i < FRAMES_PARTS_MAX; i++) {
+			if (!frames_send_next(ring))
+				break;
+		}
+		*frames = scratch->stream.frames;
+		return scratch->stream.value_left;
+	}
 	for (__u32 i = 0; i < STREAM_EVENTS_MAX; i++) {
-		if (!(frames ? frames_send_next(ring) : stream_send_next(ring)))
+		if (!stream_send_next(ring))
 			break;
 	}
-	if (frames)
-		*frames = scratch->stream.frames;
 	return scratch->stream.value_left;
 }
 

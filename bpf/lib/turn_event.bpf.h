@@ -19,6 +19,8 @@ struct stream_progress {
 	__u32 may_begin; /* a message begins with the call, if it looks like it */
 	__u32 fold_at;
 	__u32 fold_length; /* 0: nothing to fold */
+	__u32 row_type;
+	__u32 rows;	   /* bytes of rows not sent yet, up to `at` */
 	struct conn_frames frames;
 };
 
