@@ -20,7 +20,7 @@ struct stream_progress {
 	__u32 fold_at;
 	__u32 fold_length; /* 0: nothing to fold */
 	__u32 row_type;
-	__u32 rows;	   /* bytes of rows not sent yet, up to `at` */
+	__u32 rows; /* bytes of rows not sent yet, up to `at` */
 	struct conn_frames frames;
 };
 

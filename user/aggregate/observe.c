@@ -22,9 +22,16 @@ struct request_row {
 	struct request_metrics by_role[ROLE_COUNT];
 };
 
-#define DB_METRICS                                                                                 \
-	{ [ROLE_SERVER] = { METRIC_DB_SERVER_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT },     \
-	  [ROLE_CLIENT] = { METRIC_DB_CLIENT_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT } }
+#define DB_METRICS                                                                   \
+	{                                                                            \
+		[ROLE_SERVER] = { METRIC_DB_SERVER_OPERATION_DURATION, METRIC_COUNT, \
+				  METRIC_COUNT },                                    \
+		[ROLE_CLIENT] = {                                                    \
+			METRIC_DB_CLIENT_OPERATION_DURATION,                         \
+			METRIC_COUNT,                                                \
+			METRIC_COUNT                                                 \
+		}                                                                    \
+	}
 
 static const struct request_row request_rows[] = {
 	{ "http",

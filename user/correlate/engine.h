@@ -27,7 +27,7 @@ struct engine_feedback {
 struct engine_limits {
 	size_t connections; /* tracked at once; the least recently used is given up when full (counted) */
 	size_t routes_per_service; /* after that http_route is "other" (counted); db_collection_name the same */
-	size_t services;	   /* with a route table of their own */
+	size_t services; /* with a route table of their own */
 };
 
 struct engine *engine_new(const struct engine_limits *limits, struct process_table *processes,

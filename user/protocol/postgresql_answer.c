@@ -252,7 +252,8 @@ enum protocol_step pg_answer_ends(struct pg_parse *parse)
 /* Skipped after an error; or else answers were missed. */
 static enum protocol_step end_unanswered(struct pg_parse *parse)
 {
-	bool has_failed = parse->facts->sides[SIDE_RESPONSE].fault; /* before its Execute was sent */
+	bool has_failed =
+		parse->facts->sides[SIDE_RESPONSE].fault; /* before its Execute was sent */
 
 	if (parse->state->has_batch_failed) {
 		if (!has_failed)
