@@ -53,25 +53,54 @@ static __always_inline bool frame_is_row(__u8 type)
 	return type == 'D' || type == 'd';
 }
 
-/* Go over a message, or a part of one. Returns false where the walk ends. */
-static __always_inline bool frame_walk(struct turn_scratch *scratch, __u32 captured)
+/* A message begins whose length is known. Returns false when the rows before it are to be sent first. */
+static __always_inline bool frame_note(struct turn_scratch *scratch, __u32 at, __u32 length)
 {
 	struct stream_progress *stream = &scratch->stream;
-	struct conn_frames *frames = &stream->frames;
-	__u32 at = stream->walk_at, room = captured - at, length;
-	bool is_folding = stream->fold_length >= VALUE_LEFT_OUT_MIN;
+	__u8 type = walk_byte(scratch, at);
 
-	if (at >= captured)
+	if (frame_is_row(type)) {
+		if (!stream->fold_length) {
+			stream->fold_at = at;
+			if (!stream->rows)
+				stream->row_type = type;
+		}
+		stream->fold_length += length + 1;
+		return true;
+	}
+	if (stream->fold_length >= VALUE_LEFT_OUT_MIN)
 		return false;
+	stream->fold_length = 0;
+	return true;
+}
+
+/* Global linkage, here and below: see lib/call.bpf.h.
+ *
+ * Go over a message, or a part of one. Returns 0 where the walk ends. */
+__noinline int frame_walk(__u32 captured)
+{
+	struct turn_scratch *scratch = turn_scratch_get();
+	struct stream_progress *stream;
+	struct conn_frames *frames;
+	__u32 at, room, length;
+
+	if (!scratch)
+		return 0;
+	stream = &scratch->stream;
+	frames = &stream->frames;
+	at = stream->walk_at;
+	room = captured - at;
+	if (at >= captured)
+		return 0;
 	if (!frames->have && frames->left) {
 		length = frames->left < room ? frames->left : room;
 		frames->left -= length;
 		stream->walk_at = at + length;
-		return true;
+		return 1;
 	}
 	if (frames->have || room < FRAME_HEADER) {
-		if (is_folding)
-			return false;
+		if (stream->fold_length >= VALUE_LEFT_OUT_MIN)
+			return 0;
 		stream->fold_length = 0;
 		frame_take_header_byte(frames, walk_byte(scratch, at));
 		stream->walk_at = at + 1;
@@ -80,25 +109,15 @@ static __always_inline bool frame_walk(struct turn_scratch *scratch, __u32 captu
 	length = frame_length(scratch, at + 1);
 	if (length < 4 || length > FRAME_LENGTH_MAX) {
 		frames->is_in_step = false;
-		return false;
+		return 0;
 	}
-	if (frame_is_row(walk_byte(scratch, at))) {
-		if (!stream->fold_length) {
-			stream->fold_at = at;
-			if (!stream->rows)
-				stream->row_type = walk_byte(scratch, at);
-		}
-		stream->fold_length += length + 1;
-	} else if (is_folding) {
-		return false;
-	} else {
-		stream->fold_length = 0;
-	}
+	if (!frame_note(scratch, at, length))
+		return 0;
 	if (length < room) /* all of it is here */
 		stream->walk_at = at + length + 1;
 	else
 		frames->left = length + 1;
-	return true;
+	return 1;
 }
 
 /* A turn begins with a message, but where both sides speak at once; its length says whether it may be one. */
@@ -113,9 +132,7 @@ static __always_inline void frames_begin(struct turn_scratch *scratch, __u32 cap
 	scratch->stream.frames = (struct conn_frames){ .is_in_step = true };
 }
 
-/* Global linkage: see lib/call.bpf.h.
- *
- * Look through the captured bytes. What is to be sent goes up to walk_at, or up to the header at fold_at, which is that of all rows
+/* Look through the captured bytes. What is to be sent goes up to walk_at, or up to the header at fold_at, which is that of all rows
  * then, when fold_length is not 0. */
 __noinline int frames_fold(__u32 captured, __u32 want)
 {
@@ -132,7 +149,7 @@ __noinline int frames_fold(__u32 captured, __u32 want)
 	if (captured < want)
 		stream->frames.is_in_step = false;
 	for (__u32 i = 0; i < FRAMES_WALK_MAX && stream->frames.is_in_step; i++) {
-		if (!frame_walk(scratch, captured))
+		if (!frame_walk(captured))
 			break;
 	}
 	if (!stream->frames.is_in_step)
