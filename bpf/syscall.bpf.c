@@ -107,8 +107,7 @@ static __always_inline void error_emit(const struct syscall_error_key *key, __u6
 }
 
 /* A connect that failed before a SYN could be sent leaves no trace in the socket's state. */
-static __always_inline void on_connect_error(__u32 tgid, __u32 fd, __u32 error,
-					     const bool is_direct)
+static __always_inline void on_connect_error(__u32 tgid, __u32 fd, __u32 error)
 {
 	struct event_tcp_connect event = {};
 	struct conn_state *conn;
@@ -118,7 +117,7 @@ static __always_inline void on_connect_error(__u32 tgid, __u32 fd, __u32 error,
 	if (error != 101 /* ENETUNREACH */ && error != 113 /* EHOSTUNREACH */ &&
 	    error != 13 /* EACCES */ && error != 1 /* EPERM */ && error != 99 /* EADDRNOTAVAIL */)
 		return;
-	sk = fd_sock(fd, is_direct);
+	sk = fd_sock(compat_task(), fd, false);
 	if (!sk || !sock_is_tcp(sk))
 		return;
 	key = (__u64)sk;
@@ -138,8 +137,8 @@ static __always_inline void on_connect_error(__u32 tgid, __u32 fd, __u32 error,
 	emit_copy(1 + (tgid & settings.shard_mask), &event.header, sizeof(event));
 }
 
-static __always_inline int on_error(__u32 nr, __u32 error, const struct pt_regs *regs,
-				    const bool is_direct)
+/* Of global linkage, see lib/call.bpf.h: its events also take no room on the stack of those who call more. */
+__noinline int on_error(__u32 nr, __u32 error, __u64 arg0)
 {
 	__u32 tgid = (__u32)(bpf_get_current_pid_tgid() >> 32);
 	struct syscall_error_key key = { .tgid = tgid, .nr = (__u16)nr, .error = (__u16)error };
@@ -147,12 +146,11 @@ static __always_inline int on_error(__u32 nr, __u32 error, const struct pt_regs 
 	/* rt_sigreturn leaves -1 as the number and the interrupted call's result: no failure of its own. */
 	if ((nr & ~SYSCALL_X32_BIT) >= SYSCALL_NR_MAX || process_is_ignored(tgid))
 		return 0;
-	if ((nr & SYSCALL_X32_BIT) || compat_is_32bit_call()) {
+	if ((nr & SYSCALL_X32_BIT) || compat_is_32bit_call(compat_task())) {
 		key.nr |= SYSCALL_COMPAT_BIT;
 		process_add(tgid, compat_calls, 1);
 	} else if (nr == __NR_connect) {
-		on_connect_error(tgid, (__u32)REGS_READ(regs, REGS_ARG0, is_direct), error,
-				 is_direct);
+		on_connect_error(tgid, (__u32)arg0, error);
 	}
 	if (error_is_expected(error)) {
 		if (settings.count_expected_errors)
@@ -160,14 +158,15 @@ static __always_inline int on_error(__u32 nr, __u32 error, const struct pt_regs 
 		return 0;
 	}
 	error_count(&key);
-	error_emit(&key, REGS_READ(regs, REGS_ARG0, is_direct));
+	error_emit(&key, arg0);
 	return 0;
 }
 
 /* The descriptor that accept returned leads to a connection that the state hook has seen arrive. */
-static __always_inline int on_accept(__u32 tgid, __u32 fd, const bool is_direct)
+static __always_inline int on_accept(const struct task_struct *task, __u32 tgid, __u32 fd,
+				     const bool is_direct)
 {
-	struct sock *sk = fd_sock(fd, is_direct);
+	struct sock *sk = fd_sock(task, fd, is_direct);
 	struct event_tcp_accept event = {};
 	struct conn_state *conn;
 
@@ -194,6 +193,7 @@ static __always_inline int on_accept(__u32 tgid, __u32 fd, const bool is_direct)
 static __always_inline int on_success(__u32 nr, long ret, const struct pt_regs *regs,
 				      const bool is_direct)
 {
+	const struct task_struct *task;
 	__u32 tgid;
 	__u64 id;
 	struct call call = { .bytes = (__u64)ret };
@@ -201,23 +201,24 @@ static __always_inline int on_success(__u32 nr, long ret, const struct pt_regs *
 	call.kind = call_kinds[nr & (SYSCALL_NR_MAX - 1)];
 	if (!call.kind)
 		return 0;
-	id = bpf_get_current_pid_tgid();
+	task = compat_task();
+	id = compat_task_id(task);
 	tgid = (__u32)(id >> 32);
 	if (process_is_ignored(tgid))
 		return 0;
-	if (compat_is_32bit_call()) { /* other registers, other structs: counted apart */
+	if (compat_is_32bit_call(task)) { /* other registers, other structs: counted apart */
 		process_add(tgid, compat_calls, 1);
 		return 0;
 	}
 	if (call.kind == SHAPE_ACCEPT)
-		return on_accept(tgid, (__u32)ret, is_direct);
+		return on_accept(task, tgid, (__u32)ret, is_direct);
 	if (!ret)
 		return 0;
 	call.args[0] = REGS_READ(regs, REGS_ARG0, is_direct);
 	call.args[1] = REGS_READ(regs, REGS_ARG1, is_direct);
 	call.args[2] = REGS_READ(regs, REGS_ARG2, is_direct);
 	call.args[3] = REGS_READ(regs, REGS_ARG3, is_direct);
-	return on_transfer(&call, id, is_direct);
+	return on_transfer(&call, task, id, is_direct);
 }
 
 static __always_inline int on_exit(__u64 nr, long ret, const struct pt_regs *regs,
@@ -226,7 +227,7 @@ static __always_inline int on_exit(__u64 nr, long ret, const struct pt_regs *reg
 	if (ret < 0) {
 		if (ret < -ERRNO_MAX)
 			return 0;
-		return on_error((__u32)nr, (__u32)-ret, regs, is_direct);
+		return on_error((__u32)nr, (__u32)-ret, REGS_READ(regs, REGS_ARG0, is_direct));
 	}
 	if (nr >= SYSCALL_NR_MAX)
 		return 0;

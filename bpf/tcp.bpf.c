@@ -3,6 +3,7 @@
  * listening sockets. */
 #include "lib/settings.bpf.h"
 
+#include "lib/compat.bpf.h"
 #include "lib/conn.bpf.h"
 #include "lib/listener.bpf.h"
 
@@ -206,33 +207,34 @@ static __always_inline int on_reset_received(const struct sock *sk)
 
 /* Two programs share the tracepoint, because the kernel (since 6.2) skips a program that interrupts itself: what the peer
  * brings about comes in softirqs, which interrupt what the process does. The one that has nothing to do is back at once. */
-static __always_inline bool is_by_peer(int to)
+static __always_inline bool is_softirq(int to)
 {
-	return to == TCP_ESTABLISHED || to == TCP_CLOSE;
+	return compat_has_preempt_count() ? compat_is_softirq() :
+					    to == TCP_ESTABLISHED || to == TCP_CLOSE;
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(state__tp_btf, struct sock *sk, int from, int to)
 {
-	return is_by_peer(to) ? 0 : on_state_change(sk, from, to);
+	return is_softirq(to) ? 0 : on_state_change(sk, from, to);
 }
 
 SEC("raw_tp/inet_sock_set_state")
 int BPF_PROG(state__raw_tp, struct sock *sk, int from, int to)
 {
-	return is_by_peer(to) ? 0 : on_state_change(sk, from, to);
+	return is_softirq(to) ? 0 : on_state_change(sk, from, to);
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(peer__tp_btf, struct sock *sk, int from, int to)
 {
-	return is_by_peer(to) ? on_state_change(sk, from, to) : 0;
+	return is_softirq(to) ? on_state_change(sk, from, to) : 0;
 }
 
 SEC("raw_tp/inet_sock_set_state")
 int BPF_PROG(peer__raw_tp, struct sock *sk, int from, int to)
 {
-	return is_by_peer(to) ? on_state_change(sk, from, to) : 0;
+	return is_softirq(to) ? on_state_change(sk, from, to) : 0;
 }
 
 SEC("tp_btf/tcp_destroy_sock")
@@ -283,44 +285,12 @@ int BPF_PROG(rst_rx__raw_tp, struct sock *sk)
 	return on_reset_received(sk);
 }
 
-/* Perf tracepoints, for kernels that preempt the programs above (probe.bpf.c). */
-
+/* A perf tracepoint, for kernels that preempt the programs above (probe.bpf.c). Only what processes do has one: softirqs
+ * are not preempted, and the kernel skips a perf tracepoint's program that interrupts any other. */
 SEC("tp/sock/inet_sock_set_state")
 int state__tp(struct trace_event_raw_inet_sock_set_state *ctx)
 {
-	if (is_by_peer(ctx->newstate))
+	if (is_softirq(ctx->newstate))
 		return 0;
 	return on_state_change((struct sock *)ctx->skaddr, ctx->oldstate, ctx->newstate);
-}
-
-SEC("tp/sock/inet_sock_set_state")
-int peer__tp(struct trace_event_raw_inet_sock_set_state *ctx)
-{
-	if (!is_by_peer(ctx->newstate))
-		return 0;
-	return on_state_change((struct sock *)ctx->skaddr, ctx->oldstate, ctx->newstate);
-}
-
-SEC("tp/tcp/tcp_destroy_sock")
-int destroy__tp(struct trace_event_raw_tcp_event_sk *ctx)
-{
-	return on_destroy((struct sock *)ctx->skaddr);
-}
-
-SEC("tp/tcp/tcp_retransmit_skb")
-int retrans__tp(struct trace_event_raw_tcp_retransmit_skb *ctx)
-{
-	return on_retransmit(ctx->skaddr);
-}
-
-SEC("tp/tcp/tcp_send_reset")
-int rst_tx__tp(struct trace_event_raw_tcp_send_reset *ctx)
-{
-	return on_reset_sent(ctx->skaddr);
-}
-
-SEC("tp/tcp/tcp_receive_reset")
-int rst_rx__tp(struct trace_event_raw_tcp_event_sk *ctx)
-{
-	return on_reset_received(ctx->skaddr);
 }

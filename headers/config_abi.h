@@ -43,7 +43,18 @@ enum conn_mode {
 	MODE_MESSAGES = 1, /* the first bytes of every turn */
 	MODE_LENGTHS = 2,  /* nothing; turns and bytes are still counted */
 	MODE_STREAM = 3,   /* every call, up to STREAM_EVENTS_MAX; long values are left out */
-	MODE_COUNT = 4,
+	MODE_FRAMES =
+		4, /* the same for PostgreSQL: messages say their type and length, rows are folded
+			      (bpf/lib/frames.bpf.h) */
+	MODE_COUNT = 5,
+};
+
+/* MODE_FRAMES: where in a message the bytes of one direction are. */
+struct conn_frames {
+	__u32 left; /* of the message; while its header is read: the length so far */
+	__u8 have;  /* bytes of the header */
+	__u8 is_in_step;
+	__u16 _pad;
 };
 
 /* Value of conn_by_sock (key: address of struct sock). Reading it while the connection moves is safe when
@@ -54,23 +65,24 @@ struct conn_state {
 	__u64 sampled_ns; /* of the newest TCP_SAMPLE */
 	__u64 bytes_sent; /* already added to the owner's process_state */
 	__u64 bytes_received; /* the same */
+	__u64 exchanges;      /* of the owner's, those not yet added to its process_state */
 	struct conn_tuple tuple;
 	struct turn_summary turn;
 	__u32 turn_no;
 	__u32 captured; /* of the newest turn; at prefix_bytes nothing more is copied */
 	__u32 tgid; /* newest process seen to use it; before accept the one that listens; 0: unknown */
-	__u32 write_seq;    /* tcp_sock.write_seq that the writes seen so far explain */
-	__u32 late_bytes;   /* of a write that has moved them but has not returned yet */
-	__u32 late_turn_no; /* the number kept for that write */
-	__u8 role;	    /* enum conn_role */
-	__u8 flags;	    /* enum conn_flags */
-	__u8 mode;	    /* enum conn_mode */
-	__u8 tcp_state;	    /* TCP_ESTABLISHED … as in the kernel */
-	__u32 ring;	    /* index in rings */
-	__u32 value_left;   /* MODE_STREAM: bytes that this turn goes on with and nobody wants */
-	__u32 _pad;
+	__u32 write_seq;	     /* tcp_sock.write_seq that the writes seen so far explain */
+	__u32 late_bytes;	     /* of a write that has moved them but has not returned yet */
+	__u32 late_turn_no;	     /* the number kept for that write */
+	__u8 role;		     /* enum conn_role */
+	__u8 flags;		     /* enum conn_flags */
+	__u8 mode;		     /* enum conn_mode */
+	__u8 tcp_state;		     /* TCP_ESTABLISHED … as in the kernel */
+	__u32 ring;		     /* index in rings */
+	__u32 value_left[DIR_COUNT]; /* MODE_STREAM, MODE_FRAMES: bytes to come that nobody wants */
+	struct conn_frames frames[DIR_COUNT];
 };
-_Static_assert(sizeof(struct conn_state) == 160, "conn_state is shared");
+_Static_assert(sizeof(struct conn_state) == 184, "conn_state is shared");
 
 /* Bits of process_state.flags. */
 enum process_flags {
@@ -83,7 +95,7 @@ struct process_state {
 	__u64 connects[CONNECT_OUTCOME_COUNT];
 	__u64 accepts;
 	__u64 closes[ROLE_COUNT];
-	__u64 exchanges[ROLE_COUNT]; /* turns from request to answer */
+	__u64 exchanges[ROLE_COUNT]; /* turns from request to answer; its connections keep some back */
 	__u64 bytes_sent;
 	__u64 bytes_received;
 	__u64 retransmits;

@@ -39,7 +39,7 @@ struct event_header {
 	__u64 ktime_ns;
 	__u32 tgid; /* the process, as user space names it; 0: none is known */
 	__u16 kind; /* enum event_kind */
-	__u16 size; /* header and body, bytes; what follows a struct is its payload */
+	__u16 size; /* header and body, bytes; what follows a struct is its payload. A ring's record may be longer */
 };
 _Static_assert(sizeof(struct event_header) == 16, "event_header is ABI");
 

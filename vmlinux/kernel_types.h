@@ -178,18 +178,6 @@ struct trace_event_raw_inet_sock_set_state {
 	int newstate;
 };
 
-struct trace_event_raw_tcp_event_sk {
-	const void *skaddr;
-};
-
-struct trace_event_raw_tcp_retransmit_skb {
-	const void *skaddr;
-};
-
-struct trace_event_raw_tcp_send_reset {
-	const void *skaddr;
-};
-
 struct trace_event_raw_sched_process_exec {
 	__u32 __data_loc_filename; /* offset from the record's start in the lower half */
 };

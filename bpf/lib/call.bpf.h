@@ -55,25 +55,26 @@ static __always_inline bool call_is_peek(const struct call *call)
 	return flags & MSG_PEEK;
 }
 
+/* The verifier checks functions of global linkage once, by themselves, instead of once for each path that leads to
+ * them: without that the loops below multiply beyond a million instructions. Such functions take only numbers on 5.10, so
+ * the call waits in the scratch. */
+
 /* The kernel wrote each message's length beside it. */
-static __always_inline __u64 call_sum_messages(const struct call *call)
+__noinline __u64 call_sum_messages(__u64 messages, __u64 count)
 {
-	const struct user_mmsghdr *messages = (const void *)call->args[1];
+	const struct user_mmsghdr *message = (const void *)messages;
 	__u64 sum = 0;
-	__u32 length;
 
 	for (__u32 i = 0; i < MESSAGES_LOOK_MAX; i++) {
-		if (i >= call->bytes)
+		__u32 length;
+
+		if (i >= count)
 			break;
-		if (!bpf_probe_read_user(&length, sizeof(length), &messages[i].length))
+		if (!bpf_probe_read_user(&length, sizeof(length), &message[i].length))
 			sum += length;
 	}
 	return sum;
 }
-
-/* The verifier checks functions of global linkage once, by themselves, instead of once for each path that leads to
- * them: without that the loops below multiply beyond a million instructions. Such functions take only numbers on 5.10, so
- * the call waits in the scratch. */
 
 /* Load the call's vector into the scratch. Returns its length, at most IOV_LOOK_MAX, 0 when it cannot be read. */
 __noinline int call_load_vector(void)
@@ -101,6 +102,23 @@ __noinline int call_load_vector(void)
 				(const void *)iov))
 		return 0;
 	return (int)count;
+}
+
+/* The first byte that a call moved, -1 when it cannot be read; `where` is the call's second argument. */
+__noinline int call_first_byte(__u64 kind, __u64 where)
+{
+	const struct user_msghdr *message = (const void *)where;
+	__u64 shape = kind & SHAPE_MASK;
+	struct user_iovec first = { .base = where };
+	__u8 byte;
+
+	if (shape == SHAPE_MESSAGE && bpf_probe_read_user(&where, sizeof(where), &message->iov))
+		return -1;
+	if (shape != SHAPE_BUFFER &&
+	    (shape > SHAPE_MESSAGE ||
+	     bpf_probe_read_user(&first, sizeof(first), (const void *)where)))
+		return -1;
+	return bpf_probe_read_user(&byte, sizeof(byte), (const void *)first.base) ? -1 : byte;
 }
 
 static __always_inline __u32 call_copy(struct call_scratch *scratch, __u32 at, __u32 length,
@@ -148,7 +166,7 @@ __noinline int call_capture_vector(__u32 count, __u32 want, __u64 skip)
 }
 
 /* Shift the last up to 8 bytes at [end - length, end) into `tail`. */
-static __always_inline __u64 tail_push(__u64 tail, __u64 end, __u64 length)
+__noinline __u64 tail_push(__u64 tail, __u64 end, __u64 length)
 {
 	__u64 word = 0;
 
@@ -197,6 +215,98 @@ static __always_inline __u32 call_capture_buffer(struct call_scratch *scratch,
 	if (bpf_probe_read_user(scratch->bytes, want, (const void *)call->args[1]))
 		return 0;
 	return want;
+}
+
+/* Where a call's first bytes are, when that is in one or two pieces. */
+struct call_pieces {
+	__u64 first; /* address in the caller's memory */
+	__u64 second;
+	__u64 first_bytes;
+	__u64 second_bytes; /* 0: all are in the first */
+};
+
+/* Read a vector of one or two elements. */
+static __always_inline bool call_read_pair(const struct call *call, struct user_iovec pair[2])
+{
+	const struct user_msghdr *message = (const void *)call->args[1];
+	__u64 iov = call->args[1], count = call->args[2];
+
+	if ((call->kind & SHAPE_MASK) == SHAPE_MESSAGE) {
+		/* iov and iov_length look like an element; the stack is short. */
+		if (bpf_probe_read_user(pair, sizeof(pair[0]), &message->iov))
+			return false;
+		iov = pair[0].base;
+		count = pair[0].length;
+	}
+	if (count == 1) {
+		pair[1] = (struct user_iovec){};
+		return !bpf_probe_read_user(pair, sizeof(pair[0]), (const void *)iov);
+	}
+	return count == 2 && !bpf_probe_read_user(pair, 2 * sizeof(pair[0]), (const void *)iov);
+}
+
+/* Find the pieces that hold the first `want` bytes, and the last 8 of the call. Returns false when they are spread wider or
+ * cannot be read: the scratch is for those. */
+static __always_inline bool call_find_pieces(const struct call *call, __u32 want,
+					     struct call_pieces *ret_pieces)
+{
+	__u32 shape = (__u32)call->kind & SHAPE_MASK;
+	struct user_iovec pair[2];
+
+	*ret_pieces = (struct call_pieces){ .first = call->args[1], .first_bytes = want };
+	if (shape == SHAPE_BUFFER)
+		return true;
+	if (shape > SHAPE_MESSAGE || !call_read_pair(call, pair))
+		return false;
+	ret_pieces->first = pair[0].base;
+	if (pair[0].length >= call->bytes)
+		return true;
+	ret_pieces->first_bytes = pair[0].length;
+	ret_pieces->second = pair[1].base;
+	ret_pieces->second_bytes = want - pair[0].length;
+	return want == call->bytes && want >= 8 && pair[0].length + pair[1].length >= want;
+}
+
+/* Make a number at most `most`, in one register: clang compares one copy and passes on another, which it kept on the stack
+ * ("R2 min value is negative", 5.10). */
+#define BOUND(number, most) asm volatile("if %0 <= %1 goto +1\n%0 = %1" : "+r"(number) : "i"(most))
+
+/* Copy them. The verifier adds up the most that each length can be: a second piece has `second_room` of the room.
+ * Returns how many bytes were copied. */
+static __always_inline __u32 call_copy_pieces(__u8 *to, const struct call_pieces *pieces,
+					      const __u32 room, const __u32 second_room)
+{
+	__u64 first = pieces->first_bytes, second = pieces->second_bytes;
+
+	if (!second) {
+		BOUND(first, room);
+		return bpf_probe_read_user(to, (__u32)first, (const void *)pieces->first) ?
+			       0 :
+			       (__u32)first;
+	}
+	BOUND(first, room - second_room);
+	if (bpf_probe_read_user(to, (__u32)first, (const void *)pieces->first))
+		return 0;
+	to += first;
+	BOUND(second, second_room);
+	if (bpf_probe_read_user(to, (__u32)second, (const void *)pieces->second))
+		return (__u32)first;
+	return (__u32)(first + second);
+}
+
+/* What the last 8 bytes of the direction are after a call; `from` holds its first `captured` bytes. */
+static __always_inline __u64 call_tail_pieces(const struct call *call,
+					      const struct call_pieces *pieces, const __u8 *from,
+					      __u32 captured, const __u32 room, __u64 tail)
+{
+	__u64 at = (__u64)captured - 8;
+
+	if (captured == call->bytes) {
+		barrier_var(at);
+		if (at <= room - 8)
+			return *(const __u64 *)(from + at);
+	}
+	return pieces->second_bytes ? 0 : tail_push(tail, pieces->first + call->bytes, call->bytes);
 }
 
 /* The last 8 of the `captured` bytes in the scratch. */

@@ -12,18 +12,31 @@ static __always_inline bool compat_has_task_btf(void)
 	return bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf);
 }
 
+static __always_inline const struct task_struct *compat_task(void)
+{
+	return compat_has_task_btf() ? bpf_get_current_task_btf() :
+				       (const void *)bpf_get_current_task();
+}
+
+/* Process and thread, as bpf_get_current_pid_tgid gives them. */
+static __always_inline __u64 compat_task_id(const struct task_struct *task)
+{
+	if (compat_has_task_btf())
+		return (__u64)(__u32)task->tgid << 32 | (__u32)task->pid;
+	return bpf_get_current_pid_tgid();
+}
+
 /* The current task's descriptor table. */
-static __always_inline void compat_fd_table(const struct file ***ret_slots, __u32 *ret_max_fds)
+static __always_inline void compat_fd_table(const struct task_struct *task,
+					    const struct file ***ret_slots, __u32 *ret_max_fds)
 {
 	const struct fdtable *fdt;
 
 	if (compat_has_task_btf()) {
-		fdt = bpf_get_current_task_btf()->files->fdt;
+		fdt = task->files->fdt;
 		*ret_max_fds = fdt->max_fds;
 		*ret_slots = (const struct file **)fdt->fd;
 	} else {
-		const struct task_struct *task = (const void *)bpf_get_current_task();
-
 		fdt = BPF_CORE_READ(task, files, fdt);
 		*ret_max_fds = BPF_CORE_READ(fdt, max_fds);
 		*ret_slots = (const struct file **)BPF_CORE_READ(fdt, fd);
@@ -44,18 +57,39 @@ extern void *bpf_rdonly_cast(const void *address, __u32 type_id) __ksym;
 #define COMPAT_CAST(address, type) ((const type *)(address)) /* never followed */
 #endif
 
+/* x86-64's per-CPU __preempt_count, where it is a variable of its own (before 6.2, since 6.15) and BPF may know its address
+ * (CONFIG_KALLSYMS_ALL); then the probe got an answer. As above, only an object that asks for it names it. Softirqs that run, and switched-off ones, count in its second byte (include/linux/preempt.h). */
+#ifdef COMPAT_PREEMPT_COUNT
+extern const int __preempt_count __ksym;
+#define SOFTIRQ_COUNT 0xff00
+static __always_inline bool compat_has_preempt_count(void)
+{
+	return true;
+}
+static __always_inline bool compat_is_softirq(void)
+{
+	return *(const int *)bpf_this_cpu_ptr(&__preempt_count) & SOFTIRQ_COUNT;
+}
+#else
+static __always_inline bool compat_has_preempt_count(void)
+{
+	return false;
+}
+static __always_inline bool compat_is_softirq(void)
+{
+	return false;
+}
+#endif
+
 /* Whether the running system call came in through the 32-bit entry. */
-static __always_inline bool compat_is_32bit_call(void)
+static __always_inline bool compat_is_32bit_call(const struct task_struct *task)
 {
 	unsigned long word;
 
-	if (compat_has_task_btf()) {
-		word = bpf_get_current_task_btf()->thread_info.THREAD_INFO_COMPAT_FIELD;
-	} else {
-		const struct task_struct *task = (const void *)bpf_get_current_task();
-
+	if (compat_has_task_btf())
+		word = task->thread_info.THREAD_INFO_COMPAT_FIELD;
+	else
 		word = BPF_CORE_READ(task, thread_info.THREAD_INFO_COMPAT_FIELD);
-	}
 	return TASK_IS_COMPAT(word);
 }
 

@@ -59,7 +59,7 @@ static __always_inline __u32 sock_write_seq(const struct sock *sk, const bool is
 	return BPF_CORE_READ((const struct tcp_sock *)sk, write_seq);
 }
 
-/* Make the entry of a socket, or make it anew. Not inlined: the value is 160 bytes of stack.
+/* Make the entry of a socket, or make it anew. Not inlined: the value is 168 bytes of stack.
  * Returns 0 or -1 (table full, counted). */
 static __noinline int conn_insert(const struct sock *sk, __u32 tgid, __u32 role_flags_state)
 {
@@ -131,6 +131,20 @@ static __always_inline void conn_read_stats(struct tcp_stats *stats, const struc
 	stats->_pad = 0;
 }
 
+/* Add to the owner's total the exchanges that the connection has kept back, in this order: user space reads processes, then
+ * connections, and may miss some for a moment but counts none twice. */
+static __always_inline void conn_settle(struct conn_state *conn, struct process_state *process)
+{
+	__u64 exchanges = conn->exchanges;
+	__u32 role = conn->role;
+
+	barrier_var(role);
+	if (!exchanges || role >= ROLE_COUNT)
+		return;
+	__sync_fetch_and_add(&process->exchanges[role], exchanges);
+	__sync_fetch_and_add(&conn->exchanges, -exchanges);
+}
+
 /* Add to the owner's totals what moved since the last time. */
 static __always_inline void conn_account(struct conn_state *conn, const struct tcp_stats *stats)
 {
@@ -143,6 +157,7 @@ static __always_inline void conn_account(struct conn_state *conn, const struct t
 	if (stats->bytes_received > conn->bytes_received)
 		__sync_fetch_and_add(&process->bytes_received,
 				     stats->bytes_received - conn->bytes_received);
+	conn_settle(conn, process);
 	conn->bytes_sent = stats->bytes_sent;
 	conn->bytes_received = stats->bytes_received;
 }

@@ -72,6 +72,37 @@ static __always_inline __u64 emit_wake_flags(void *ring, __u32 size, __u64 deliv
 	return BPF_RB_NO_WAKEUP;
 }
 
+/* An event under way that is built where it will be read. */
+struct emission {
+	void *ring;
+	struct event_count *count;
+};
+
+/* Room for an event of a kind, `size` bytes that the compiler knows; the event may fill less of it. NULL: there is none,
+ * which is not counted: emit_copy may still find some, or counts. */
+static __always_inline void *emit_reserve(struct emission *emission, __u32 ring_index, __u32 kind,
+					  const __u64 size)
+{
+	emission->count = bpf_map_lookup_elem(&event_counts, &kind);
+	emission->ring = bpf_map_lookup_elem(&rings, &ring_index);
+	if (!emission->count || !emission->ring)
+		return NULL;
+	return bpf_ringbuf_reserve(emission->ring, size, 0);
+}
+
+static __always_inline void emit_submit(struct emission *emission, void *event, __u32 size)
+{
+	struct event_count *count = emission->count;
+
+	bpf_ringbuf_submit(event, emit_wake_flags(emission->ring, size, count->delivered));
+	__sync_fetch_and_add(&count->delivered, 1);
+}
+
+static __always_inline void emit_discard(void *event)
+{
+	bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
+}
+
 /* Copy a finished event of any length into a ring. */
 static __always_inline void emit_copy(__u32 ring_index, struct event_header *header, __u32 size)
 {

@@ -68,12 +68,13 @@ static __always_inline struct sock *file_sock_cast(const void *address)
 }
 
 /* The struct sock behind a descriptor of the current task, NULL when there is none. */
-static __always_inline struct sock *fd_sock(__u32 fd, const bool is_direct)
+static __always_inline struct sock *fd_sock(const struct task_struct *task, __u32 fd,
+					    const bool is_direct)
 {
 	const struct file *file = NULL, **slots;
 	__u32 max_fds;
 
-	compat_fd_table(&slots, &max_fds);
+	compat_fd_table(task, &slots, &max_fds);
 	if (fd >= max_fds)
 		return NULL;
 	if (COMPAT_HAS_CAST && is_direct) {

@@ -4,6 +4,7 @@
 #ifndef SONDE_TURN_BPF_H
 #define SONDE_TURN_BPF_H
 
+#include "lib/call.bpf.h"
 #include "lib/conn.bpf.h"
 #include "lib/fd.bpf.h"
 #include "lib/stream.bpf.h"
@@ -23,7 +24,31 @@ static __always_inline __u32 turn_pending_write(const struct conn_state *conn,
 				      0; /* beyond: bytes we count but write_seq had already */
 }
 
-static __always_inline void turn_count_exchange(const struct conn_state *conn, __u8 dir, __u32 tgid)
+/* Exchanges of a connection that its owner's table entry, made now if need be, counts at once. Later ones are kept in the
+ * connection: a look-up is a sixth of an event. */
+#define EXCHANGES_AT_ONCE 1
+
+__noinline int process_count_exchanges(__u32 tgid, __u32 role, __u64 count)
+{
+	if (role < ROLE_COUNT)
+		process_add(tgid, exchanges[role], count);
+	return 0;
+}
+
+/* Another process goes on with the connection. */
+static __always_inline void turn_change_owner(struct conn_state *conn, __u32 tgid)
+{
+	__u64 exchanges = conn->exchanges;
+
+	if (exchanges) {
+		process_count_exchanges(conn->tgid, conn->role, exchanges);
+		__sync_fetch_and_add(&conn->exchanges, -exchanges);
+	}
+	process_count_exchanges(tgid, conn->role, 0);
+	conn->tgid = tgid;
+}
+
+static __always_inline void turn_count_exchange(struct conn_state *conn, __u8 dir, __u32 tgid)
 {
 	__u32 role = conn->role;
 
@@ -31,9 +56,10 @@ static __always_inline void turn_count_exchange(const struct conn_state *conn, _
 	    role == ROLE_SERVER ? dir != DIR_WRITE :
 				  conn->turn_no & 1)
 		return;
-	barrier_var(role);
-	if (role < ROLE_COUNT)
-		process_add(tgid, exchanges[role], 1);
+	if (conn->turn_no <= 2 * EXCHANGES_AT_ONCE + 1)
+		process_count_exchanges(tgid, role, 1);
+	else
+		__sync_fetch_and_add(&conn->exchanges, 1);
 }
 
 /* Begin the turn that this call opens. */
@@ -48,15 +74,72 @@ static __always_inline void turn_begin(struct conn_state *conn, __u8 dir, __u64 
 	conn->captured = 0;
 }
 
-/* How many bytes of this call to copy: what is missing of the turn's prefix. */
-static __always_inline __u32 turn_want(const struct conn_state *conn, const struct call *call)
+/* How many bytes of a call to copy: what is missing of the turn's prefix. */
+static __always_inline __u32 turn_want(__u32 captured, __u64 bytes)
 {
-	__u32 room;
+	__u32 limit = settings.prefix_bytes, room;
 
-	if (conn->captured >= settings.prefix_bytes)
+	if (captured >= limit)
 		return 0;
-	room = settings.prefix_bytes - conn->captured;
-	return call->bytes < room ? (__u32)call->bytes : room;
+	room = limit - captured;
+	return bytes < room ? (__u32)bytes : room;
+}
+
+/* What is known of a call that moves bytes of a connection. */
+struct turn_move {
+	struct conn_state *conn;
+	const struct sock *sk;
+	const struct call *call;
+	__u64 id; /* tgid and tid */
+	__u64 now;
+	__u32 want;    /* bytes to copy */
+	__u32 flags;   /* enum turn_flags */
+	__u32 turn_no; /* what the event says */
+	__u8 dir;
+	bool is_copied;
+};
+
+/* All but the figures of the turns. */
+static __always_inline void turn_fill(struct event_turn *event, const struct turn_move *move,
+				      __u32 captured)
+{
+	event->header.ktime_ns = move->now;
+	event->header.tgid = (__u32)(move->id >> 32);
+	event->header.kind = EVENT_TURN;
+	event->header.size = (__u16)(sizeof(*event) + captured);
+	conn_fill_ref(&event->conn, move->conn, move->sk);
+	event->conn.turn_no = move->turn_no;
+	event->call_bytes = move->call->bytes;
+	event->tid = (__u32)move->id;
+	event->captured = (__u16)captured;
+	event->turn_flags = (__u16)(captured ? move->flags : move->flags | TURN_NO_BYTES);
+	event->_pad = 0;
+}
+
+static __always_inline void turn_emit_scratch(struct turn_scratch *scratch,
+					      const struct turn_move *move, __u32 captured)
+{
+	__u32 size = sizeof(scratch->event) + captured;
+
+	turn_fill(&scratch->event, move, captured);
+	barrier_var(size);
+	if (size > sizeof(scratch->event) + PREFIX_MAX)
+		return;
+	emit_copy(move->conn->ring, &scratch->event.header, size);
+}
+
+/* Send what the scratch's event and the move say, from byte `at` of the call on, as a stream. Returns how much of a value
+ * follows in the next call. */
+static __always_inline __u32 turn_send_stream(struct turn_scratch *scratch,
+					      const struct turn_move *move, __u32 at)
+{
+	struct conn_frames *frames = NULL;
+
+	if (move->conn->mode == MODE_FRAMES && !(move->flags & TURN_LATE))
+		frames = &move->conn->frames[move->dir & 1];
+	turn_fill(&scratch->event, move, 0);
+	scratch->event.turn_flags = (__u16)move->flags;
+	return stream_send(scratch, move->conn->ring, at, frames);
 }
 
 /* Whether a write is the one that was overtaken. It is not when its bytes come on top of all that is explained already:
@@ -67,68 +150,39 @@ static __always_inline bool turn_is_late(const struct conn_state *conn, const st
 	return turn_pending_write(conn, sk, is_direct) < (__u32)call->bytes;
 }
 
-/* Send the call as a part of a stream. */
-static __always_inline void turn_stream(struct turn_scratch *scratch, struct conn_state *conn,
-					const struct sock *sk, const struct call *call, __u64 id,
-					__u32 turn_no, __u32 value_left)
-{
-	struct event_turn *event = &scratch->event;
-
-	turn_fill(event, conn, sk, id, turn_no);
-	event->offset += value_left;
-	event->call_bytes = 0; /* of the parts sent */
-	scratch->call.call = *call;
-	value_left = stream_send(scratch, conn->ring, value_left);
-	if (!(event->turn_flags & TURN_LATE))
-		conn->value_left = value_left;
-}
-
 /* A write that returned after the read that followed it. */
-static __always_inline void turn_late(struct turn_scratch *scratch, struct conn_state *conn,
-				      const struct sock *sk, const struct call *call, __u64 id,
-				      __u64 now)
+static __always_inline void turn_late(struct turn_move *move)
 {
-	struct event_turn *event = &scratch->event;
+	struct turn_scratch *scratch = turn_scratch_get();
+	const struct call *call = move->call;
+	struct conn_state *conn = move->conn;
 	__u32 captured, bytes = (__u32)call->bytes;
 	__u64 tail = 0; /* nobody asks */
 
 	if (bytes > conn->late_bytes) /* it moved more after the last read that saw it under way */
 		conn->write_seq += bytes - conn->late_bytes;
 	conn->late_bytes -= bytes < conn->late_bytes ? bytes : conn->late_bytes;
-	if (conn->mode == MODE_LENGTHS)
+	if (conn->mode == MODE_LENGTHS || !scratch)
 		return;
-	event->header.ktime_ns = now;
-	__builtin_memset(&event->prev, 0, sizeof(event->prev));
-	event->turn = (struct turn_summary){
-		.bytes = call->bytes, .start_ns = now, .last_ns = now, .calls = 1, .dir = DIR_WRITE
-	};
-	event->offset = 0;
-	event->turn_flags = TURN_LATE;
-	if (conn->mode == MODE_STREAM) {
-		turn_stream(scratch, conn, sk, call, id, conn->late_turn_no, 0);
+	__builtin_memset(&scratch->event.prev, 0, sizeof(scratch->event.prev));
+	scratch->event.turn = (struct turn_summary){ .bytes = call->bytes,
+						     .start_ns = move->now,
+						     .last_ns = move->now,
+						     .calls = 1,
+						     .dir = DIR_WRITE };
+	scratch->event.offset = 0;
+	move->flags = TURN_LATE;
+	move->turn_no = conn->late_turn_no;
+	conn->frames[DIR_WRITE].is_in_step = false;
+	if (conn->mode >= MODE_STREAM) {
+		scratch->call.call = *call;
+		turn_send_stream(scratch, move, 0);
 		return;
 	}
 	captured =
 		call_capture(&scratch->call, call,
 			     bytes < settings.prefix_bytes ? bytes : settings.prefix_bytes, &tail);
-	event->call_bytes = call->bytes;
-	event->turn_flags = (__u16)(TURN_LATE | (captured ? 0 : TURN_NO_BYTES));
-	turn_emit(scratch, conn, sk, id, conn->late_turn_no, captured);
-}
-
-/* A header that ends with this call is all that parsing needs of the turn. */
-static __always_inline bool turn_header_ends(const struct turn_scratch *scratch, __u32 captured)
-{
-	__u32 at = captured - 4;
-
-	if (captured < 4)
-		return false;
-	barrier_var(at);
-	at &= PREFIX_MAX - 1;
-	if (*(__u32 *)&scratch->call.bytes[at] != CRLFCRLF)
-		return false;
-	/* The header of an interim answer (HTTP/1.1 103 …): the final one follows in the same turn. */
-	return *(__u32 *)scratch->call.bytes != HTTP_WORD || scratch->call.bytes[9] != '1';
+	turn_emit_scratch(scratch, move, captured);
 }
 
 /* A read that overtook a write: that write's bytes count as explained, and when no call of it was seen yet it gets the
@@ -149,41 +203,45 @@ static __always_inline __u32 turn_notice_overtaken(struct conn_state *conn, __u3
 	return TURN_AWAITS_WRITE;
 }
 
-/* The direction changes: keep the finished turn's figures for the event, begin anew. */
-static __always_inline void turn_change(struct turn_scratch *scratch, struct conn_state *conn,
-					__u8 dir, __u32 flags, __u32 tgid, __u64 now)
+/* The direction changes. An overtaken answer was an exchange too. */
+static __always_inline void turn_change(const struct turn_move *move)
 {
-	bool is_two = flags & TURN_AWAITS_WRITE && conn->role == ROLE_SERVER;
+	struct conn_state *conn = move->conn;
+	bool is_two = move->flags & TURN_AWAITS_WRITE && conn->role == ROLE_SERVER;
 
-	scratch->event.prev = conn->turn;
 	conn->turn_no++;
-	if (conn->turn_no > 1) /* an overtaken answer was an exchange too */
-		turn_count_exchange(conn, is_two ? DIR_WRITE : dir, tgid);
-	turn_begin(conn, dir, now);
+	if (conn->turn_no > 1)
+		turn_count_exchange(conn, is_two ? DIR_WRITE : move->dir, (__u32)(move->id >> 32));
 }
 
-/* Bring the turn's figures up to date with a call. last_ns before bytes: user space reads them the other way round. */
-static __always_inline void turn_add(struct conn_state *conn, const struct call *call, __u64 now)
+/* Bring the turn's figures up to date with a call; those of a finished turn go to the event, if there is to be one.
+ * last_ns before bytes: user space reads them the other way round. */
+static __always_inline void turn_advance(struct turn_move *move, struct event_turn *event)
 {
+	struct conn_state *conn = move->conn;
+
+	if (move->flags == TURN_CONTINUED) {
+		if (event)
+			__builtin_memset(&event->prev, 0, sizeof(event->prev));
+	} else {
+		if (event)
+			event->prev = conn->turn;
+		turn_begin(conn, move->dir, move->now);
+	}
+	if (event)
+		event->offset = (__u32)conn->turn.bytes;
 	conn->turn.calls++;
-	conn->turn.last_ns = now;
+	conn->turn.last_ns = move->now;
 	barrier();
-	conn->turn.bytes += call->bytes;
+	conn->turn.bytes += move->call->bytes;
 }
 
-/* Copy what is wanted of the call's bytes and note the direction's tail. Returns how many were copied. */
-static __always_inline __u32 turn_capture(struct turn_scratch *scratch, struct conn_state *conn,
-					  const struct call *call, __u32 want)
+/* A header that ends with this call is all that parsing needs of the turn; not the header of an interim answer
+ * (HTTP/1.1 103 …): the final one follows in the same turn. */
+static __always_inline bool turn_header_ends(const __u8 *payload, __u32 captured, __u64 tail)
 {
-	__u32 captured = call_capture(&scratch->call, call, want, &conn->turn.tail);
-
-	conn->captured += captured;
-	/* Bytes after a hole are of no use, and neither are bytes after the header. */
-	if (captured < call->bytes || turn_header_ends(scratch, captured))
-		conn->captured = settings.prefix_bytes;
-	if (want && !captured && (call->kind & SHAPE_MASK) < SHAPE_NO_BUFFER)
-		kernel_count(COUNTER_PAYLOAD_FAULT);
-	return captured;
+	return captured >= 4 && tail >> 32 == CRLFCRLF &&
+	       (*(const __u32 *)payload != HTTP_WORD || payload[9] != '1');
 }
 
 /* What PostgreSQL's start-up packets have for a version, as they are in memory: 3.0, and the codes that ask for encryption. */
@@ -191,123 +249,246 @@ static __always_inline __u32 turn_capture(struct turn_scratch *scratch, struct c
 #define PG_ASK_SSL 0x2f16d204
 #define PG_ASK_GSS 0x3016d204
 
-static __always_inline bool turn_begins_postgresql(const struct turn_scratch *scratch)
-{
-	__u32 code = *(__u32 *)&scratch->call.bytes[4];
-
-	return !scratch->call.bytes[0] && !scratch->call.bytes[1] &&
-	       (code == PG_VERSION_3 || code == PG_ASK_SSL || code == PG_ASK_GSS);
-}
-
 /* Go ahead of user space where its word would come too late: Redis and memcached have pipelines longer than anybody else's, in
- * their first turn too, and a PostgreSQL client has its first answer before user space has read the start-up packet.
- * Global linkage: see lib/call.bpf.h. */
-__noinline int turn_first_bytes_stream(__u32 captured)
+ * their first turn too, and a PostgreSQL client has its first answer before user space has read the start-up packet. */
+static __always_inline __u8 turn_first_mode(const __u8 *payload, __u32 captured)
 {
-	const struct turn_scratch *scratch = turn_scratch_get();
+	__u32 code;
 
-	if (!scratch || !captured)
-		return 0;
-	return scratch->call.bytes[0] == '*' || memcached_begins(scratch, captured) ||
-	       (captured >= 8 && turn_begins_postgresql(scratch));
+	if (*payload == '*' || memcached_begins(payload, captured))
+		return MODE_STREAM;
+	if (captured < 8 || payload[0] || payload[1])
+		return MODE_SNIFF;
+	code = *(const __u32 *)(payload + 4);
+	return code == PG_VERSION_3 || code == PG_ASK_SSL || code == PG_ASK_GSS ? MODE_FRAMES :
+										  MODE_SNIFF;
 }
 
-static __always_inline bool turn_begins_stream(const struct conn_state *conn, __u32 captured)
+/* Note what was copied of a call. Bytes after a hole are of no use, and neither are bytes after the header.
+ * Returns whether there is something to tell. */
+static __always_inline bool turn_captured(struct turn_move *move, const __u8 *payload,
+					  __u32 captured, __u64 tail)
 {
-	return conn->mode == MODE_SNIFF && conn->turn.calls == 1 &&
-	       turn_first_bytes_stream(captured);
-}
+	struct conn_state *conn = move->conn;
 
-static __always_inline void turn_move_stream(struct turn_scratch *scratch, struct conn_state *conn,
-					     const struct sock *sk, const struct call *call,
-					     __u64 id)
-{
-	__u32 value_left = 0;
-
-	conn->turn.tail = 0;
-	scratch->event.turn = conn->turn;
-	if (scratch->event.turn_flags == TURN_CONTINUED)
-		value_left = conn->value_left;
-	if (value_left > call->bytes)
-		conn->value_left -= (__u32)call->bytes;
+	conn->turn.tail = tail;
+	if (conn->mode == MODE_SNIFF && move->flags != TURN_CONTINUED && captured)
+		conn->mode = turn_first_mode(payload, captured);
+	if (captured < move->call->bytes || turn_header_ends(payload, captured, tail))
+		conn->captured = settings.prefix_bytes;
 	else
-		turn_stream(scratch, conn, sk, call, id, conn->turn_no, value_left);
+		conn->captured += captured;
+	move->is_copied = captured;
+	return captured || (move->want && move->flags != TURN_CONTINUED);
 }
 
-/* The call is counted in its turn: send what is wanted of it. */
-static __always_inline void turn_show(struct turn_scratch *scratch, struct conn_state *conn,
-				      const struct sock *sk, const struct call *call, __u64 id,
-				      __u32 flags)
-{
-	__u32 want, captured = 0;
+/* Payload room of events that are built in their ring, and how much of it may come from a second piece. Small: most
+ * requests of programs. Medium: most answers' headers. Large: the default of --prefix-bytes. */
+#define TURN_ROOM_SMALL 72
+#define TURN_ROOM_MEDIUM 264
+#define TURN_ROOM_MEDIUM_SECOND 64
+#define TURN_ROOM_LARGE 1024
+#define TURN_ROOM_LARGE_SECOND 512
 
-	if (conn->mode != MODE_STREAM) {
-		want = turn_want(conn, call);
-		captured = turn_capture(scratch, conn, call, want);
-		if (!want || (!captured && flags == TURN_CONTINUED))
-			return;
-		if (turn_begins_stream(conn, captured))
-			conn->mode = MODE_STREAM;
-		else if (!captured)
-			flags |= TURN_NO_BYTES;
+/* Build the event where user space reads it. Returns false, with nothing done, when the ring has no such room. */
+static __always_inline bool turn_in_ring(struct turn_move *move, const struct call_pieces *pieces,
+					 const __u32 room, const __u32 second_room)
+{
+	struct event_turn *event;
+	struct emission emission;
+	__u32 captured;
+	__u64 tail;
+
+	event = emit_reserve(&emission, move->conn->ring, EVENT_TURN, sizeof(*event) + room);
+	if (!event)
+		return false;
+	turn_advance(move, event);
+	captured = call_copy_pieces((__u8 *)(event + 1), pieces, room, second_room);
+	tail = call_tail_pieces(move->call, pieces, (__u8 *)(event + 1), captured, room,
+				move->conn->turn.tail);
+	if (!turn_captured(move, (__u8 *)(event + 1), captured, tail)) {
+		emit_discard(event);
+		return true;
 	}
-	scratch->event.turn_flags = (__u16)flags;
-	if (conn->mode == MODE_STREAM) {
-		turn_move_stream(scratch, conn, sk, call, id);
-		return;
-	}
-	scratch->event.turn = conn->turn;
-	scratch->event.call_bytes = call->bytes;
-	turn_emit(scratch, conn, sk, id, conn->turn_no, captured);
+	event->turn = move->conn->turn;
+	turn_fill(event, move, captured);
+	emit_submit(&emission, event, sizeof(*event) + room);
+	return true;
 }
 
-static __always_inline void turn_move(struct conn_state *conn, struct sock *sk,
-				      const struct call *call, __u8 dir, __u64 id,
-				      const bool is_direct)
+static __always_inline bool turn_try_ring(struct turn_move *move)
 {
-	__u32 flags = 0, pending;
+	struct call_pieces pieces;
+
+	if (!move->want || !call_find_pieces(move->call, move->want, &pieces))
+		return false;
+	if (!pieces.second_bytes && move->want <= TURN_ROOM_SMALL)
+		return turn_in_ring(move, &pieces, TURN_ROOM_SMALL, 0);
+	if (pieces.second_bytes ?
+		    pieces.first_bytes <= TURN_ROOM_MEDIUM - TURN_ROOM_MEDIUM_SECOND &&
+			    pieces.second_bytes <= TURN_ROOM_MEDIUM_SECOND :
+		    move->want <= TURN_ROOM_MEDIUM)
+		return turn_in_ring(move, &pieces, TURN_ROOM_MEDIUM, TURN_ROOM_MEDIUM_SECOND);
+	if (pieces.second_bytes ? pieces.first_bytes <= TURN_ROOM_LARGE - TURN_ROOM_LARGE_SECOND &&
+					  pieces.second_bytes <= TURN_ROOM_LARGE_SECOND :
+				  move->want <= TURN_ROOM_LARGE)
+		return turn_in_ring(move, &pieces, TURN_ROOM_LARGE, TURN_ROOM_LARGE_SECOND);
+	return false;
+}
+
+/* For bytes that are spread widely, and for calls that only move the figures. */
+static __always_inline void turn_in_scratch(struct turn_move *move)
+{
 	struct turn_scratch *scratch = turn_scratch_get();
-	__u64 now = bpf_ktime_get_ns();
+	struct conn_state *conn = move->conn;
+	__u32 captured;
+	__u64 tail;
 
 	if (!scratch)
 		return;
-	if (dir == DIR_WRITE) {
-		if (conn->late_bytes && conn->turn.dir == DIR_READ) {
-			if (turn_is_late(conn, sk, call, is_direct)) {
-				turn_late(scratch, conn, sk, call, id, now);
-				return;
-			}
-			conn->late_bytes = 0;
-		}
-		conn->write_seq += (__u32)call->bytes;
-	} else {
-		pending = turn_pending_write(conn, sk, is_direct);
-		if (pending)
-			flags = turn_notice_overtaken(conn, pending);
-	}
-	if (flags || !conn->turn_no || conn->turn.dir != dir) {
-		turn_change(scratch, conn, dir, flags, (__u32)(id >> 32), now);
-	} else {
-		__builtin_memset(&scratch->event.prev, 0, sizeof(scratch->event.prev));
-		flags = TURN_CONTINUED;
-	}
-	scratch->event.header.ktime_ns = now;
-	scratch->event.offset = (__u32)conn->turn.bytes;
-	turn_add(conn, call, now);
-	if (conn->mode != MODE_LENGTHS)
-		turn_show(scratch, conn, sk, call, id, flags);
+	turn_advance(move, &scratch->event);
+	tail = conn->turn.tail;
+	captured = call_capture(&scratch->call, move->call, move->want, &tail);
+	if (!turn_captured(move, scratch->call.bytes, captured, tail))
+		return;
+	scratch->event.turn = conn->turn;
+	turn_emit_scratch(scratch, move, captured);
 }
 
-static __always_inline void conn_sample(struct conn_state *conn, const struct sock *sk, __u32 tgid)
+/* A call of a stream. One that only goes on with a value is not told, unless it is the first of its turn. */
+static __always_inline void turn_in_stream(struct turn_move *move)
 {
-	struct event_tcp_sample event = {};
+	struct turn_scratch *scratch = turn_scratch_get();
+	struct conn_state *conn = move->conn;
+	__u32 *value_left = &conn->value_left[move->dir & 1], unwanted = *value_left, rest = 0;
 
+	if (!scratch)
+		return;
+	turn_advance(move, &scratch->event);
+	conn->turn.tail = 0;
+	scratch->event.turn = conn->turn;
+	if (unwanted > move->call->bytes) {
+		rest = unwanted - (__u32)move->call->bytes;
+		unwanted = (__u32)move->call->bytes;
+	}
+	scratch->call.call = *move->call;
+	if (!rest || move->flags != TURN_CONTINUED)
+		rest += turn_send_stream(scratch, move, unwanted);
+	*value_left = rest;
+}
+
+/* Short calls, which are not looked through, are the rule between turns. */
+static __always_inline void turn_leave_step(struct conn_state *conn, __u8 dir)
+{
+	struct conn_frames *frames = &conn->frames[dir & 1];
+
+	if (!frames->left && !frames->have)
+		frames->is_in_step = false;
+}
+
+/* In a short one there is nothing to leave out. The sum keeps the verifier from concluding from the comparison what
+ * `bytes` is: 5.10 goes on where the conclusions contradict each other ("R1 invalid mem access 'inv'"). */
+static __always_inline bool turn_is_short(const struct turn_move *move)
+{
+	const struct conn_state *conn = move->conn;
+	__u64 bytes = move->call->bytes;
+
+	asm volatile("%0 += 0" : "+r"(bytes));
+	return bytes < VALUE_LEFT_OUT_MIN && !conn->value_left[move->dir & 1] &&
+	       !conn->frames[move->dir & 1].is_in_step;
+}
+
+/* Writes and reads that overtake each other. Returns whether the call is a turn's like any other. */
+static __always_inline bool turn_order(struct turn_move *move, const bool is_direct)
+{
+	struct conn_state *conn = move->conn;
+	__u32 pending;
+
+	if (move->dir == DIR_WRITE) {
+		if (conn->late_bytes && conn->turn.dir == DIR_READ) {
+			if (turn_is_late(conn, move->sk, move->call, is_direct))
+				return false;
+			conn->late_bytes = 0;
+		}
+		conn->write_seq += (__u32)move->call->bytes;
+	} else {
+		pending = turn_pending_write(conn, move->sk, is_direct);
+		if (pending)
+			move->flags = turn_notice_overtaken(conn, pending);
+	}
+	return true;
+}
+
+static __always_inline void turn_move(struct turn_move *move, const bool is_direct)
+{
+	struct conn_state *conn = move->conn;
+	bool is_new;
+
+	if (!turn_order(move, is_direct)) {
+		turn_late(move);
+		return;
+	}
+	is_new = move->flags || !conn->turn_no || conn->turn.dir != move->dir;
+	if (is_new) {
+		turn_change(move);
+		turn_leave_step(conn, move->dir);
+	} else
+		move->flags = TURN_CONTINUED;
+	move->turn_no = conn->turn_no;
+	move->want = turn_want(is_new ? 0 : conn->captured, move->call->bytes);
+	/* Redis has pipelines longer than anybody else's, in its first turn too: its first byte is enough to go ahead of
+	 * user space. */
+	if (conn->mode == MODE_SNIFF && is_new && move->want < move->call->bytes &&
+	    call_first_byte(move->call->kind, move->call->args[1]) == '*')
+		conn->mode = MODE_STREAM;
+	if (conn->mode >= MODE_LENGTHS) {
+		if (conn->mode == MODE_LENGTHS) {
+			turn_advance(move, NULL);
+			return;
+		}
+		if (!turn_is_short(move)) {
+			turn_in_stream(move);
+			return;
+		}
+		move->want = (__u32)move->call->bytes;
+	}
+	if (!turn_try_ring(move))
+		turn_in_scratch(move);
+	if (move->want && !move->is_copied && (move->call->kind & SHAPE_MASK) < SHAPE_NO_BUFFER)
+		kernel_count(COUNTER_PAYLOAD_FAULT);
+}
+
+/* Of global linkage, see lib/call.bpf.h, and so rare that it may look everything up anew. */
+__noinline int conn_sample(__u32 tgid)
+{
+	struct turn_scratch *scratch = turn_scratch_get();
+	struct event_tcp_sample event = {};
+	struct conn_state *conn;
+	const struct sock *sk;
+
+	if (!scratch)
+		return 0;
+	sk = scratch->sock;
+	conn = conn_find(sk);
+	if (!conn)
+		return 0;
 	conn->sampled_ns = conn->turn.last_ns;
 	conn_read_stats(&event.stats, sk);
 	conn_account(conn, &event.stats);
 	emit_fill_header(&event.header, tgid, EVENT_TCP_SAMPLE, sizeof(event));
 	conn_fill_ref(&event.conn, conn, sk);
 	emit_copy(conn->ring, &event.header, sizeof(event));
+	return 0;
+}
+
+static __always_inline void turn_sample(const struct sock *sk, __u32 tgid)
+{
+	struct turn_scratch *scratch = turn_scratch_get();
+
+	if (scratch) {
+		scratch->sock = sk;
+		conn_sample(tgid);
+	}
 }
 
 /* The entry of a socket; made now when the connection is older than sonde. NULL: not TCP, or the table is full. */
@@ -326,28 +507,36 @@ static __always_inline struct conn_state *conn_find_or_adopt(const struct sock *
 	return conn;
 }
 
-static __always_inline int on_transfer(struct call *call, __u64 id, const bool is_direct)
+static __always_inline int on_transfer(struct call *call, const struct task_struct *task, __u64 id,
+				       const bool is_direct)
 {
 	__u8 dir = call->kind & CALL_IS_WRITE ? DIR_WRITE : DIR_READ;
 	__u32 tgid = (__u32)(id >> 32);
-	struct sock *sk = fd_sock((__u32)call->args[0], is_direct);
+	struct sock *sk = fd_sock(task, (__u32)call->args[0], is_direct);
 	struct conn_state *conn;
 
 	if (!sk && (call->kind & SHAPE_MASK) == SHAPE_SPLICE) {
-		sk = fd_sock((__u32)call->args[2], is_direct);
+		sk = fd_sock(task, (__u32)call->args[2], is_direct);
 		dir = DIR_WRITE;
 	}
-	if (!sk || call_is_peek(call))
+	if (!sk || (call->kind & (CALL_FLAGS_IN_ARG2 | CALL_FLAGS_IN_ARG3) && call_is_peek(call)))
 		return 0;
 	if ((call->kind & SHAPE_MASK) == SHAPE_MESSAGES)
-		call->bytes = call_sum_messages(call);
+		call->bytes = call_sum_messages(call->args[1], call->bytes);
 	conn = conn_find_or_adopt(sk, tgid, dir, call->bytes);
 	if (!conn || !call->bytes)
 		return 0;
-	conn->tgid = tgid;
-	turn_move(conn, sk, call, dir, id, is_direct);
+	if (conn->tgid != tgid)
+		turn_change_owner(conn, tgid);
+	turn_move(&(struct turn_move){ .conn = conn,
+				       .sk = sk,
+				       .call = call,
+				       .id = id,
+				       .now = bpf_ktime_get_ns(),
+				       .dir = dir },
+		  is_direct);
 	if (conn->turn.last_ns - conn->sampled_ns >= settings.sample_interval_ns)
-		conn_sample(conn, sk, tgid);
+		turn_sample(sk, tgid);
 	return 0;
 }
 

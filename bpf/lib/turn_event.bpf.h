@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
-/* Room to build a turn event with its payload, and the way it is sent. */
+/* Room to build turn events with their payload, and to gather it. */
 #ifndef SONDE_TURN_EVENT_BPF_H
 #define SONDE_TURN_EVENT_BPF_H
 
@@ -16,12 +16,20 @@ struct stream_progress {
 	__u32 walk_at;	  /* in the captured bytes */
 	__u32 walk_number;
 	__u32 walk_word; /* of the line, from 0 */
+	__u32 is_framed;
+	__u32 may_begin; /* a message begins with the call, if it looks like it */
+	__u32 fold_at;
+	__u32 fold_length; /* 0: nothing to fold */
+	__u32 row_type;
+	__u32 rows; /* bytes of rows not sent yet, up to `at` */
+	struct conn_frames frames;
 };
 
 struct turn_scratch {
 	struct event_turn event;
 	struct call_scratch call; /* directly behind the event: the payload starts here */
 	struct stream_progress stream;
+	const struct sock *sock; /* for conn_sample */
 };
 
 /* Only sys_exit uses it, and sys_exit cannot interrupt itself on a CPU. */
@@ -44,39 +52,6 @@ static __always_inline struct call_scratch *call_scratch_get(void)
 	struct turn_scratch *scratch = turn_scratch_get();
 
 	return scratch ? &scratch->call : NULL;
-}
-
-/* What all events of a call have in common. */
-static __always_inline void turn_fill(struct event_turn *event, const struct conn_state *conn,
-				      const struct sock *sk, __u64 id, __u32 turn_no)
-{
-	conn_fill_ref(&event->conn, conn, sk);
-	event->conn.turn_no = turn_no;
-	event->tid = (__u32)id;
-	event->_pad = 0;
-	event->header.tgid = (__u32)(id >> 32);
-	event->header.kind = EVENT_TURN;
-}
-
-static __always_inline void turn_send(struct turn_scratch *scratch, __u32 ring, __u32 captured)
-{
-	struct event_turn *event = &scratch->event;
-	__u32 size = sizeof(*event) + captured;
-
-	event->captured = (__u16)captured;
-	event->header.size = (__u16)size;
-	barrier_var(size);
-	if (size > sizeof(*event) + PREFIX_MAX)
-		return;
-	emit_copy(ring, &event->header, size);
-}
-
-static __always_inline void turn_emit(struct turn_scratch *scratch, const struct conn_state *conn,
-				      const struct sock *sk, __u64 id, __u32 turn_no,
-				      __u32 captured)
-{
-	turn_fill(&scratch->event, conn, sk, id, turn_no);
-	turn_send(scratch, conn->ring, captured);
 }
 
 #endif

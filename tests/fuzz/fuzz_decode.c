@@ -14,7 +14,8 @@ static void check(const struct event *event, size_t size)
 	const uint8_t *end = (const uint8_t *)event->header + event->header->size;
 	size_t sum = 0;
 
-	if (event->header->size > size || event->payload + event->payload_bytes != end || event->header->kind >= EVENT_KIND_COUNT)
+	if (event->header->size > size || event->payload + event->payload_bytes != end ||
+	    event->header->kind >= EVENT_KIND_COUNT)
 		abort();
 	for (size_t i = 0; i < event->payload_bytes; i++)
 		sum += event->payload[i];

@@ -112,24 +112,12 @@ static void drain(struct agent *agent)
 	engine_tick(agent->engine, now_ns);
 }
 
-/* Nobody may run on our CPU while we are inside a map's system call, on kernels where that would cost others' events
- * (loader_is_preempting). A millisecond at a time; without CAP_SYS_NICE nothing changes, and misses are counted. */
-static void be_steady(const struct agent *agent, bool is_steady)
-{
-	struct sched_param priority = { .sched_priority = is_steady };
-
-	if (loader_is_preempting(agent->loader))
-		(void)sched_setscheduler(0, is_steady ? SCHED_FIFO : SCHED_OTHER, &priority);
-}
-
 static void refresh(struct agent *agent)
 {
 	series_begin_round(agent->store);
-	be_steady(agent, true);
 	if (totals_refresh(agent->totals, now_monotonic_ns()))
 		log_debug("kernel tables could not be read whole, the next round will");
 	figures_write(agent);
-	be_steady(agent, false);
 }
 
 static void housekeep(struct agent *agent, uint64_t now_ns)
@@ -185,13 +173,34 @@ static int open_loop(struct agent *agent)
 	return error;
 }
 
+/* Nobody may run on our CPU while we are inside a map's system call, on kernels where that would cost others' events
+ * (loader_is_preempting). Some milliseconds at a time; without CAP_SYS_NICE nothing changes, and misses are counted. */
+static void be_steady(const struct agent *agent, bool is_steady)
+{
+	struct sched_param priority = { .sched_priority = is_steady };
+
+	if (loader_is_preempting(agent->loader))
+		(void)sched_setscheduler(0, is_steady ? SCHED_FIFO : SCHED_OTHER, &priority);
+}
+
+static int wait_for_work(const struct agent *agent, struct epoll_event *ret_events, int max)
+{
+	bool is_idle = now_monotonic_ns() - agent->newest_event_ns > IDLE_AFTER_NS;
+	int count;
+
+	be_steady(agent, false);
+	count = epoll_wait(agent->epoll_fd, ret_events, max,
+			   is_idle ? DRAIN_IDLE_MS : DRAIN_BUSY_MS);
+	be_steady(agent, true);
+	return count;
+}
+
 /* Returns false when it is time to end. */
 static bool run_once(struct agent *agent)
 {
 	struct epoll_event events[8];
-	uint64_t now_ns = now_monotonic_ns();
-	bool is_idle = now_ns - agent->newest_event_ns > IDLE_AFTER_NS;
-	int count = epoll_wait(agent->epoll_fd, events, 8, is_idle ? DRAIN_IDLE_MS : DRAIN_BUSY_MS);
+	int count = wait_for_work(agent, events, 8);
+	uint64_t now_ns;
 
 	drain(agent);
 	for (int i = 0; i < count; i++) {

@@ -70,6 +70,21 @@ static bool is_cut(const struct event_process_exec *exec)
 	       (exec->args_bytes >= PROCESS_ARGS_MAX || exec->exec_flags & PROCESS_ENV_PART);
 }
 
+static __attribute__((noinline)) void take_undecoded(struct agent *agent, const void *bytes,
+						     size_t length, int error)
+{
+	count_lost(agent, bytes, length, error == -ENOTSUP ? LOSS_UNKNOWN_KIND : LOSS_MALFORMED);
+}
+
+/* After the engine took it in. */
+static __attribute__((noinline)) void take_exec(struct agent *agent, const struct event *event)
+{
+	if (is_cut(event->process_exec))
+		(void)take_in_running(agent,
+				      event->header->tgid); /* gone already: a cut name must do */
+	select_process(agent, event->header->tgid);
+}
+
 void intake_record(void *context, const void *bytes, size_t length)
 {
 	struct agent *agent = context;
@@ -77,8 +92,7 @@ void intake_record(void *context, const void *bytes, size_t length)
 	int error = event_decode(bytes, length, &event);
 
 	if (error) {
-		count_lost(agent, bytes, length,
-			   error == -ENOTSUP ? LOSS_UNKNOWN_KIND : LOSS_MALFORMED);
+		take_undecoded(agent, bytes, length, error);
 		return;
 	}
 	error = engine_feed(agent->engine, &event);
@@ -88,12 +102,8 @@ void intake_record(void *context, const void *bytes, size_t length)
 		agent->intake.consumed[event.header->kind]++;
 	/* After the engine: whoever it had to catch up with is in the recording before this event. */
 	recording_feed_append(&agent->feed, bytes, event.header->size);
-	if (event.header->kind != EVENT_PROCESS_EXEC)
-		return;
-	if (is_cut(event.process_exec))
-		(void)take_in_running(agent,
-				      event.header->tgid); /* gone already: a cut name must do */
-	select_process(agent, event.header->tgid);
+	if (event.header->kind == EVENT_PROCESS_EXEC)
+		take_exec(agent, &event);
 }
 
 void intake_made(struct agent *agent, const void *bytes, size_t length)

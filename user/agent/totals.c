@@ -34,6 +34,9 @@ struct seen_process {
 	struct table_node node;
 	uint32_t tgid;
 	struct process_state last;
+	struct process_state now; /* of the refresh under way, with what its connections kept back */
+	uint64_t kept_back;	  /* exchanges in its connections */
+	bool is_read;		  /* `now` is of this refresh */
 };
 
 struct seen_error {
@@ -221,7 +224,6 @@ static void visit_process(void *context, const void *key, const void *value)
 	uint64_t hash = hash_u64(tgid);
 	struct table_node *node = table_find(&totals->seen_processes, hash, &tgid);
 	struct seen_process *seen = node ? table_entry(node, struct seen_process, node) : NULL;
-	struct owner owner;
 
 	totals->entries[MAP_PROCESSES]++;
 	if (!seen) {
@@ -234,14 +236,47 @@ static void visit_process(void *context, const void *key, const void *value)
 			return;
 		}
 	}
-	if (!owner_find(totals, tgid, &owner))
+	seen->now = *(const struct process_state *)value;
+	seen->kept_back = 0;
+	seen->is_read = true;
+}
+
+/* Exchanges that moved from a connection to its process between the two readings are in neither: they count next time. */
+static void keep_from_falling(struct process_state *now, const struct process_state *last)
+{
+	for (size_t i = 0; i < ROLE_COUNT; i++)
+		if (now->exchanges[i] < last->exchanges[i])
+			now->exchanges[i] = last->exchanges[i];
+}
+
+/* A process whose connections keep something back still has its entry to come. */
+static void finish_process(struct totals *totals, struct seen_process *seen)
+{
+	struct owner owner;
+
+	seen->is_read = false;
+	if (!owner_find(totals, seen->tgid, &owner))
 		return;
-	add_process(totals, &owner, value, &seen->last);
-	seen->last = *(const struct process_state *)value;
-	if (is_gone(totals, &owner)) {
+	keep_from_falling(&seen->now, &seen->last);
+	add_process(totals, &owner, &seen->now, &seen->last);
+	seen->last = seen->now;
+	if (is_gone(totals, &owner) && !seen->kept_back) {
 		(void)kernel_table_remove(totals->fds[MAP_PROCESSES],
-					  key); /* gone already is as good */
+					  &seen->tgid); /* gone already is as good */
 		forget_process(totals, seen);
+	}
+}
+
+static void finish_processes(struct totals *totals)
+{
+	struct table_node *node = totals->seen_processes.oldest, *next;
+
+	for (; node; node = next) {
+		struct seen_process *seen = table_entry(node, struct seen_process, node);
+
+		next = node->newer;
+		if (seen->is_read)
+			finish_process(totals, seen);
 	}
 }
 
@@ -292,10 +327,21 @@ static void visit_error(void *context, const void *key_bytes, const void *value)
 static void visit_connection(void *context, const void *key, const void *value)
 {
 	struct totals *totals = context;
+	const struct conn_state *conn = value;
+	struct table_node *node;
 
 	(void)key;
 	totals->entries[MAP_CONNECTIONS]++;
-	gauges_connection(totals->gauges, value);
+	gauges_connection(totals->gauges, conn);
+	if (!conn->exchanges || conn->role >= ROLE_COUNT)
+		return;
+	node = table_find(&totals->seen_processes, hash_u64(conn->tgid), &conn->tgid);
+	if (node) {
+		struct seen_process *seen = table_entry(node, struct seen_process, node);
+
+		seen->now.exchanges[conn->role] += conn->exchanges;
+		seen->kept_back += conn->exchanges;
+	}
 }
 
 static void visit_listener(void *context, const void *key, const void *value)
@@ -330,6 +376,7 @@ int totals_refresh(struct totals *totals, uint64_t now_ns)
 		if (error)
 			result = error;
 	}
+	finish_processes(totals);
 	gauges_end(totals->gauges);
 	return result;
 }

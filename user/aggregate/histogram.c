@@ -6,17 +6,8 @@
 #include <string.h>
 
 #define WINDOW_START 16
-#define SUBDIVISIONS (1 << HISTOGRAM_SCALE_MAX)
-#define MANTISSA_BITS 52
-#define MANTISSA_MASK ((1ull << MANTISSA_BITS) - 1)
-#define EXPONENT_BIAS 1023
 
-/* Mantissa bits of 2^(j/16), j = 1 … 15, as IEEE 754 doubles. */
-static const uint64_t mantissa_bounds[SUBDIVISIONS - 1] = {
-	0x0b5586cf9890fu, 0x172b83c7d517bu, 0x2387a6e756238u, 0x306fe0a31b715u, 0x3dea64c123422u,
-	0x4bfdad5362a27u, 0x5ab07dd485429u, 0x6a09e667f3bcdu, 0x7a11473eb0187u, 0x8ace5422aa0dbu,
-	0x9c49182a3f090u, 0xae89f995ad3adu, 0xc199bdd85529cu, 0xd5818dcfba487u, 0xea4afa2a490dau,
-};
+_Static_assert(OCTAVE_BUCKETS == 1 << HISTOGRAM_SCALE_MAX, "the finest scale");
 
 static size_t histogram_bytes(const struct bucket_layout *layout)
 {
@@ -44,44 +35,6 @@ void histogram_free(struct histogram **histogram)
 		free((*histogram)->window);
 	free(*histogram);
 	*histogram = NULL;
-}
-
-/* The first bound that is not below the value. */
-static size_t classic_index(const struct bucket_layout *layout, uint64_t value)
-{
-	size_t low = 0, count = layout->bound_count;
-
-	while (count) {
-		size_t half = count / 2;
-
-		if (layout->bounds[low + half] < value) {
-			low += half + 1;
-			count -= half + 1;
-		} else {
-			count = half;
-		}
-	}
-	return low;
-}
-
-/* Index of the bucket of a value above zero, at the finest scale. Division by the unit gives the
- * double that the exported value is, so that bounds which are powers of two seconds are met
- * exactly. */
-static int32_t finest_index(double value)
-{
-	uint64_t bits, mantissa;
-	int32_t exponent;
-	int32_t step = 0;
-
-	memcpy(&bits, &value, sizeof(bits));
-	exponent = (int32_t)(bits >> MANTISSA_BITS) - EXPONENT_BIAS;
-	mantissa = bits & MANTISSA_MASK;
-	if (!mantissa) /* upper bounds are inclusive */
-		return exponent * SUBDIVISIONS - 1;
-	for (int32_t half = SUBDIVISIONS / 2; half; half /= 2)
-		if (mantissa_bounds[step + half - 1] < mantissa)
-			step += half;
-	return exponent * SUBDIVISIONS + step;
 }
 
 /* Merge neighbours: half the resolution, half the buckets. */
@@ -147,24 +100,11 @@ static int32_t window_cover(struct histogram *histogram, int32_t index)
 	return index;
 }
 
-void histogram_observe(struct histogram *histogram, uint64_t value)
+void histogram_observe_outside(struct histogram *histogram, int32_t index)
 {
-	const struct bucket_layout *layout = histogram->layout;
-	int32_t index;
-
-	histogram->count++;
-	histogram->sum += value;
-	histogram->classic[classic_index(layout, value)]++;
-	if (!value) {
-		histogram->zero_count++;
-		return;
-	}
-	index = finest_index((double)value / layout->divisor) >>
-		(HISTOGRAM_SCALE_MAX - histogram->scale);
 	if (!histogram->length)
 		histogram->first = index;
-	if (index < histogram->first || index >= histogram->first + histogram->length)
-		index = window_cover(histogram, index);
+	index = window_cover(histogram, index);
 	histogram->window[index - histogram->first]++;
 }
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "aggregate/metric_table.h"
+#include "aggregate/octave.h"
 
 /* 2^(1/16) between bounds at the finest: a relative error of 2.2 %. Within Prometheus' -4 to 8. */
 #define HISTOGRAM_SCALE_MAX 4
@@ -27,6 +28,7 @@ struct histogram {
 	uint16_t length;
 	uint16_t capacity;
 	int8_t scale;
+	uint8_t newest;	    /* classic bucket of the newest value */
 	uint64_t classic[]; /* bound_count + 1 of them, not cumulative */
 };
 
@@ -34,12 +36,46 @@ struct histogram {
 struct histogram *histogram_new(const struct bucket_layout *layout);
 void histogram_free(struct histogram **histogram);
 
+/* The first bound that is not below the value. Values come in clusters: it is near the one before. */
+static inline size_t histogram_classic_index(struct histogram *histogram, uint64_t value)
+{
+	const struct bucket_layout *layout = histogram->layout;
+	size_t index = histogram->newest;
+
+	while (index && layout->bounds[index - 1] >= value)
+		index--;
+	while (index < layout->bound_count && layout->bounds[index] < value)
+		index++;
+	histogram->newest = (uint8_t)index;
+	return index;
+}
+
+/* Count a value of an exponential bucket that the window does not cover yet. */
+void histogram_observe_outside(struct histogram *histogram, int32_t index);
+
 /* Add one observation. Never fails: when the window cannot grow, neighbours are merged instead.
  *
  * value   nanoseconds or bytes, as the layout's bounds; 0 is valid
  * Source  Prometheus text format 0.0.4: `le` bounds are inclusive; OpenTelemetry metrics data
  *         model, ExponentialHistogram: upper bounds are inclusive */
-void histogram_observe(struct histogram *histogram, uint64_t value);
+static inline void histogram_observe(struct histogram *histogram, uint64_t value)
+{
+	int32_t index;
+
+	histogram->count++;
+	histogram->sum += value;
+	histogram->classic[histogram_classic_index(histogram, value)]++;
+	if (!value) {
+		histogram->zero_count++;
+		return;
+	}
+	index = octave_index(histogram->layout->octave, value) >>
+		(HISTOGRAM_SCALE_MAX - histogram->scale);
+	if ((uint32_t)index - (uint32_t)histogram->first < histogram->length)
+		histogram->window[index - histogram->first]++;
+	else
+		histogram_observe_outside(histogram, index);
+}
 
 /* Bytes that a copy in one piece takes, 8-byte aligned, and the copy: its window lies behind it in
  * the same memory. */

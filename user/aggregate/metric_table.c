@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "aggregate/octave.h"
+
 #define US 1000ull
 #define MS (1000 * US)
 #define SEC (1000 * MS)
@@ -51,18 +53,18 @@ static const uint64_t size_bounds[] = {
 	256 * KIB, 1 * MIB, 4 * MIB, 16 * MIB, 64 * MIB, 256 * MIB, 1024 * MIB,
 };
 
-#define LAYOUT(array, divide_by)                                                      \
+#define LAYOUT(array, divide_by, octave_of)                                           \
 	{                                                                             \
 		.bounds = (array), .bound_count = sizeof(array) / sizeof((array)[0]), \
-		.divisor = (divide_by),                                               \
+		.divisor = (divide_by), .octave = &(octave_of),                       \
 	}
 
 const struct bucket_layout bucket_layouts[BUCKETS_COUNT] = {
 	[BUCKETS_NONE] = { .divisor = 1 },
-	[BUCKETS_REQUEST] = LAYOUT(request_bounds, 1e9),
-	[BUCKETS_CONNECT] = LAYOUT(connect_bounds, 1e9),
-	[BUCKETS_RTT] = LAYOUT(rtt_bounds, 1e9),
-	[BUCKETS_SIZE] = LAYOUT(size_bounds, 1),
+	[BUCKETS_REQUEST] = LAYOUT(request_bounds, 1e9, octave_of_billions),
+	[BUCKETS_CONNECT] = LAYOUT(connect_bounds, 1e9, octave_of_billions),
+	[BUCKETS_RTT] = LAYOUT(rtt_bounds, 1e9, octave_of_billions),
+	[BUCKETS_SIZE] = LAYOUT(size_bounds, 1, octave_of_ones),
 };
 
 size_t metric_label_count(enum metric metric)

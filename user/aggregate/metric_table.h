@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct octave;
+
 #define METRIC_LABELS_MAX 8
 
 enum metric {
@@ -47,7 +49,8 @@ enum bucket_layout_id {
 struct bucket_layout {
 	const uint64_t *bounds; /* nanoseconds or bytes */
 	size_t bound_count;
-	double divisor; /* of a value, to give the exported unit */
+	double divisor;		     /* of a value, to give the exported unit */
+	const struct octave *octave; /* of values of that unit */
 };
 
 struct metric_row {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aggregate/request_memory.h"
 #include "protocol/protocol.h"
 
 /* METRIC_COUNT: the protocol has none such. */
@@ -74,24 +75,6 @@ static const char *const fact_labels[FACT_COUNT] = {
 #undef X
 };
 
-/* Requests repeat: the series of the newest ones of each kind are remembered with all that their labels say. A miss costs
- * a look-up by labels for each metric, as without this. */
-#define MEMORY_SLOTS 512 /* power of two */
-#define MEMORY_TEXT 192	 /* of the attributes together; requests with more are not remembered */
-
-struct remembered {
-	uint64_t process; /* struct process.identity; 0: empty */
-	const struct protocol *protocol;
-	struct conn_tuple tuple; /* only its side that is the server's; zero otherwise */
-	uint32_t role;
-	uint32_t text_bytes;
-	char text[MEMORY_TEXT];
-	struct series_slot process_duration;
-	struct series_slot duration;
-	struct series_slot request_size;
-	struct series_slot response_size;
-};
-
 struct remembered_outcome {
 	const char *protocol; /* static text */
 	struct series_slot slot;
@@ -99,13 +82,10 @@ struct remembered_outcome {
 
 struct observer {
 	struct observation_sink sink;
-	struct remembered *memory; /* owned; MEMORY_SLOTS */
+	struct request_memory *memory; /* owned */
 	struct remembered_outcome outcomes[PARSE_OUTCOME_COUNT];
 	struct series_store *store;			/* borrowed */
 	uint8_t facts[METRIC_COUNT][METRIC_LABELS_MAX]; /* of each label: enum fact */
-	uint8_t labelled[ATTRIBUTE_COUNT]; /* those that are labels of some metric; others would
-					      make every request another */
-	size_t labelled_count;
 };
 
 const char *observe_role_name(unsigned role)
@@ -225,97 +205,64 @@ static void values_choose(const struct observer *observer, enum metric metric,
 		ret_values[i] = facts[observer->facts[metric][i]];
 }
 
-/* All that the labels of a request's series depend on, and a hash of it. Returns false for one too long to remember. */
-static bool memory_key(const struct observer *observer, const struct request *request,
-		       struct remembered *ret_key, size_t *ret_hash)
+static void request_metrics_list(const struct request *request,
+				 enum metric ret_metrics[REQUEST_SERIES])
 {
-	bool is_server = request->role == ROLE_SERVER;
-	uint64_t hash = request->process->identity * 31 + request->role;
-	size_t used = 0;
+	const struct request_metrics *metrics = request_metrics_find(request);
 
-	ret_key->process = request->process->identity;
-	ret_key->protocol = request->protocol;
-	ret_key->role = request->role;
-	ret_key->tuple = *request->tuple;
-	if (is_server) {
-		memset(ret_key->tuple.remote_addr, 0, sizeof(ret_key->tuple.remote_addr));
-		ret_key->tuple.remote_port = 0;
-	} else {
-		memset(ret_key->tuple.local_addr, 0, sizeof(ret_key->tuple.local_addr));
-		ret_key->tuple.local_port = 0;
-	}
-	for (size_t i = 0; i < observer->labelled_count; i++) {
-		const char *text = request->attributes[observer->labelled[i]];
-
-		for (; text && *text; text++) {
-			if (used == MEMORY_TEXT - ATTRIBUTE_COUNT)
-				return false;
-			ret_key->text[used++] = *text;
-			hash = hash * 31 + (unsigned char)*text;
-		}
-		ret_key->text[used++] = '\0';
-	}
-	ret_key->text_bytes = (uint32_t)used;
-	*ret_hash = (size_t)(hash ^ hash >> 17);
-	return true;
+	ret_metrics[SERIES_OF_PROCESS] = METRIC_PROCESS_REQUEST_DURATION;
+	ret_metrics[SERIES_DURATION] = metrics ? metrics->duration : METRIC_COUNT;
+	ret_metrics[SERIES_REQUEST_SIZE] = metrics ? metrics->request_size : METRIC_COUNT;
+	ret_metrics[SERIES_RESPONSE_SIZE] = metrics ? metrics->response_size : METRIC_COUNT;
 }
 
-static bool memory_matches(const struct remembered *memory, const struct remembered *key)
+static unsigned series_wanted(const struct request *request)
 {
-	return memory->process == key->process && memory->protocol == key->protocol &&
-	       memory->role == key->role && memory->text_bytes == key->text_bytes &&
-	       memcmp(&memory->tuple, &key->tuple, sizeof(key->tuple)) == 0 &&
-	       memcmp(memory->text, key->text, key->text_bytes) == 0;
+	enum metric metrics[REQUEST_SERIES];
+	unsigned wanted = 0;
+
+	request_metrics_list(request, metrics);
+	for (size_t i = 0; i < REQUEST_SERIES; i++)
+		wanted |= (unsigned)(metrics[i] != METRIC_COUNT) << i;
+	return wanted;
 }
 
-/* The entry of requests like this one; emptied when it held others. NULL: not to be remembered. */
-static struct remembered *memory_find(struct observer *observer, const struct request *request)
+/* Find a request's series by its labels. slots: NULL when they are not to be remembered. */
+static void observe_by_labels(const struct observer *observer, const struct request *request,
+			      const uint64_t *values, unsigned wanted, struct series_slot *slots)
 {
-	struct remembered key, *memory;
-	size_t hash;
-
-	if (!memory_key(observer, request, &key, &hash))
-		return NULL;
-	memory = &observer->memory[hash & (MEMORY_SLOTS - 1)];
-	if (memory_matches(memory, &key))
-		return memory;
-	memset(memory, 0, sizeof(*memory));
-	memcpy(memory, &key, offsetof(struct remembered, text) + key.text_bytes);
-	return memory;
-}
-
-/* A request on its way into its metrics; its label values are worked out when the first of them is not remembered. */
-struct observed {
-	struct observer *observer;
-	const struct request *request;
-	bool has_facts;
-	struct fact_text text;
+	enum metric metrics[REQUEST_SERIES];
 	const char *facts[FACT_COUNT];
-};
+	struct fact_text text;
+	label_values labels;
 
-static void observed_values(struct observed *observed, enum metric metric, label_values ret_values)
-{
-	if (!observed->has_facts)
-		facts_collect(observed->request, &observed->text, observed->facts);
-	observed->has_facts = true;
-	values_choose(observed->observer, metric, observed->facts, ret_values);
+	facts_collect(request, &text, facts);
+	request_metrics_list(request, metrics);
+	for (size_t i = 0; i < REQUEST_SERIES; i++) {
+		uint32_t owner = i == SERIES_OF_PROCESS ? request->process->tgid : 0;
+
+		if (!(wanted & 1u << i))
+			continue;
+		values_choose(observer, metrics[i], facts, labels);
+		if (slots &&
+		    series_remember(observer->store, metrics[i], labels, owner, &slots[i]) == 0)
+			(void)series_observe_slots(observer->store, &slots[i], &values[i],
+						   1); /* just found */
+		else
+			(void)series_observe(observer->store, metrics[i], labels, owner,
+					     values[i]); /* counted there */
+	}
 }
 
-/* slot: NULL when the request is not remembered. */
-static void observe_one(struct observed *observed, enum metric metric, struct series_slot *slot,
-			uint32_t owner, uint64_t value)
+static void count_partial(const struct observer *observer, const struct request *request)
 {
-	struct series_store *store = observed->observer->store;
-	label_values values;
+	const char *facts[FACT_COUNT];
+	struct fact_text text;
+	label_values labels;
 
-	if (metric == METRIC_COUNT ||
-	    (slot && series_observe_slot(store, metric, slot, value) == 0))
-		return;
-	observed_values(observed, metric, values);
-	if (slot && series_remember(store, metric, values, owner, slot) == 0)
-		(void)series_observe_slot(store, metric, slot, value); /* just found */
-	else
-		(void)series_observe(store, metric, values, owner, value); /* counted there */
+	facts_collect(request, &text, facts);
+	values_choose(observer, METRIC_REQUESTS_PARTIAL, facts, labels);
+	(void)series_add(observer->store, METRIC_REQUESTS_PARTIAL, labels, 0, 1);
 }
 
 static void add_reads(struct observer *observer, const struct request *request, const char *result,
@@ -331,47 +278,52 @@ static void add_reads(struct observer *observer, const struct request *request, 
 
 static void on_request(void *context, const struct request *request)
 {
-	const struct request_metrics *metrics = request_metrics_find(request);
-	struct observed observed = { .observer = context, .request = request };
+	struct observer *observer = context;
+	/* Threads of a process read the clock on different CPUs. */
+	uint64_t duration_ns =
+		request->end_ns > request->start_ns ? request->end_ns - request->start_ns : 0;
+	const uint64_t values[REQUEST_SERIES] = {
+		[SERIES_OF_PROCESS] = duration_ns,
+		[SERIES_DURATION] = duration_ns,
+		[SERIES_REQUEST_SIZE] = request->request_body_bytes,
+		[SERIES_RESPONSE_SIZE] = request->response_body_bytes,
+	};
 	struct remembered *memory;
-	uint64_t duration_ns = 0;
-	label_values values;
+	unsigned missed;
 
 	if (request->is_partial) {
-		observed_values(&observed, METRIC_REQUESTS_PARTIAL, values);
-		(void)series_add(observed.observer->store, METRIC_REQUESTS_PARTIAL, values, 0, 1);
+		count_partial(observer, request);
 		return;
 	}
-	memory = memory_find(observed.observer, request);
-	/* Threads of a process read the clock on different CPUs. */
-	if (request->end_ns > request->start_ns)
-		duration_ns = request->end_ns - request->start_ns;
-	observe_one(&observed, METRIC_PROCESS_REQUEST_DURATION,
-		    memory ? &memory->process_duration : NULL, request->process->tgid, duration_ns);
-	if (!metrics)
-		return;
-	add_reads(observed.observer, request, "hit", request->read_hits);
-	add_reads(observed.observer, request, "miss", request->reads - request->read_hits);
-	observe_one(&observed, metrics->duration, memory ? &memory->duration : NULL, 0,
-		    duration_ns);
-	observe_one(&observed, metrics->request_size, memory ? &memory->request_size : NULL, 0,
-		    request->request_body_bytes);
-	observe_one(&observed, metrics->response_size, memory ? &memory->response_size : NULL, 0,
-		    request->response_body_bytes);
+	memory = request_memory_find(observer->memory, request);
+	if (memory && !memory->wanted)
+		memory->wanted = (uint8_t)series_wanted(request);
+	if (memory)
+		missed = memory->wanted & series_observe_slots(observer->store, memory->slots,
+							       values, REQUEST_SERIES);
+	else
+		missed = series_wanted(request);
+	if (missed)
+		observe_by_labels(observer, request, values, missed, memory ? memory->slots : NULL);
+	add_reads(observer, request, "hit", request->read_hits);
+	add_reads(observer, request, "miss", request->reads - request->read_hits);
 }
 
 static void on_parse_outcome(void *context, const char *protocol_name, enum parse_outcome outcome)
 {
 	struct observer *observer = context;
 	struct remembered_outcome *memory = &observer->outcomes[outcome];
-	label_values values = { protocol_name, observe_parse_outcome_name(outcome) };
 
-	if (memory->protocol == protocol_name &&
-	    series_add_slot(observer->store, METRIC_PARSE_OUTCOMES, &memory->slot, 1) == 0)
-		return;
-	(void)series_add(observer->store, METRIC_PARSE_OUTCOMES, values, 0, 1); /* counted there */
-	memory->protocol = protocol_name;
-	(void)series_remember(observer->store, METRIC_PARSE_OUTCOMES, values, 0, &memory->slot);
+	if (memory->protocol != protocol_name ||
+	    series_add_slot(observer->store, &memory->slot, 1) < 0) {
+		label_values values = { protocol_name, observe_parse_outcome_name(outcome) };
+
+		(void)series_add(observer->store, METRIC_PARSE_OUTCOMES, values, 0,
+				 1); /* counted there */
+		memory->protocol = protocol_name;
+		(void)series_remember(observer->store, METRIC_PARSE_OUTCOMES, values, 0,
+				      &memory->slot);
+	}
 }
 
 static void on_tcp_connect(void *context, const struct event_tcp_connect *event,
@@ -432,36 +384,22 @@ static enum fact fact_of_label(const char *label)
 	return fact;
 }
 
-/* Which attributes each metric's labels are, and all of them together. */
-static void observer_read_table(struct observer *observer)
-{
-	bool is_labelled[FACT_COUNT] = { false };
-
-	memset(observer->facts, FACT_NONE, sizeof(observer->facts));
-	for (enum metric metric = 0; metric < METRIC_COUNT; metric++)
-		for (size_t i = 0; i < metric_label_count(metric); i++) {
-			enum fact fact = fact_of_label(metric_table[metric].labels[i]);
-
-			observer->facts[metric][i] = (uint8_t)fact;
-			is_labelled[fact] = true;
-		}
-	for (uint8_t attribute = 0; attribute < ATTRIBUTE_COUNT; attribute++)
-		if (is_labelled[attribute])
-			observer->labelled[observer->labelled_count++] = attribute;
-}
-
 struct observer *observer_new(struct series_store *store)
 {
 	struct observer *observer = calloc(1, sizeof(*observer));
 
 	if (!observer)
 		return NULL;
-	observer->memory = calloc(MEMORY_SLOTS, sizeof(*observer->memory));
+	observer->memory = request_memory_new();
 	if (!observer->memory) {
 		free(observer);
 		return NULL;
 	}
-	observer_read_table(observer);
+	memset(observer->facts, FACT_NONE, sizeof(observer->facts));
+	for (enum metric metric = 0; metric < METRIC_COUNT; metric++)
+		for (size_t i = 0; i < metric_label_count(metric); i++)
+			observer->facts[metric][i] =
+				(uint8_t)fact_of_label(metric_table[metric].labels[i]);
 	observer->store = store;
 	observer->sink = (struct observation_sink){
 		.context = observer,
@@ -478,7 +416,7 @@ struct observer *observer_new(struct series_store *store)
 void observer_free(struct observer **observer)
 {
 	if (*observer)
-		free((*observer)->memory);
+		request_memory_free(&(*observer)->memory);
 	free(*observer);
 	*observer = NULL;
 }

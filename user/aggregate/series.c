@@ -20,8 +20,9 @@ struct series {
 		struct histogram *histogram; /* owned */
 	};
 	uint32_t owner; /* tgid; 0: none */
-	uint32_t key_bytes;
-	char key[]; /* packed label values */
+	uint16_t key_bytes;
+	uint8_t metric; /* enum metric */
+	char key[];	/* packed label values */
 };
 
 struct family {
@@ -39,6 +40,9 @@ struct series_store {
 	uint64_t generation; /* counts the drops: what was remembered before one may be gone */
 	struct family families[METRIC_COUNT];
 };
+
+_Static_assert(LABELS_PACKED_MAX <= UINT16_MAX, "series.key_bytes");
+_Static_assert(METRIC_COUNT <= UINT8_MAX, "series.metric");
 
 struct series_key {
 	const char *packed;
@@ -69,7 +73,8 @@ static struct series *series_new(enum metric metric, const struct series_key *ke
 
 	if (!series)
 		return NULL;
-	series->key_bytes = (uint32_t)key->bytes;
+	series->key_bytes = (uint16_t)key->bytes;
+	series->metric = (uint8_t)metric;
 	if (key->bytes)
 		memcpy(series->key, key->packed, key->bytes);
 	if (metric_table[metric].type != METRIC_HISTOGRAM)
@@ -235,40 +240,44 @@ int series_remember(struct series_store *store, enum metric metric, const label_
 	return 0;
 }
 
-/* The series of a slot, touched; NULL when the slot is empty or out of date. */
-static struct series *slot_series(struct series_store *store, enum metric metric,
-				  const struct series_slot *slot)
+static bool slot_is_good(const struct series_store *store, const struct series_slot *slot)
 {
-	struct series *series = slot->series;
+	return slot->series && slot->generation == store->generation;
+}
 
-	if (!series || slot->generation != store->generation)
-		return NULL;
-	if (series->touched_ns != store->now_ns) {
-		series->touched_ns = store->now_ns;
-		table_touch(&store->families[metric].table, &series->node);
+static inline void series_touch(struct series_store *store, struct series *series, uint64_t now_ns)
+{
+	if (series->touched_ns == now_ns)
+		return;
+	series->touched_ns = now_ns;
+	table_touch(&store->families[series->metric].table, &series->node);
+}
+
+unsigned series_observe_slots(struct series_store *store, const struct series_slot *slots,
+			      const uint64_t *values, size_t count)
+{
+	uint64_t now_ns = store->now_ns;
+	unsigned missed = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct series *series = slots[i].series;
+
+		if (!slot_is_good(store, &slots[i])) {
+			missed |= 1u << i;
+			continue;
+		}
+		series_touch(store, series, now_ns);
+		histogram_observe(series->histogram, values[i]);
 	}
-	return series;
+	return missed;
 }
 
-int series_observe_slot(struct series_store *store, enum metric metric,
-			const struct series_slot *slot, uint64_t value)
+int series_add_slot(struct series_store *store, const struct series_slot *slot, uint64_t delta)
 {
-	struct series *series = slot_series(store, metric, slot);
-
-	if (!series)
+	if (!slot_is_good(store, slot))
 		return -ENOENT;
-	histogram_observe(series->histogram, value);
-	return 0;
-}
-
-int series_add_slot(struct series_store *store, enum metric metric, const struct series_slot *slot,
-		    uint64_t delta)
-{
-	struct series *series = slot_series(store, metric, slot);
-
-	if (!series)
-		return -ENOENT;
-	series->total += delta;
+	series_touch(store, slot->series, store->now_ns);
+	slot->series->total += delta;
 	return 0;
 }
 

@@ -44,12 +44,12 @@ struct series_slot {
 	uint64_t generation;
 };
 
-/* Like series_observe and series_add for the series remembered in the slot; with a slot that is empty or out of date they
- * return -ENOENT and do nothing. */
-int series_observe_slot(struct series_store *store, enum metric metric,
-			const struct series_slot *slot, uint64_t value);
-int series_add_slot(struct series_store *store, enum metric metric, const struct series_slot *slot,
-		    uint64_t delta);
+/* Like series_observe for the histograms remembered in the slots, each with its value. Returns a bit for each slot that is
+ * empty or out of date: nothing was done for it. */
+unsigned series_observe_slots(struct series_store *store, const struct series_slot *slots,
+			      const uint64_t *values, size_t count);
+/* Like series_add; -ENOENT when the slot is empty or out of date. */
+int series_add_slot(struct series_store *store, const struct series_slot *slot, uint64_t delta);
 
 /* Remember the series of these labels, which is made if there is none.
  * Returns as series_observe does, without an observation; on an error the slot is left empty. */

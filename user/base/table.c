@@ -64,14 +64,7 @@ void table_touch(struct table *table, struct table_node *node)
 
 struct table_node *table_find(struct table *table, uint64_t hash, const void *key)
 {
-	struct table_node *node = table->buckets[hash & table->mask];
-
-	for (; node; node = node->next_in_bucket)
-		if (node->hash == hash && table->match(node, key))
-			break;
-	if (node)
-		table_touch(table, node);
-	return node;
+	return table_find_by(table, hash, key, table->match);
 }
 
 int table_insert(struct table *table, struct table_node *node, uint64_t hash)
@@ -107,17 +100,6 @@ static uint64_t hash_seed(void)
 	if (!seed && getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		seed = 0x9e3779b97f4a7c15u;
 	return seed;
-}
-
-/* Mixing steps of MurmurHash3's 64-bit finaliser (Austin Appleby, public domain). */
-uint64_t hash_u64(uint64_t value)
-{
-	value ^= hash_seed();
-	value ^= value >> 33;
-	value *= 0xff51afd7ed558ccdu;
-	value ^= value >> 33;
-	value *= 0xc4ceb9fe1a85ec53u;
-	return value ^ (value >> 33);
 }
 
 /* The folded product of wyhash (Wang Yi, public domain): 16 bytes a multiplication. */

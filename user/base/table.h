@@ -37,11 +37,34 @@ int table_init(struct table *table, size_t limit, table_match match);
 /* Free the buckets. Nodes still inside are the caller's to free first. */
 void table_done(struct table *table);
 
-/* Find a node and make it the newest. NULL when there is none. */
-struct table_node *table_find(struct table *table, uint64_t hash, const void *key);
-
 /* Make a node that is inside the newest. */
 void table_touch(struct table *table, struct table_node *node);
+
+/* Find a node; NULL when there is none.
+ *
+ * match  the table's own; named here so that the compiler can take it in, on a path that counts its instructions */
+static inline struct table_node *table_peek_by(const struct table *table, uint64_t hash,
+					       const void *key, table_match match)
+{
+	struct table_node *node = table->buckets[hash & table->mask];
+
+	while (node && !(node->hash == hash && match(node, key)))
+		node = node->next_in_bucket;
+	return node;
+}
+
+/* Find a node and make it the newest. NULL when there is none. */
+static inline struct table_node *table_find_by(struct table *table, uint64_t hash, const void *key,
+					       table_match match)
+{
+	struct table_node *node = table_peek_by(table, hash, key, match);
+
+	if (node && node != table->newest)
+		table_touch(table, node);
+	return node;
+}
+
+struct table_node *table_find(struct table *table, uint64_t hash, const void *key);
 
 /* Put a node in, as the newest; the caller has made sure that its key is not there.
  * Returns 0; -ENOSPC when the table is at its limit (evict table->oldest first). */
@@ -52,6 +75,12 @@ void table_remove(struct table *table, struct table_node *node);
 
 /* A hash of bytes, good enough for tables that strangers fill (seeded once per process). */
 uint64_t hash_bytes(const void *bytes, size_t length);
-uint64_t hash_u64(uint64_t value);
+
+/* A hash of a number that the kernel gave out: nobody chooses those, so it has no secret. Fibonacci hashing (Knuth,
+ * The Art of Computer Programming, volume 3, section 6.4); the upper half, as tables take the low bits. */
+static inline uint64_t hash_u64(uint64_t value)
+{
+	return value * 0x9e3779b97f4a7c15u >> 32;
+}
 
 #endif

@@ -9,13 +9,34 @@
 
 /* Kept for the next one instead of being freed. */
 #define SPARE_MAX 1024
+/* The order of use is kept this well: to move a connection in it touches three others. */
+#define TOUCH_INTERVAL_NS 10000000u
 
-struct connection *connection_find(struct engine *engine, const struct conn_ref *ref)
+static bool connection_matches(const struct table_node *node, const void *key)
 {
-	struct table_node *node =
-		table_find(&engine->connections, hash_u64(ref->conn_id), &ref->conn_id);
+	return table_entry(node, struct connection, node)->ref.conn_id == *(const uint64_t *)key;
+}
 
-	return node ? table_entry(node, struct connection, node) : NULL;
+int connections_init(struct engine *engine, size_t limit)
+{
+	return table_init(&engine->connections, limit, connection_matches);
+}
+
+struct connection *connection_find(struct engine *engine, const struct conn_ref *ref,
+				   uint64_t ktime_ns)
+{
+	struct table_node *node = table_peek_by(&engine->connections, hash_u64(ref->conn_id),
+						&ref->conn_id, connection_matches);
+	struct connection *connection;
+
+	if (!node)
+		return NULL;
+	connection = table_entry(node, struct connection, node);
+	if (ktime_ns - connection->touched_ns >= TOUCH_INTERVAL_NS) { /* also when it is earlier */
+		connection->touched_ns = ktime_ns;
+		table_touch(&engine->connections, node);
+	}
+	return connection;
 }
 
 void connection_watch(struct engine *engine, struct connection *connection)
@@ -178,4 +199,5 @@ void connections_done(struct engine *engine)
 	}
 	free_exchanges(engine->spare_exchanges);
 	engine->spare_exchanges = NULL;
+	table_done(&engine->connections);
 }

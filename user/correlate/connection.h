@@ -64,6 +64,7 @@ struct connection {
 	uint64_t consumed;		 /* bytes of the turn under way that were looked at */
 	uint64_t moved_ns[DIR_COUNT];	 /* newest known call */
 	uint64_t last_ns;
+	uint64_t touched_ns; /* when it was made the newest of the table */
 	uint64_t requests;
 	uint64_t asked_ns;	      /* of the newest ask_progress for this turn; 0: none */
 	uint64_t closed_ns;	      /* 0: open */
@@ -112,8 +113,12 @@ struct engine {
 	struct exchange_facts nobody; /* what parsers write of no exchange */
 };
 
-/* Find the connection of an event, or NULL. */
-struct connection *connection_find(struct engine *engine, const struct conn_ref *ref);
+/* Make the table, which connections_done frees. Returns 0 or -ENOMEM. */
+int connections_init(struct engine *engine, size_t limit);
+
+/* Find the connection of an event, or NULL. ktime_ns: of the event */
+struct connection *connection_find(struct engine *engine, const struct conn_ref *ref,
+				   uint64_t ktime_ns);
 
 /* Make one; the least recently used is given up when the table is full. NULL: out of memory. */
 struct connection *connection_add(struct engine *engine, const struct conn_ref *ref);

@@ -12,11 +12,6 @@
 #define VISITS_A_TICK 1024
 #define QUESTIONS_A_TICK 256
 
-static bool connection_matches(const struct table_node *node, const void *key)
-{
-	return table_entry(node, struct connection, node)->ref.conn_id == *(const uint64_t *)key;
-}
-
 static size_t at_least_one(size_t limit)
 {
 	return limit ? limit : 1;
@@ -40,8 +35,7 @@ struct engine *engine_new(const struct engine_limits *limits, struct process_tab
 	engine->collections = route_table_new(at_least_one(limits->services),
 					      at_least_one(limits->routes_per_service));
 	if (!engine->routes || !engine->collections ||
-	    table_init(&engine->connections, at_least_one(limits->connections),
-		       connection_matches) < 0)
+	    connections_init(engine, at_least_one(limits->connections)) < 0)
 		engine_free(&engine);
 	return engine;
 }
@@ -54,7 +48,6 @@ void engine_free(struct engine **slot)
 	if (!engine)
 		return;
 	connections_done(engine);
-	table_done(&engine->connections);
 	route_table_free(&engine->routes);
 	route_table_free(&engine->collections);
 	free(engine);
@@ -87,7 +80,7 @@ static int take_tcp_accept(struct engine *engine, const struct event *event)
 static void send_stats(struct engine *engine, const struct event_header *header,
 		       const struct conn_ref *conn, const struct tcp_stats *stats)
 {
-	const struct connection *connection = connection_find(engine, conn);
+	const struct connection *connection = connection_find(engine, conn, header->ktime_ns);
 	uint32_t tgid = header->tgid ? header->tgid : connection ? connection->tgid : 0;
 	const struct process *process = selected_process(engine, tgid);
 	struct conn_ref resolved = *conn;

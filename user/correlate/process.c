@@ -113,7 +113,7 @@ static void make_room(struct process_table *table)
 
 static struct entry *entry_find(struct process_table *table, uint32_t tgid)
 {
-	struct table_node *node = table_find(&table->table, hash_u64(tgid), &tgid);
+	struct table_node *node = table_find_by(&table->table, hash_u64(tgid), &tgid, match_tgid);
 
 	return node ? entry_of(table_entry(node, struct process, node)) : NULL;
 }

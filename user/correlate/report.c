@@ -61,6 +61,7 @@ static void send_request(struct engine *engine, struct connection *connection,
 		.response_body_bytes = sides[SIDE_RESPONSE].body_bytes,
 		.reads = exchange->failure == PARSE_OK ? exchange->facts.reads : 0,
 		.read_hits = exchange->facts.read_hits,
+		.text = exchange->facts.text,
 		.role = connection->role,
 		.is_partial = exchange->failure == PARSE_PARTIAL || exchange->failure == PARSE_LOST,
 	};
@@ -114,10 +115,9 @@ void exchange_report(struct engine *engine, struct connection *connection,
 		send_request(engine, connection, exchange, process);
 		outcomes |= exchange->facts.outcomes;
 	}
-	for (unsigned outcome = 0; outcomes; outcome++, outcomes >>= 1)
-		if (outcomes & 1)
-			engine->sink->parse_outcome(engine->sink->context,
-						    protocol_name(connection), outcome);
+	for (; outcomes; outcomes &= outcomes - 1)
+		engine->sink->parse_outcome(engine->sink->context, protocol_name(connection),
+					    (enum parse_outcome)__builtin_ctz(outcomes));
 }
 
 void requests_report_unseen(struct engine *engine, struct connection *connection,

@@ -61,4 +61,15 @@ static inline struct exchange *requests_open_answer(const struct connection *con
 	return oldest && oldest->has_response_head && !oldest->has_response_end ? oldest : NULL;
 }
 
+/* Whether a message of that side may be under way, or its order is in doubt: else no boundary ends or settles anything. A
+ * request that seemed over goes on after an interim answer. */
+static inline bool requests_minds_boundary(const struct connection *connection,
+					   enum message_side side)
+{
+	bool is_answered = connection->oldest && connection->oldest->has_response;
+
+	return is_answered ||
+	       (side == SIDE_REQUEST ? connection->incoming != NULL : connection->is_order_unsure);
+}
+
 #endif

@@ -11,7 +11,7 @@
 #define UNRECOGNISED_AT_START_MAX 4
 #define UNRECOGNISED_LATER_MAX 16
 
-static void not_recognised(struct engine *engine, struct connection *connection)
+void run_not_recognised(struct engine *engine, struct connection *connection)
 {
 	unsigned limit = UNRECOGNISED_LATER_MAX;
 
@@ -24,15 +24,6 @@ static void not_recognised(struct engine *engine, struct connection *connection)
 		return;
 	requests_count(engine, connection, connection->tgid, PARSE_NOT_THIS_PROTOCOL);
 	connection_give_up(engine, connection);
-}
-
-void run_parse(struct engine *engine, struct connection *connection, unsigned dir,
-	       const uint8_t *bytes, uint64_t length, uint64_t time_ns)
-{
-	enum message_side side = connection_side(connection, dir);
-
-	if (!requests_feed(engine, connection, side, bytes, length, time_ns))
-		not_recognised(engine, connection);
 }
 
 enum sniff_result run_sniff(const uint8_t *bytes, size_t length,
@@ -70,9 +61,9 @@ void run_recognise(struct engine *engine, struct connection *connection,
 {
 	connection->protocol = protocol;
 	connection->sync = SYNC_PARSED;
-	if (protocol->mode ==
+	if (protocol->mode >=
 	    MODE_STREAM) /* every call counts; others have time until begin_turn */
-		connection_set_mode(engine, connection, MODE_STREAM);
+		connection_set_mode(engine, connection, protocol->mode);
 }
 
 static void sniffed(struct engine *engine, struct connection *connection, unsigned dir,
@@ -92,14 +83,15 @@ static void sniffed(struct engine *engine, struct connection *connection, unsign
 	} else if (is_known) {
 		run_recognise(engine, connection, protocol);
 	} else {
-		not_recognised(engine, connection);
+		run_not_recognised(engine, connection);
 	}
 }
 
-/* Look at the first bytes of a turn; too few are kept until more come. */
-static void sniff(struct engine *engine, struct connection *connection, unsigned dir,
-		  const uint8_t *bytes, uint64_t length, uint64_t time_ns)
+/* Too few are kept until more come. */
+void run_sniff_next(struct engine *engine, struct connection *connection, const uint8_t *bytes,
+		    uint64_t length, uint64_t time_ns)
 {
+	unsigned dir = connection->turn.dir;
 	const struct protocol *protocol = connection->protocol;
 	size_t held = connection->sniffed_bytes, room = SNIFF_MAX - held;
 	size_t more = length < room ? (size_t)length : room;
@@ -127,21 +119,6 @@ static void sniff(struct engine *engine, struct connection *connection, unsigned
 		run_parse(engine, connection, dir, bytes, length, time_ns);
 }
 
-void run_take_next(struct engine *engine, struct connection *connection, const uint8_t *bytes,
-		   uint64_t length, uint64_t time_ns)
-{
-	unsigned dir = connection->turn.dir;
-
-	connection->consumed += length;
-	connection->moved_ns[dir] = time_ns;
-	if (!length || connection->sync == SYNC_DONE)
-		return;
-	if (connection->turn_use == TURN_IS_SNIFFED)
-		sniff(engine, connection, dir, bytes, length, time_ns);
-	else if (connection->turn_use == TURN_IS_PARSED && connection->sync == SYNC_PARSED)
-		run_parse(engine, connection, dir, bytes, length, time_ns);
-}
-
 void run_end_held(struct engine *engine, struct connection *connection)
 {
 	size_t held = connection->sniffed_bytes;
@@ -153,5 +130,5 @@ void run_end_held(struct engine *engine, struct connection *connection)
 		run_parse(engine, connection, connection->turn.dir, connection->sniffed, held,
 			  connection->turn.start_ns);
 	else
-		not_recognised(engine, connection);
+		run_not_recognised(engine, connection);
 }

@@ -6,9 +6,38 @@
 #include "correlate/connection.h"
 #include "correlate/request.h"
 
+/* The next bytes of the turn under way, of which the first say what it is; those before them may have been held. */
+void run_sniff_next(struct engine *engine, struct connection *connection, const uint8_t *bytes,
+		    uint64_t length, uint64_t time_ns);
+
+/* The bytes were not what the protocol takes. */
+void run_not_recognised(struct engine *engine, struct connection *connection);
+
+/* Bytes of any direction, for the protocol that is known. */
+static inline void run_parse(struct engine *engine, struct connection *connection, unsigned dir,
+			     const uint8_t *bytes, uint64_t length, uint64_t time_ns)
+{
+	enum message_side side = connection_side(connection, dir);
+
+	if (!requests_feed(engine, connection, side, bytes, length, time_ns))
+		run_not_recognised(engine, connection);
+}
+
 /* The next bytes of the turn under way: sniffed, parsed or skipped as its turn_use says. bytes NULL: not captured. */
-void run_take_next(struct engine *engine, struct connection *connection, const uint8_t *bytes,
-		   uint64_t length, uint64_t time_ns);
+static inline void run_take_next(struct engine *engine, struct connection *connection,
+				 const uint8_t *bytes, uint64_t length, uint64_t time_ns)
+{
+	unsigned dir = connection->turn.dir;
+
+	connection->consumed += length;
+	connection->moved_ns[dir] = time_ns;
+	if (!length || connection->sync == SYNC_DONE)
+		return;
+	if (connection->turn_use == TURN_IS_SNIFFED)
+		run_sniff_next(engine, connection, bytes, length, time_ns);
+	else if (connection->turn_use == TURN_IS_PARSED && connection->sync == SYNC_PARSED)
+		run_parse(engine, connection, dir, bytes, length, time_ns);
+}
 
 /* The turn has moved `until` bytes; what of them is not known yet was not captured. */
 static inline void run_take_unseen(struct engine *engine, struct connection *connection,
@@ -27,15 +56,12 @@ static inline void run_end_sniff(struct engine *engine, struct connection *conne
 		run_end_held(engine, connection);
 }
 
-/* Bytes of any direction, for the protocol that is known. */
-void run_parse(struct engine *engine, struct connection *connection, unsigned dir,
-	       const uint8_t *bytes, uint64_t length, uint64_t time_ns);
-
 /* Tell the protocol, if one is being parsed. */
 static inline void run_boundary(struct engine *engine, struct connection *connection, unsigned dir,
 				enum protocol_boundary what, uint64_t tail)
 {
-	if (connection->sync == SYNC_PARSED)
+	if (connection->sync == SYNC_PARSED &&
+	    requests_minds_boundary(connection, connection_side(connection, dir)))
 		requests_boundary(engine, connection, connection_side(connection, dir), what, tail,
 				  connection->moved_ns[dir]);
 }

@@ -24,8 +24,8 @@
 #define LINGER_NS 500000000u
 
 /* The turn under way is over; `end` are its final figures, which may be those of another turn or none. */
-static void finish_turn(struct engine *engine, struct connection *connection,
-			const struct turn_summary *end)
+static inline void finish_turn(struct engine *engine, struct connection *connection,
+			       const struct turn_summary *end)
 {
 	unsigned dir = connection->turn.dir;
 
@@ -74,7 +74,7 @@ static bool is_suspicious(const struct connection *connection, unsigned dir, boo
 {
 	const struct exchange *answer = requests_open_answer(connection);
 
-	if (connection->protocol->mode == MODE_STREAM)
+	if (connection->protocol->mode >= MODE_STREAM)
 		return false; /* its parser knows where it is, and both sides speak at once */
 	if (connection_side(connection, dir) == SIDE_REQUEST)
 		return connection->incoming &&
@@ -82,10 +82,9 @@ static bool is_suspicious(const struct connection *connection, unsigned dir, boo
 	return answer && (answer->next || is_prev_unknown);
 }
 
-static void begin_turn(struct engine *engine, struct connection *connection,
-		       const struct event_turn *event, bool is_headless)
+static inline void begin_turn(struct engine *engine, struct connection *connection,
+			      const struct event_turn *event, bool awaits_write, bool is_headless)
 {
-	bool awaits_write = event->turn_flags & TURN_AWAITS_WRITE;
 	unsigned dir = event->turn.dir;
 
 	connection->turn_no = event->conn.turn_no;
@@ -124,8 +123,9 @@ static uint64_t offset_of(const struct event_turn *event)
 }
 
 /* Positions count from the start of the turn. What is not captured of a call follows what is. */
-static void take_bytes(struct engine *engine, struct connection *connection,
-		       const struct event *event)
+static inline __attribute__((always_inline)) void take_bytes(struct engine *engine,
+							     struct connection *connection,
+							     const struct event *event)
 {
 	const struct event_turn *turn = event->turn;
 	uint64_t known = connection->consumed, time_ns = time_of(turn), skip;
@@ -137,15 +137,24 @@ static void take_bytes(struct engine *engine, struct connection *connection,
 		run_take_next(engine, connection, event->payload + skip, turn->captured - skip,
 			      time_ns);
 	run_take_unseen(engine, connection, offset + turn->call_bytes, time_ns);
-	connection->turn = turn->turn;
 }
 
-static void take_new_turn(struct engine *engine, struct connection *connection,
-			  const struct event *event)
+static __attribute__((noinline)) void take_more(struct engine *engine,
+						struct connection *connection,
+						const struct event *event)
+{
+	connection->turn = event->turn->turn;
+	take_bytes(engine, connection, event);
+}
+
+/* flags are those of the event. Inline: nearly all have none, and then most of this is nothing. */
+static inline __attribute__((always_inline)) void take_new_turn(struct engine *engine,
+								struct connection *connection,
+								const struct event *event,
+								unsigned flags)
 {
 	const struct event_turn *turn = event->turn;
-	bool awaits_write = turn->turn_flags & TURN_AWAITS_WRITE,
-	     is_headless = turn->turn_flags & TURN_CONTINUED;
+	bool awaits_write = flags & TURN_AWAITS_WRITE, is_headless = flags & TURN_CONTINUED;
 	uint32_t number = turn->conn.turn_no, first = number - awaits_write;
 	uint32_t skipped = first - connection->turn_no - 1 + is_headless;
 	unsigned before = awaits_write ? DIR_WRITE : turn->turn.dir; /* the dir of `first` */
@@ -158,9 +167,16 @@ static void take_new_turn(struct engine *engine, struct connection *connection,
 	}
 	if (connection->sync == SYNC_DONE)
 		return;
-	begin_turn(engine, connection, turn, is_headless);
+	begin_turn(engine, connection, turn, awaits_write, is_headless);
 	connection->is_turn_late = awaits_write;
 	take_bytes(engine, connection, event);
+}
+
+static __attribute__((noinline)) void take_odd_turn(struct engine *engine,
+						    struct connection *connection,
+						    const struct event *event)
+{
+	take_new_turn(engine, connection, event, event->turn->turn_flags);
 }
 
 /* A write out of its order: its bytes come next on their side, but the turn under way is another one. */
@@ -264,7 +280,7 @@ static void take_ref(struct connection *connection, const struct conn_ref *ref,
 int turn_take(struct engine *engine, const struct event *event)
 {
 	const struct event_turn *turn = event->turn;
-	struct connection *connection = connection_find(engine, &turn->conn);
+	struct connection *connection = connection_find(engine, &turn->conn, turn->header.ktime_ns);
 	bool is_late = turn->turn_flags & TURN_LATE;
 
 	if (!connection) {
@@ -280,11 +296,13 @@ int turn_take(struct engine *engine, const struct event *event)
 	connection->is_turn_late = false;
 	if (is_late)
 		take_late_write(engine, connection, event);
+	else if (turn->conn.turn_no > connection->turn_no && !turn->turn_flags)
+		take_new_turn(engine, connection, event, 0);
 	else if (turn->conn.turn_no > connection->turn_no)
-		take_new_turn(engine, connection, event);
+		take_odd_turn(engine, connection, event);
 	else if (turn->conn.turn_no == connection->turn_no && turn->turn_flags & TURN_CONTINUED &&
 		 turn->turn.dir == connection->turn.dir)
-		take_bytes(engine, connection, event);
+		take_more(engine, connection, event);
 	review(engine, connection);
 	return 0;
 }
@@ -306,7 +324,8 @@ static void apply_progress(struct engine *engine, struct connection *connection,
 int turn_take_progress(struct engine *engine, const struct event *event)
 {
 	const struct event_turn_progress *progress = event->turn_progress;
-	struct connection *connection = connection_find(engine, &progress->conn);
+	struct connection *connection =
+		connection_find(engine, &progress->conn, progress->header.ktime_ns);
 	struct exchange *answer;
 
 	if (!connection || connection->sync != SYNC_PARSED ||
@@ -343,7 +362,8 @@ static void finish_by_close(struct engine *engine, struct connection *connection
 int turn_take_close(struct engine *engine, const struct event *event)
 {
 	const struct event_tcp_close *close = event->tcp_close;
-	struct connection *connection = connection_find(engine, &close->conn);
+	struct connection *connection =
+		connection_find(engine, &close->conn, close->header.ktime_ns);
 
 	if (!connection)
 		return 0;

@@ -17,76 +17,89 @@ static bool summary_is_sane(const struct turn_summary *turn)
 	return turn->dir < DIR_COUNT;
 }
 
-static bool check_process_exec(const struct event *event)
+static bool check_process_exec(const void *record, size_t payload_bytes)
 {
-	const struct event_process_exec *exec = event->process_exec;
+	const struct event_process_exec *exec = record;
 	size_t strings = (size_t)exec->path_bytes + exec->args_bytes + exec->service_name_bytes +
 			 exec->resource_attributes_bytes + exec->cgroup_bytes;
 
 	return exec->path_bytes <= PROCESS_PATH_MAX && exec->args_bytes <= PROCESS_ARGS_MAX &&
 	       exec->service_name_bytes <= PROCESS_ENV_MAX &&
 	       exec->resource_attributes_bytes <= PROCESS_ENV_MAX &&
-	       exec->cgroup_bytes <= PROCESS_CGROUP_MAX && strings == event->payload_bytes;
+	       exec->cgroup_bytes <= PROCESS_CGROUP_MAX && strings == payload_bytes;
 }
 
-static bool check_process_fork(const struct event *event)
+static bool check_process_fork(const void *record, size_t payload_bytes)
 {
-	return event->payload_bytes == 0;
+	(void)record;
+	return payload_bytes == 0;
 }
 
-static bool check_process_exit(const struct event *event)
+static bool check_process_exit(const void *record, size_t payload_bytes)
 {
-	return event->payload_bytes == 0;
+	(void)record;
+	return payload_bytes == 0;
 }
 
-static bool check_tcp_connect(const struct event *event)
+static bool check_tcp_connect(const void *record, size_t payload_bytes)
 {
-	return event->payload_bytes == 0 && conn_is_sane(&event->tcp_connect->conn) &&
-	       event->tcp_connect->outcome < CONNECT_OUTCOME_COUNT;
+	const struct event_tcp_connect *connect = record;
+
+	return payload_bytes == 0 && conn_is_sane(&connect->conn) &&
+	       connect->outcome < CONNECT_OUTCOME_COUNT;
 }
 
-static bool check_tcp_accept(const struct event *event)
+static bool check_tcp_accept(const void *record, size_t payload_bytes)
 {
-	return event->payload_bytes == 0 && conn_is_sane(&event->tcp_accept->conn);
+	const struct event_tcp_accept *accept = record;
+
+	return payload_bytes == 0 && conn_is_sane(&accept->conn);
 }
 
-static bool check_tcp_close(const struct event *event)
+static bool check_tcp_close(const void *record, size_t payload_bytes)
 {
-	return event->payload_bytes == 0 && conn_is_sane(&event->tcp_close->conn) &&
-	       summary_is_sane(&event->tcp_close->turn);
+	const struct event_tcp_close *close = record;
+
+	return payload_bytes == 0 && conn_is_sane(&close->conn) && summary_is_sane(&close->turn);
 }
 
-static bool check_tcp_sample(const struct event *event)
+static bool check_tcp_sample(const void *record, size_t payload_bytes)
 {
-	return event->payload_bytes == 0 && conn_is_sane(&event->tcp_sample->conn);
+	const struct event_tcp_sample *sample = record;
+
+	return payload_bytes == 0 && conn_is_sane(&sample->conn);
 }
 
 /* A turn has moved at least what this call did, and no more was captured than moved. */
-static bool check_turn(const struct event *event)
+static bool check_turn(const void *record, size_t payload_bytes)
 {
-	const struct event_turn *turn = event->turn;
+	const struct event_turn *turn = record;
 
-	return turn->captured == event->payload_bytes && turn->captured <= PREFIX_MAX &&
+	return turn->captured == payload_bytes && turn->captured <= PREFIX_MAX &&
 	       turn->captured <= turn->call_bytes && turn->call_bytes <= INT64_MAX &&
 	       conn_is_sane(&turn->conn) && turn->conn.turn_no > 0 &&
 	       summary_is_sane(&turn->turn) && summary_is_sane(&turn->prev);
 }
 
-static bool check_turn_progress(const struct event *event)
+static bool check_turn_progress(const void *record, size_t payload_bytes)
 {
-	return event->payload_bytes == 0 && conn_is_sane(&event->turn_progress->conn) &&
-	       summary_is_sane(&event->turn_progress->turn);
+	const struct event_turn_progress *progress = record;
+
+	return payload_bytes == 0 && conn_is_sane(&progress->conn) &&
+	       summary_is_sane(&progress->turn);
 }
 
-static bool check_syscall_error(const struct event *event)
+static bool check_syscall_error(const void *record, size_t payload_bytes)
 {
-	return event->payload_bytes == 0 && event->syscall_error->error > 0;
+	const struct event_syscall_error *error = record;
+
+	return payload_bytes == 0 && error->error > 0;
 }
 
 struct kind {
 	const char *name;
 	size_t struct_bytes;
-	bool (*check)(const struct event *event);
+	bool (*check)(const void *record, size_t payload_bytes);
 };
 
 static const struct kind kinds[EVENT_KIND_COUNT] = {
@@ -107,22 +120,20 @@ int event_decode(const void *bytes, size_t length, struct event *ret_event)
 {
 	const struct event_header *header = bytes;
 	const struct kind *kind;
-	struct event event;
+	size_t payload_bytes;
 
 	if (length < sizeof(*header) || header->size > length)
 		return -EBADMSG;
 	kind = kind_find(header->kind);
 	if (!kind)
 		return -ENOTSUP;
-	if (header->size < kind->struct_bytes)
+	payload_bytes = (size_t)header->size - kind->struct_bytes;
+	if (header->size < kind->struct_bytes || !kind->check(bytes, payload_bytes))
 		return -EBADMSG;
-	event.header = header;
-	event.turn = bytes; /* any member: they are one pointer to the record */
-	event.payload = (const uint8_t *)bytes + kind->struct_bytes;
-	event.payload_bytes = header->size - kind->struct_bytes;
-	if (!kind->check(&event))
-		return -EBADMSG;
-	*ret_event = event;
+	ret_event->header = header;
+	ret_event->turn = bytes; /* any member: they are one pointer to the record */
+	ret_event->payload = (const uint8_t *)bytes + kind->struct_bytes;
+	ret_event->payload_bytes = payload_bytes;
 	return 0;
 }
 

@@ -13,11 +13,19 @@
 #include "syscall.skel.h"
 #include "syscall_cast.skel.h"
 #include "tcp.skel.h"
+#include "tcp_context.skel.h"
 #include "walk.skel.h"
 
-/* The first is the cheapest, the last the dearest: perf tracepoints come first only where the kernel preempts the others.
- * tp_btf spares a helper call for each pointer; raw_tp asks less of the kernel's BTF. */
-#define TRACEPOINT_HOOKS(base)                                                \
+/* tp_btf spares a helper call for each pointer; raw_tp asks less of the kernel's BTF. */
+#define SOFTIRQ_HOOKS(base)                       \
+	{                                         \
+		{ "tp_btf", base "__tp_btf" },    \
+		{                                 \
+			"raw_tp", base "__raw_tp" \
+		}                                 \
+	}
+/* The dearest comes first only where the kernel preempts the others. */
+#define PROCESS_HOOKS(base)                                                   \
 	{                                                                     \
 		{ "tp_btf", base "__tp_btf" }, { "raw_tp", base "__raw_tp" }, \
 			{ HOOK_UNPREEMPTED, base "__tp" },                    \
@@ -25,26 +33,25 @@
 
 const struct signal_row hook_table[] = {
 	{ "system_calls", "syscall", "sys_exit", "request timings and system-call errors",
-	  TRACEPOINT_HOOKS("exit") },
+	  PROCESS_HOOKS("exit") },
 	{ "tcp_state", "tcp", "inet_sock_set_state",
 	  "connections being made, half-closed and closed by the process, listeners",
-	  TRACEPOINT_HOOKS("state") },
+	  PROCESS_HOOKS("state") },
 	{ "tcp_established", "tcp", "inet_sock_set_state",
 	  "connect latency and outcome, accept-queue wait, connections ended by the peer",
-	  TRACEPOINT_HOOKS("peer") },
+	  SOFTIRQ_HOOKS("peer") },
 	{ "tcp_destroy", "tcp", "tcp_destroy_sock",
-	  "room in the connection table: entries stay until evicted", TRACEPOINT_HOOKS("destroy") },
-	{ "tcp_retransmit", "tcp", "tcp_retransmit_skb", "retransmits",
-	  TRACEPOINT_HOOKS("retrans") },
-	{ "tcp_reset_sent", "tcp", "tcp_send_reset", "resets sent", TRACEPOINT_HOOKS("rst_tx") },
+	  "room in the connection table: entries stay until evicted", SOFTIRQ_HOOKS("destroy") },
+	{ "tcp_retransmit", "tcp", "tcp_retransmit_skb", "retransmits", SOFTIRQ_HOOKS("retrans") },
+	{ "tcp_reset_sent", "tcp", "tcp_send_reset", "resets sent", SOFTIRQ_HOOKS("rst_tx") },
 	{ "tcp_reset_received", "tcp", "tcp_receive_reset", "resets received",
-	  TRACEPOINT_HOOKS("rst_rx") },
+	  SOFTIRQ_HOOKS("rst_rx") },
 	{ "process_exec", "process", "sched_process_exec", "names of short-lived processes",
-	  TRACEPOINT_HOOKS("exec") },
+	  PROCESS_HOOKS("exec") },
 	{ "process_fork", "process", "sched_process_fork", "names of short-lived forked processes",
-	  TRACEPOINT_HOOKS("fork") },
+	  PROCESS_HOOKS("fork") },
 	{ "process_exit", "process", "sched_process_exit",
-	  "prompt release of what is held for dead processes", TRACEPOINT_HOOKS("last_exit") },
+	  "prompt release of what is held for dead processes", PROCESS_HOOKS("last_exit") },
 	{ "open_listeners",
 	  "walk",
 	  "task_file",
@@ -58,25 +65,29 @@ const struct signal_row hook_table[] = {
 };
 const size_t hook_table_length = sizeof(hook_table) / sizeof(hook_table[0]);
 
+/* Of several rows of a name the first that the kernel allows serves. */
 static const struct {
 	const char *name;
 	const void *(*bytes)(size_t *size);
-	const char *needs; /* kernel function; without it a later row of this name serves */
+	const char *function;	 /* kernel function that it calls */
+	bool asks_preempt_count; /* what the probe asks, too */
 } families[] = {
-	{ "control", control_bpf__elf_bytes, NULL },
-	{ "probe", probe_bpf__elf_bytes, NULL },
-	{ "syscall", syscall_cast_bpf__elf_bytes, "bpf_rdonly_cast" },
-	{ "syscall", syscall_bpf__elf_bytes, NULL },
-	{ "tcp", tcp_bpf__elf_bytes, NULL },
-	{ "process", process_bpf__elf_bytes, NULL },
-	{ "walk", walk_bpf__elf_bytes, NULL },
+	{ "control", control_bpf__elf_bytes, NULL, false },
+	{ "probe", probe_bpf__elf_bytes, NULL, false },
+	{ "syscall", syscall_cast_bpf__elf_bytes, "bpf_rdonly_cast", false },
+	{ "syscall", syscall_bpf__elf_bytes, NULL, false },
+	{ "tcp", tcp_context_bpf__elf_bytes, NULL, true },
+	{ "tcp", tcp_bpf__elf_bytes, NULL, false },
+	{ "process", process_bpf__elf_bytes, NULL, false },
+	{ "walk", walk_bpf__elf_bytes, NULL, false },
 };
 
-const void *hook_family_object(const char *family, size_t *ret_size)
+const void *hook_family_object(const char *family, bool has_preempt_count, size_t *ret_size)
 {
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
 		if (strcmp(families[i].name, family) == 0 &&
-		    (!families[i].needs || feature_has_kernel_function(families[i].needs)))
+		    (has_preempt_count || !families[i].asks_preempt_count) &&
+		    (!families[i].function || feature_has_kernel_function(families[i].function)))
 			return families[i].bytes(ret_size);
 	return NULL;
 }

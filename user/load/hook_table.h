@@ -3,6 +3,7 @@
 #ifndef SONDE_LOAD_HOOK_TABLE_H
 #define SONDE_LOAD_HOOK_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "load/signal_report.h"
@@ -28,7 +29,8 @@ struct signal_row {
 extern const struct signal_row hook_table[];
 extern const size_t hook_table_length;
 
-/* The compiled BPF object of a family, inside this binary. NULL for an unknown name. */
-const void *hook_family_object(const char *family, size_t *ret_size);
+/* The compiled BPF object of a family for this kernel, inside this binary. has_preempt_count: the probe got an answer here
+ * (bpf/probe.bpf.c). NULL for an unknown name. */
+const void *hook_family_object(const char *family, bool has_preempt_count, size_t *ret_size);
 
 #endif

@@ -46,8 +46,9 @@ struct family {
 struct loader {
 	struct family families[FAMILY_COUNT];
 	struct loader_options options;
-	unsigned shards;     /* connection rings */
-	bool is_preempting;  /* this kernel preempts raw tracepoint programs, and then skips runs */
+	unsigned shards; /* connection rings */
+	enum probe_answer
+		preemption;  /* of raw tracepoint programs; where it is on, the kernel skips runs */
 	int rings[RING_MAX]; /* owned */
 	size_t ring_count;
 	int control_fd; /* borrowed from the control object */
@@ -136,7 +137,8 @@ static struct alternative_report *alternative_next(const struct loader *loader,
 			continue;
 		if (!first)
 			first = alternative;
-		if (loader->is_preempting && strcmp(alternative->hook, HOOK_UNPREEMPTED) == 0)
+		if (loader->preemption == PROBE_PREEMPTION_ON &&
+		    strcmp(alternative->hook, HOOK_UNPREEMPTED) == 0)
 			return alternative;
 	}
 	return first;
@@ -205,7 +207,7 @@ static int family_open(const struct loader *loader, const char *name,
 	struct bpf_object *object;
 	struct bpf_map *settings;
 	size_t size;
-	const void *bytes = hook_family_object(name, &size);
+	const void *bytes = hook_family_object(name, loader->preemption != PROBE_UNKNOWN, &size);
 	int error;
 
 	object = bytes ? bpf_object__open_mem(bytes, size, &open_options) : NULL;
@@ -456,7 +458,7 @@ static int start_control(struct loader *loader)
 	return publish_rings(loader);
 }
 
-static bool probe_answers_preempting(struct bpf_object *object)
+static enum probe_answer probe_attached(struct bpf_object *object)
 {
 	uint32_t zero = 0, answer = PROBE_UNKNOWN;
 	int fd = bpf_map__fd(bpf_object__find_map_by_name(object, ".bss"));
@@ -464,21 +466,22 @@ static bool probe_answers_preempting(struct bpf_object *object)
 		bpf_program__attach(bpf_object__find_program_by_name(object, "probe_preempt"));
 
 	if (!link)
-		return false;
+		return PROBE_UNKNOWN;
 	(void)syscall(SYS_getppid); /* any call will do: the probe looks at its end */
 	bpf_link__destroy(link);
-	return bpf_map_lookup_elem(fd, &zero, &answer) == 0 && answer == PROBE_PREEMPTION_ON;
+	return bpf_map_lookup_elem(fd, &zero, &answer) ? PROBE_UNKNOWN : answer;
 }
 
-/* A kernel that cannot be asked is taken for one that does not: older ones. */
-static bool is_preempting(const struct loader *loader)
+/* A kernel that cannot be asked is taken for one that does not preempt: older ones. */
+static enum probe_answer probe_preemption(const struct loader *loader)
 {
+	enum probe_answer answer = PROBE_UNKNOWN;
 	struct bpf_object *object = NULL;
-	bool answer;
 
 	if (family_open(loader, "probe", &object))
-		return false;
-	answer = bpf_object__load(object) == 0 && probe_answers_preempting(object);
+		return PROBE_UNKNOWN;
+	if (bpf_object__load(object) == 0)
+		answer = probe_attached(object);
 	bpf_object__close(object);
 	return answer;
 }
@@ -537,7 +540,7 @@ int loader_start(const struct loader_options *options, struct loader **ret_loade
 		error = -ENOTSUP;
 		goto fail;
 	}
-	loader->is_preempting = is_preempting(loader);
+	loader->preemption = probe_preemption(loader);
 	for (size_t i = 1; i < FAMILY_COUNT; i++)
 		family_start(loader, &loader->families[i], family_order[i], report);
 	report_finish(report, 0);
@@ -627,7 +630,7 @@ size_t loader_ring_bytes(const struct loader *loader, size_t ring)
 
 bool loader_is_preempting(const struct loader *loader)
 {
-	return loader->is_preempting;
+	return loader->preemption == PROBE_PREEMPTION_ON;
 }
 
 int loader_control(const struct loader *loader, enum control_op op, uint64_t key, uint64_t id,

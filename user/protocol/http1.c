@@ -7,6 +7,43 @@
 
 #include "config_abi.h"
 
+static void line_keep(struct http1_side *side, const uint8_t *bytes, size_t length)
+{
+	size_t room = (size_t)(HTTP1_LINE_MAX - side->line_bytes);
+
+	if (length > room)
+		length = room;
+	side->kept.bytes = 0;
+	memcpy(side->line + side->line_bytes, bytes, length);
+	side->line_bytes = (uint16_t)(side->line_bytes + length);
+}
+
+bool http1_take_split_line(struct http1_parse *parse, const uint8_t **ret_line, size_t *ret_length)
+{
+	struct http1_side *side = parse->side;
+	const uint8_t *bytes = parse->run->bytes, *end;
+	size_t length = (size_t)parse->run->length;
+
+	if (!length)
+		return false;
+	end = memchr(bytes, '\n', length);
+	if (end)
+		length = (size_t)(end - bytes);
+	run_take(parse->run, end ? length + 1 : length);
+	line_keep(side, bytes, length);
+	if (!end)
+		return false;
+	*ret_line = side->line;
+	*ret_length = http1_line_length(side->line, side->line_bytes);
+	side->line_bytes = 0;
+	return true;
+}
+
+bool http1_could_be_version(const uint8_t *bytes, size_t length)
+{
+	return memcmp(bytes, "HTTP/1.", length < 7 ? length : 7) == 0;
+}
+
 static enum protocol_step at_start(struct http1_side *side, enum message_side which,
 				   struct protocol_run *run)
 {
@@ -14,7 +51,7 @@ static enum protocol_step at_start(struct http1_side *side, enum message_side wh
 		run_take(run, 1);
 	if (!run->length)
 		return STEP_MORE;
-	memset(side, 0, offsetof(struct http1_side, line));
+	memset(side, 0, offsetof(struct http1_side, kept));
 	side->place = which == SIDE_REQUEST ? IN_METHOD : IN_STATUS_LINE;
 	return STEP_BEGIN;
 }
@@ -134,8 +171,8 @@ static const struct {
 	[IN_METHOD] = { http1_in_method, BLIND_HEAD },
 	[IN_TARGET] = { http1_in_target, BLIND_HEAD },
 	[IN_VERSION] = { http1_in_version, BLIND_HEAD },
-	[IN_STATUS_LINE] = { http1_in_head_lines, BLIND_HEAD },
-	[IN_FIELDS] = { http1_in_head_lines, BLIND_HEAD },
+	[IN_STATUS_LINE] = { http1_in_status_line, BLIND_HEAD },
+	[IN_FIELDS] = { http1_in_fields, BLIND_HEAD },
 	[IN_REST] = { in_rest, BLIND_NOTHING },
 	[IN_CHUNK_SIZE] = { in_chunk_size, BLIND_CHUNKS },
 	[IN_CHUNK_DATA] = { in_chunk_data, BLIND_NOTHING },
@@ -204,7 +241,7 @@ static enum protocol_step http1_boundary(void *state, enum message_side which,
 	bool is_over = false;
 
 	if (boundary == BOUNDARY_RESYNC)
-		memset(side, 0, offsetof(struct http1_side, line));
+		memset(side, 0, offsetof(struct http1_side, kept));
 	else if (boundary == BOUNDARY_PROGRESS)
 		is_over = side->place == IN_DARK && !side->framing.has_length &&
 			  tail_ends_chunks(tail);

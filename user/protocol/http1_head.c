@@ -3,40 +3,12 @@
  * through a small buffer. */
 #include "protocol/http1_state.h"
 
+/* Of the digits, from the start of a status line. */
+#define STATUS_AT 9
+
 #include <string.h>
 
 #include "base/byte_block.h"
-
-static void line_keep(struct http1_side *side, const uint8_t *bytes, size_t length)
-{
-	size_t room = (size_t)(HTTP1_LINE_MAX - side->line_bytes);
-
-	if (length > room)
-		length = room;
-	memcpy(side->line + side->line_bytes, bytes, length);
-	side->line_bytes = (uint16_t)(side->line_bytes + length);
-}
-
-bool http1_take_split_line(struct http1_parse *parse, const uint8_t **ret_line, size_t *ret_length)
-{
-	struct http1_side *side = parse->side;
-	const uint8_t *bytes = parse->run->bytes, *end;
-	size_t length = (size_t)parse->run->length;
-
-	if (!length)
-		return false;
-	end = memchr(bytes, '\n', length);
-	if (end)
-		length = (size_t)(end - bytes);
-	run_take(parse->run, end ? length + 1 : length);
-	line_keep(side, bytes, length);
-	if (!end)
-		return false;
-	*ret_line = side->line;
-	*ret_length = http1_line_length(side->line, side->line_bytes);
-	side->line_bytes = 0;
-	return true;
-}
 
 enum protocol_step http1_go_dark(struct http1_parse *parse)
 {
@@ -93,8 +65,8 @@ enum target_char {
 };
 
 static const uint8_t target_chars[256] = {
-	['!' ... '"'] = IN_PATH,  ['#'] = ENDS_PATH,	    ['$' ... '>'] = IN_PATH,
-	['?'] = ENDS_PATH,	  ['@' ... '~'] = IN_PATH, [0x80 ... 0xff] = IN_PATH,
+	['!' ... '"'] = IN_PATH, ['#'] = ENDS_PATH,	  ['$' ... '>'] = IN_PATH,
+	['?'] = ENDS_PATH,	 ['@' ... '~'] = IN_PATH, [0x80 ... 0xff] = IN_PATH,
 };
 
 static const uint8_t *path_end(const uint8_t *at, const uint8_t *end)
@@ -151,29 +123,6 @@ static bool take_plain_line(struct http1_parse *parse)
 	return true;
 }
 
-enum protocol_step http1_in_method(struct http1_parse *parse)
-{
-	struct http1_side *side = parse->side;
-
-	if (!side->line_bytes && take_plain_line(parse))
-		return http1_in_head_lines(parse);
-	while (parse->run->length) {
-		uint8_t c = *parse->run->bytes;
-
-		run_take(parse->run, 1);
-		if (c == ' ' && side->line_bytes) {
-			set_method(parse, http1_method_label(side->line, side->line_bytes));
-			side->line_bytes = 0;
-			side->place = IN_TARGET;
-			return STEP_ONWARD;
-		}
-		if (!http1_is_token_char(c) || side->line_bytes == HTTP1_METHOD_MAX)
-			return STEP_NOT_MINE;
-		side->line[side->line_bytes++] = c;
-	}
-	return STEP_MORE;
-}
-
 enum protocol_step http1_in_target(struct http1_parse *parse)
 {
 	struct http1_side *side = parse->side;
@@ -196,11 +145,6 @@ enum protocol_step http1_in_target(struct http1_parse *parse)
 		path_append(parse, c);
 	}
 	return STEP_MORE;
-}
-
-bool http1_could_be_version(const uint8_t *bytes, size_t length)
-{
-	return memcmp(bytes, "HTTP/1.", length < 7 ? length : 7) == 0;
 }
 
 enum protocol_step http1_in_version(struct http1_parse *parse)
@@ -232,18 +176,30 @@ static bool is_digit(uint8_t c)
 
 static void set_status(struct http1_parse *parse, const uint8_t digits[3])
 {
-	const char *status = http1_status_label(digits);
+	unsigned status = (unsigned)(digits[0] - '0') * 100 + (unsigned)(digits[1] - '0') * 10 +
+			  (unsigned)(digits[2] - '0');
+	const char *label = http1_status_label(status);
 	struct exchange_facts *facts = parse->facts;
+	bool is_informational = status < 200;
 
-	facts->attributes[ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE] = status;
-	parse->message->fault = digits[0] == '4' ? FAULT_CLIENT :
-				digits[0] >= '5' ? FAULT_SERVER :
-						   FAULT_NONE;
-	facts->attributes[ATTRIBUTE_ERROR_TYPE] =
-		parse->message->fault == FAULT_NONE ? NULL : status;
-	parse->message->is_interim = digits[0] == '1' && memcmp(digits, "101", 3) != 0;
-	parse->side->is_bodiless = digits[0] == '1' || memcmp(digits, "204", 3) == 0 ||
-				   memcmp(digits, "304", 3) == 0 || (facts->note & NOTE_HEAD);
+	facts->attributes[ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE] = label;
+	facts->attributes[ATTRIBUTE_ERROR_TYPE] = status < 400 ? NULL : label;
+	parse->message->fault = status < 400 ? FAULT_NONE :
+				status < 500 ? FAULT_CLIENT :
+					       FAULT_SERVER;
+	parse->message->is_interim = is_informational && status != 101;
+	parse->side->is_bodiless =
+		is_informational || status == 204 || status == 304 || (facts->note & NOTE_HEAD);
+}
+
+/* The request's version says what was spoken, when it is known. */
+static void set_status_line(struct http1_parse *parse, const char *version, const uint8_t digits[3])
+{
+	const char **spoken = &parse->facts->attributes[ATTRIBUTE_NETWORK_PROTOCOL_VERSION];
+
+	if (!*spoken)
+		*spoken = version;
+	set_status(parse, digits);
 }
 
 static void expect_length(struct http1_side *side, uint64_t length)
@@ -319,15 +275,12 @@ static enum protocol_step end_response_head(struct http1_parse *parse)
 
 static bool take_status_line(struct http1_parse *parse, const uint8_t *line, size_t length)
 {
-	const char **version = &parse->facts->attributes[ATTRIBUTE_NETWORK_PROTOCOL_VERSION];
 	const char *label = length >= 12 ? http1_version_label(line, 8) : NULL;
 
 	if (!label || line[8] != ' ' || line[9] == '0' || !is_digit(line[9]) ||
 	    !is_digit(line[10]) || !is_digit(line[11]) || (length > 12 && line[12] != ' '))
 		return false;
-	if (!*version) /* the request's says what was spoken, when it is known */
-		*version = label;
-	set_status(parse, line + 9);
+	set_status_line(parse, label, line + STATUS_AT);
 	parse->side->place = IN_FIELDS;
 	return true;
 }
@@ -350,8 +303,7 @@ static enum protocol_step take_head_line(struct http1_parse *parse, const uint8_
 /* Most fields say nothing of the body, and then only where they end is of interest. */
 static bool is_of_interest(const struct http1_parse *parse, const uint8_t *line, size_t length)
 {
-	return length <= 1 || http1_may_frame(line, length) ||
-	       parse->side->place == IN_STATUS_LINE;
+	return length <= 1 || http1_may_frame(line, length) || parse->side->place == IN_STATUS_LINE;
 }
 
 /* Take the lines that are whole in the run, up to a NUL. The last block reaches back behind the one before. */
@@ -391,32 +343,123 @@ static enum protocol_step take_whole_lines(struct http1_parse *parse)
 	return step;
 }
 
-static enum protocol_step take_split_lines(struct http1_parse *parse)
+static enum protocol_step in_split_lines(struct http1_parse *parse)
 {
+	struct http1_side *side = parse->side;
 	enum protocol_step step = STEP_ONWARD;
 	const uint8_t *line;
 	size_t length;
 
 	while (step == STEP_ONWARD && http1_take_line(parse, &line, &length)) {
-		bool has_nul = parse->side->place == IN_FIELDS && memchr(line, '\0', length);
+		bool has_nul = side->place == IN_FIELDS && memchr(line, '\0', length);
 
 		step = has_nul ? STEP_BROKEN : take_head_line(parse, line, length);
 	}
-	return step;
-}
-
-enum protocol_step http1_in_head_lines(struct http1_parse *parse)
-{
-	struct http1_side *side = parse->side;
-	enum protocol_step step = take_whole_lines(parse);
-
-	if (step == STEP_ONWARD)
-		step = take_split_lines(parse);
 	if (step != STEP_ONWARD)
 		return step;
 	if (side->place == IN_STATUS_LINE && !http1_could_be_version(side->line, side->line_bytes))
 		return STEP_NOT_MINE;
 	return STEP_MORE;
+}
+
+/* Most messages of a connection have the head of the one before. Equal bytes say equal things: the side is left as
+ * reading them again would leave it, before the head's end. Returns false when they are not those that are kept. */
+static bool take_known_head(struct http1_parse *parse)
+{
+	struct http1_side *side = parse->side;
+	const struct http1_kept_head *kept = &side->kept;
+	const uint8_t *bytes = parse->run->bytes;
+	const char **version = &parse->facts->attributes[ATTRIBUTE_NETWORK_PROTOCOL_VERSION];
+
+	if (!kept->bytes || parse->run->length < kept->bytes ||
+	    memcmp(bytes, side->line, kept->bytes) != 0)
+		return false;
+	if (kept->method) {
+		set_method(parse, kept->method);
+		set_plain_path(parse, bytes + strlen(kept->method) + 1, kept->path_bytes);
+		*version = kept->version;
+	} else {
+		set_status_line(parse, kept->version, bytes + STATUS_AT);
+	}
+	side->framing = kept->framing;
+	run_take(parse->run, kept->bytes);
+	return true;
+}
+
+/* The run began with a head, whose first line was a plain one, and this is behind its end. */
+static void keep_head(struct http1_parse *parse)
+{
+	size_t bytes = (size_t)(parse->run->bytes - parse->first);
+	struct http1_side *side = parse->side;
+	bool is_request = parse->which == SIDE_REQUEST;
+	const char *const *attributes = parse->facts->attributes;
+
+	if (bytes > HTTP1_HEAD_KEPT_MAX)
+		return;
+	memcpy(side->line, parse->first, bytes);
+	side->kept = (struct http1_kept_head){
+		.framing = side->framing,
+		.method = is_request ? attributes[ATTRIBUTE_HTTP_REQUEST_METHOD] : NULL,
+		.version = is_request ? attributes[ATTRIBUTE_NETWORK_PROTOCOL_VERSION] :
+					http1_version_label(parse->first, 8),
+		.bytes = (uint16_t)bytes,
+		.path_bytes = side->path_bytes,
+	};
+}
+
+/* The first line, which is a plain one, is taken, and the rest of the head may be there too. */
+static enum protocol_step in_fresh_head(struct http1_parse *parse)
+{
+	enum protocol_step step = take_whole_lines(parse);
+
+	if (step == STEP_HEAD)
+		keep_head(parse);
+	return step == STEP_ONWARD ? in_split_lines(parse) : step;
+}
+
+static enum protocol_step take_split_method(struct http1_parse *parse)
+{
+	struct http1_side *side = parse->side;
+
+	side->kept.bytes = 0;
+	while (parse->run->length) {
+		uint8_t c = *parse->run->bytes;
+
+		run_take(parse->run, 1);
+		if (c == ' ' && side->line_bytes) {
+			set_method(parse, http1_method_label(side->line, side->line_bytes));
+			side->line_bytes = 0;
+			side->place = IN_TARGET;
+			return STEP_ONWARD;
+		}
+		if (!http1_is_token_char(c) || side->line_bytes == HTTP1_METHOD_MAX)
+			return STEP_NOT_MINE;
+		side->line[side->line_bytes++] = c;
+	}
+	return STEP_MORE;
+}
+
+enum protocol_step http1_in_method(struct http1_parse *parse)
+{
+	if (parse->side->line_bytes)
+		return take_split_method(parse);
+	if (take_known_head(parse))
+		return end_request_head(parse);
+	return take_plain_line(parse) ? in_fresh_head(parse) : take_split_method(parse);
+}
+
+enum protocol_step http1_in_status_line(struct http1_parse *parse)
+{
+	if (parse->side->line_bytes)
+		return in_split_lines(parse);
+	return take_known_head(parse) ? end_response_head(parse) : in_fresh_head(parse);
+}
+
+enum protocol_step http1_in_fields(struct http1_parse *parse)
+{
+	enum protocol_step step = take_whole_lines(parse);
+
+	return step == STEP_ONWARD ? in_split_lines(parse) : step;
 }
 
 /* The rest of a head was not captured: what was is enough to report, unless it is less than the first line. */

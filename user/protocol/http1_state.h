@@ -14,6 +14,9 @@
 /* Looked at of each line; the fields that matter are shorter. */
 #define HTTP1_LINE_MAX 128
 #define HTTP1_METHOD_MAX 24
+/* A head up to this length is known again when it comes once more. */
+#define HTTP1_HEAD_KEPT_MAX 176
+_Static_assert(HTTP1_HEAD_KEPT_MAX >= HTTP1_LINE_MAX, "http1_side.line holds either");
 
 /* To go on with the next place. */
 #define STEP_ONWARD STEP_COUNT
@@ -42,6 +45,15 @@ enum target_form {
 	TARGET_OTHER, /* absolute, authority or junk: the path begins at the third slash */
 };
 
+/* What the newest whole head of a side said. */
+struct http1_kept_head {
+	struct http1_framing framing;
+	const char *method; /* of a request; static, like the version */
+	const char *version;
+	uint16_t bytes; /* of the head, which is in http1_side.line; 0: none is kept */
+	uint16_t path_bytes;
+};
+
 struct http1_side {
 	struct http1_framing framing;
 	uint64_t left; /* of the body or the chunk; in the dark: seen so far */
@@ -53,7 +65,9 @@ struct http1_side {
 	bool is_past_path; /* in the query */
 	bool is_head_cut;  /* in the dark since the head */
 	bool is_bodiless;
-	uint8_t line[HTTP1_LINE_MAX];
+	/* What is behind here outlives messages. */
+	struct http1_kept_head kept;
+	uint8_t line[HTTP1_HEAD_KEPT_MAX]; /* the beginning of a line, or else the head that is kept */
 };
 
 struct http1_state {
@@ -142,7 +156,8 @@ enum protocol_step http1_go_dark(struct http1_parse *parse);
 enum protocol_step http1_in_method(struct http1_parse *parse);
 enum protocol_step http1_in_target(struct http1_parse *parse);
 enum protocol_step http1_in_version(struct http1_parse *parse);
-enum protocol_step http1_in_head_lines(struct http1_parse *parse);
+enum protocol_step http1_in_status_line(struct http1_parse *parse);
+enum protocol_step http1_in_fields(struct http1_parse *parse);
 enum protocol_step http1_cut_head(struct http1_parse *parse);
 
 /* Could these be the first bytes of `HTTP/1.`? */

@@ -20,7 +20,7 @@ bool http1_is_token_char(uint8_t c)
 }
 
 /* OpenTelemetry semantic conventions, http.request.method: RFC 9110, PATCH (RFC 5789) and QUERY. */
-#define METHODS(X)                                                                               \
+#define METHODS(X) \
 	X(GET) X(POST) X(HEAD) X(PUT) X(DELETE) X(OPTIONS) X(CONNECT) X(PATCH) X(TRACE) X(QUERY)
 
 static const char other_method[] = "_OTHER";
@@ -30,8 +30,8 @@ METHODS(X)
 
 const char *http1_method_label(const uint8_t *bytes, size_t length)
 {
-#define X(name)                                                                                  \
-	if (length == sizeof(#name) - 1 && memcmp(bytes, #name, sizeof(#name) - 1) == 0)         \
+#define X(name)                                                                          \
+	if (length == sizeof(#name) - 1 && memcmp(bytes, #name, sizeof(#name) - 1) == 0) \
 		return method_##name;
 	METHODS(X)
 #undef X
@@ -40,10 +40,10 @@ const char *http1_method_label(const uint8_t *bytes, size_t length)
 
 const char *http1_method_at(const uint8_t bytes[HTTP1_METHOD_AT_BYTES], size_t *ret_length)
 {
-#define X(name)                                                                                  \
-	if (memcmp(bytes, #name " ", sizeof(#name)) == 0) {                                      \
-		*ret_length = sizeof(#name) - 1;                                                 \
-		return method_##name;                                                            \
+#define X(name)                                             \
+	if (memcmp(bytes, #name " ", sizeof(#name)) == 0) { \
+		*ret_length = sizeof(#name) - 1;            \
+		return method_##name;                       \
 	}
 	METHODS(X)
 #undef X
@@ -69,7 +69,7 @@ const char *http1_version_label(const uint8_t *bytes, size_t length)
 		STATUS_ONES(hundreds "6"), STATUS_ONES(hundreds "7"), STATUS_ONES(hundreds "8"), \
 		STATUS_ONES(hundreds "9")
 
-const char *http1_status_label(const uint8_t digits[3])
+const char *http1_status_label(unsigned status)
 {
 	static const char statuses[][4] = {
 		STATUS_TENS("1"), STATUS_TENS("2"), STATUS_TENS("3"),
@@ -78,7 +78,7 @@ const char *http1_status_label(const uint8_t digits[3])
 	};
 	_Static_assert(sizeof(statuses) == 900 * 4, "one for each");
 
-	return statuses[(digits[0] - '1') * 100 + (digits[1] - '0') * 10 + (digits[2] - '0')];
+	return statuses[status - 100];
 }
 
 static bool is_space(uint8_t c)

@@ -20,8 +20,8 @@ const char *http1_method_at(const uint8_t bytes[HTTP1_METHOD_AT_BYTES], size_t *
 /* "1.0", "1.1" …: static; NULL when the bytes are not `HTTP/1.` and a digit. */
 const char *http1_version_label(const uint8_t *bytes, size_t length);
 
-/* "100" to "999", static, of three digits of which the first is not 0. */
-const char *http1_status_label(const uint8_t digits[3]);
+/* "100" to "999", static. */
+const char *http1_status_label(unsigned status);
 
 /* What the fields of a head say of the body. */
 struct http1_framing {

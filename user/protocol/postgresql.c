@@ -275,7 +275,7 @@ static enum sniff_result pg_sniff(const uint8_t *bytes, size_t length)
 
 const struct protocol protocol_postgresql = {
 	.name = "postgresql",
-	.mode = MODE_STREAM,
+	.mode = MODE_FRAMES,
 	.state_bytes = sizeof(struct pg_state),
 	.sniff = pg_sniff,
 	.parse = pg_parse,

@@ -252,8 +252,12 @@ enum protocol_step pg_answer_ends(struct pg_parse *parse)
 /* Skipped after an error; or else answers were missed. */
 static enum protocol_step end_unanswered(struct pg_parse *parse)
 {
+	bool has_failed =
+		parse->facts->sides[SIDE_RESPONSE].fault; /* before its Execute was sent */
+
 	if (parse->state->has_batch_failed) {
-		fail(parse->facts, "pipeline_aborted");
+		if (!has_failed)
+			fail(parse->facts, "pipeline_aborted");
 		return end_answer(parse, PG_IN_SETTLE);
 	}
 	close_facts(parse);

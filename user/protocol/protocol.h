@@ -112,7 +112,8 @@ struct protocol {
 	enum protocol_step (*parse)(void *state, enum message_side side, struct protocol_run *run,
 				    struct exchange_facts *facts);
 
-	/* Returns STEP_END when the message under way is over by that, else STEP_MORE. */
+	/* Returns STEP_END when the message under way is over by that, else STEP_MORE. With none under way, nor an
+	 * answer begun, only BOUNDARY_RESYNC is sure to be told. */
 	enum protocol_step (*boundary)(void *state, enum message_side side,
 				       enum protocol_boundary boundary, uint64_t tail);
 

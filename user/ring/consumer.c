@@ -26,7 +26,11 @@ struct ring_consumer {
 static int on_record(void *context, void *bytes, size_t length)
 {
 	struct ring_consumer *consumer = context;
+	const struct event_header *header = bytes;
 
+	/* The room was reserved before it was known how much of it the event would fill. */
+	if (length >= sizeof(*header) && header->size >= sizeof(*header) && header->size < length)
+		length = header->size;
 	consumer->visit(consumer->context, bytes, length);
 	return 0;
 }

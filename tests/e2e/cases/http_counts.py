@@ -175,10 +175,22 @@ def _check_report(t):
     return json.loads(run.stdout)
 
 
+def _same_numbers(t, agent, nginx, service, result):
+    metrics = compare(t, agent, nginx, service, service + "-client", result)
+    t.equal(metrics.total("sonde_tcp_connects_total", service_name=service + "-client", outcome="established"), 200,
+            "connects")
+    failing = t.spawn("failing", "table", service=service + "-failing").result(30 * t.patience)
+    want = {(kind["syscall"], kind["errno"]): kind["count"] for kind in failing["kinds"] if kind["errno"] != "EAGAIN"}
+    metrics = agent.settle(lambda m: m.by("sonde_syscall_errors_total", "syscall", "errno", service_name=service + "-failing"), want)
+    t.equal(metrics.by("sonde_syscall_errors_total", "syscall", "errno", service_name=service + "-failing"), want, "errors")
+
+
 @test(needs=("nginx",), guest=True)
 def http_with_each_hook(t):
     """Every hook alternative that this kernel has gives the same numbers."""
     signals = _check_report(t)["signals"]
+    # Kernels of two kinds: on some, perf tracepoints skip runs, on the others all but those do (README, Kernels).
+    is_preempting = any(signal["signal"] == "system_calls" and signal["hook"] == "tp" for signal in signals)
     hooks = sorted({way["hook"] for signal in signals if len(signal["alternatives"]) > 1
                     for way in signal["alternatives"]})
     t.check(hooks, "sonde check lists no alternatives")
@@ -198,20 +210,11 @@ def http_with_each_hook(t):
         t.equal(without, set(), "signals with another hook")
         nginx = t.nginx(service=service)
         result = load(t, "127.0.0.1", nginx.port, 2, 200, "fresh", service + "-client")
-        if hook == "tp":
-            # In use only where the kernel preempts the others, and there counts are not exact (README, Kernels).
+        if (hook == "tp") == is_preempting:
+            _same_numbers(t, agent, nginx, service, result)
+        else:
             seen = agent.settle(lambda m: m.total(SERVER, service_name=service) > 0, True).total(SERVER, service_name=service)
             t.check(0 < seen <= 200, f"{seen} of 200 requests were seen")
-            nginx.stop()
-            t.equal(agent.stop()[0], 0, "exit status")
-            continue
-        metrics = compare(t, agent, nginx, service, service + "-client", result)
-        t.equal(metrics.total("sonde_tcp_connects_total", service_name=service + "-client", outcome="established"), 200,
-                "connects")
-        failing = t.spawn("failing", "table", service=service + "-failing").result(30 * t.patience)
-        want = {(kind["syscall"], kind["errno"]): kind["count"] for kind in failing["kinds"] if kind["errno"] != "EAGAIN"}
-        metrics = agent.settle(lambda m: m.by("sonde_syscall_errors_total", "syscall", "errno", service_name=service + "-failing"), want)
-        t.equal(metrics.by("sonde_syscall_errors_total", "syscall", "errno", service_name=service + "-failing"), want, "errors")
         nginx.stop()
         t.equal(agent.stop()[0], 0, "exit status")
         os.rename(t.path("nginx"), t.path(f"nginx-{service}"))
@@ -264,6 +267,27 @@ def http_idle_keepalive_is_reported(t):
     metrics = agent.scrape()
     t.equal(by_method(metrics, SERVER, "idle-server"), {("GET", "200"): 1}, "requests while the connection is idle")
     connection.close()
+
+
+@test(needs=("nginx",), guest=True)
+def http_exchanges_of_open_connections(t):
+    """Exchanges that the kernel side keeps in a connection are counted while it is open, and once."""
+    agent = t.agent()
+    nginx = t.nginx(service="open-server")
+    connection = http.client.HTTPConnection("127.0.0.1", nginx.port)
+
+    def exchanges(metrics):
+        return metrics.total("sonde_exchanges_total", service_name="open-server", role="server")
+
+    for done in (1, 50):
+        for _ in range(done if done == 1 else done - 1):
+            connection.request("GET", "/files/small")
+            connection.getresponse().read()
+        t.equal(exchanges(agent.settle(exchanges, done)), done, "exchanges while the connection is open")
+    connection.close()
+    t.equal(exchanges(agent.settle(lambda m: None, 0, 1)), 50, "exchanges after the close")
+    nginx.stop()
+    t.equal(exchanges(agent.settle(lambda m: None, 0, 1)), 50, "exchanges after the end of the server")
 
 
 @test(needs=("nginx",), guest=True)

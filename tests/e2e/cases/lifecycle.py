@@ -24,7 +24,7 @@ SERVER = "http_server_request_duration_seconds_count"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
-@test(guest=True, exact=False)
+@test(guest=True)
 def stops_when_told(t):
     agent = t.agent()
     t.check(agent.objects, "the agent holds no BPF objects")
@@ -34,14 +34,14 @@ def stops_when_told(t):
     t.check(not os.path.exists(agent.socket), "its control socket is still there")
 
 
-@test(exact=False)
+@test()
 def stops_on_interrupt_too(t):
     agent = t.agent()
     agent.process.popen.send_signal(signal.SIGINT)
     agent.process.wait(20 * t.patience)
 
 
-@test(guest=True, exact=False)
+@test(guest=True)
 def killed_leaves_nothing(t):
     agent = t.agent()
     objects = agent.objects
@@ -59,7 +59,7 @@ def dump_works(t, path):
     return subprocess.run([t.sonde, "dump", "hooks", "--socket", path], capture_output=True).returncode == 0
 
 
-@test(guest=True, exact=False)
+@test(guest=True)
 def two_agents_at_once(t):
     """Both work; a second one on the same port or socket says why not."""
     first, second = t.agent(), t.agent()
@@ -75,7 +75,7 @@ def two_agents_at_once(t):
     t.check(dump_works(t, first.socket), "the first agent's socket does not work any more")
 
 
-@test(needs=("setpriv",), guest=True, exact=False)
+@test(needs=("setpriv",), guest=True)
 def not_root_says_what_is_missing(t):
     os.chmod(t.directory, 0o777)
     run = t.spawn(tool("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", t.sonde, "agent",
@@ -88,7 +88,7 @@ def not_root_says_what_is_missing(t):
     t.check("CAP_" in (check.error() + check.output()).upper(), f"sonde check names no capability: {check.output()}")
 
 
-@test(guest=True, exact=False)
+@test(guest=True)
 def works_without_locked_memory(t):
     """RLIMIT_MEMLOCK 0: raised, or not needed on kernels that account BPF memory to the control group."""
     soft, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
@@ -100,7 +100,7 @@ def works_without_locked_memory(t):
     t.equal(agent.get("/readyz")[0], 200, "/readyz")
 
 
-@test(exact=False)
+@test()
 def endpoints_answer(t):
     agent = t.agent()
     t.equal(agent.get("/healthz")[0], 200, "/healthz")
@@ -115,7 +115,7 @@ def endpoints_answer(t):
     t.check(stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o600, f"control socket has mode {mode:o}")
 
 
-@test(exact=False)
+@test()
 def formats_agree(t):
     agent = t.agent()
     status, headers, plain = agent.get("/metrics", {"Accept": "text/plain"})
@@ -158,7 +158,7 @@ def agent_speaks_of_itself(t):
     t.check(metrics.total("sonde_bpf_run_seconds_total") > 0, "no BPF run time")
 
 
-@test(exact=False)
+@test()
 def dump_shows_what_it_holds(t):
     agent = t.agent()
     _, port = t.serve("acceptor", "127.0.0.1", "0", "16", "drain", service="dumped")
@@ -175,7 +175,7 @@ def dump_shows_what_it_holds(t):
     t.check(run.returncode != 0 and "nobody-here.sock" in run.stderr, f"dump without an agent: {run.stderr}")
 
 
-@test(guest=True, exact=False)
+@test(guest=True)
 def check_reports_signals(t):
     run = subprocess.run([t.sonde, "check"], capture_output=True, text=True, timeout=60 * t.patience)
     report = subprocess.run([t.sonde, "check", "--json"], capture_output=True, text=True, timeout=60 * t.patience)
@@ -210,7 +210,7 @@ def hundred_scrapers_at_once(t):
     t.nothing_lost(agent)
 
 
-@test(needs=("promtool",), exact=False)
+@test(needs=("promtool",))
 def promtool_finds_no_fault(t):
     agent = t.agent()
     _, port = t.serve("timed_server", "127.0.0.1", "0", t.path("log"), service="linted")

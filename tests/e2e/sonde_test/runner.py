@@ -20,6 +20,7 @@ from .mariadb import MariaDB
 from .memcached import Memcached
 from .namespaces import Namespaces, works
 from .nginx import Nginx
+from .postgresql import Postgres, programs as postgresql_programs
 from .process import Process, children, command_of, wait_until
 from .redis import Redis
 
@@ -32,11 +33,10 @@ class Skip(Exception):
     pass
 
 
-def test(needs=(), guest=False, exact=True):
-    """A test; needs: names of checks below; guest: also part of the short run in a guest; exact: it compares counts,
-    which a kernel that preempts BPF programs does not let anybody keep."""
+def test(needs=(), guest=False):
+    """A test; needs: names of checks below; guest: also part of the short run in a guest."""
     def add(function):
-        function.needs, function.in_guest, function.exact = needs, guest, exact
+        function.needs, function.in_guest = needs, guest
         TESTS.append(function)
         return function
     return add
@@ -79,6 +79,9 @@ NEEDS = {
               "this kernel has no netem"),
     "pymemcache": (lambda: _has_module("pymemcache"), "python3-pymemcache is not installed"),
     "pymysql": (lambda: _has_module("pymysql"), "python3-pymysql is not installed"),
+    "postgresql": (lambda: postgresql_programs() and tool("setpriv"), "postgresql is not installed"),
+    "psycopg": (lambda: works("/usr/bin/python3", "-c", "import psycopg"), "python3-psycopg is not installed"),
+    "psycopg2": (lambda: works("/usr/bin/python3", "-c", "import psycopg2"), "python3-psycopg2 is not installed"),
 }
 
 
@@ -142,6 +145,11 @@ class Context:
 
     def mariadb(self, **keywords):
         server = MariaDB(self.directory, patience=self.patience, **keywords)
+        self.closers.append(server.stop)
+        return server
+
+    def postgresql(self, **keywords):
+        server = Postgres(self.directory, patience=self.patience, **keywords)
         self.closers.append(server.stop)
         return server
 
@@ -253,18 +261,8 @@ def reap():
         pass
 
 
-@functools.cache
-def _is_preempting(sonde):
-    """The loader takes perf tracepoints only where the kernel preempts the cheaper programs."""
-    run = subprocess.run([sonde, "check", "--json"], capture_output=True, timeout=60, check=False)
-    signals = json.loads(run.stdout)["signals"]
-    return any(signal["signal"] == "system_calls" and signal["hook"] == "tp" for signal in signals)
-
-
 def _run_one(function, settings):
     """Returns (failures, skip reason)."""
-    if function.exact and _is_preempting(settings.sonde):
-        return [], "this kernel preempts BPF programs and skips others meanwhile: counts are not exact (README, Kernels)"
     for need in function.needs:
         reason = missing(need)
         if reason:

@@ -213,6 +213,28 @@ static void operations_that_differ_are_told_apart(void **state)
 	assert_int_equal(count_of(fixture, METRIC_DB_SERVER_OPERATION_DURATION), expected);
 }
 
+/* Routes and texts of a request are gone after it: another text may come to lie in the same place. */
+static void text_that_changes_in_place_is_told_apart(void **state)
+{
+	struct fixture *fixture = *state;
+	struct conn_tuple tuple = tuple_v4();
+	struct request request = request_make(&tuple, ROLE_SERVER);
+	char route[] = "/a", text[FACTS_TEXT_MAX] = "E1";
+
+	request.attributes[ATTRIBUTE_HTTP_ROUTE] = route;
+	request.attributes[ATTRIBUTE_ERROR_TYPE] = text;
+	request.text = text;
+	fixture->sink->request(fixture->sink->context, &request);
+	route[1] = 'b';
+	fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(count_of(fixture, METRIC_HTTP_SERVER_REQUEST_DURATION), 2);
+	text[1] = '2';
+	fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(count_of(fixture, METRIC_HTTP_SERVER_REQUEST_DURATION), 3);
+	fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(count_of(fixture, METRIC_HTTP_SERVER_REQUEST_DURATION), 3);
+}
+
 static void requests_made(void **state)
 {
 	struct fixture *fixture = *state;
@@ -408,6 +430,7 @@ int main(void)
 		TEST(served_requests),
 		TEST(requests_that_differ_are_told_apart),
 		TEST(operations_that_differ_are_told_apart),
+		TEST(text_that_changes_in_place_is_told_apart),
 		TEST(requests_made),
 		TEST(addresses_of_ipv6),
 		TEST(partial_requests_are_only_counted),

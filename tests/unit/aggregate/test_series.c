@@ -323,19 +323,19 @@ static void a_slot_finds_its_series_until_one_is_dropped(void **state)
 	struct snapshot *snapshot;
 
 	(void)state;
-	assert_int_equal(series_add_slot(store, COUNTER, &slot, 1), -ENOENT);
+	assert_int_equal(series_add_slot(store, &slot, 1), -ENOENT);
 	assert_int_equal(series_remember(store, COUNTER, (label_values){ "a" }, 0, &slot), 0);
-	assert_int_equal(series_add_slot(store, COUNTER, &slot, 5), 0);
+	assert_int_equal(series_add_slot(store, &slot, 5), 0);
 	assert_int_equal(series_remember(store, COUNTER, (label_values){ "b" }, 0, &refused),
 			 -ENOSPC);
-	assert_int_equal(series_add_slot(store, COUNTER, &refused, 1), -ENOENT);
+	assert_int_equal(series_add_slot(store, &refused, 1), -ENOENT);
 	series_family_read(store, COUNTER, &view);
 	assert_int_equal(view.refused_limit, 0);
 	snapshot = series_snapshot(store);
 	assert_int_equal(find(snapshot, COUNTER, "a", NULL)->total, 5);
 	snapshot_unref(&snapshot);
 	series_remove(store, COUNTER, (label_values){ "a" });
-	assert_int_equal(series_add_slot(store, COUNTER, &slot, 1), -ENOENT);
+	assert_int_equal(series_add_slot(store, &slot, 1), -ENOENT);
 	series_store_free(&store);
 }
 
@@ -357,12 +357,12 @@ static void a_slot_keeps_its_series_touched_and_knows_when_it_expired(void **sta
 	assert_int_equal(series_remember(store, COUNTER, (label_values){ "a" }, 7, &slot), 0);
 	assert_int_equal(series_remember(store, COUNTER, (label_values){ "b" }, 7, &other), 0);
 	series_store_set_now(store, 2000);
-	assert_int_equal(series_add_slot(store, COUNTER, &slot, 1), 0);
+	assert_int_equal(series_add_slot(store, &slot, 1), 0);
 	series_store_expire(store, 2500, 1000, &liveness); /* "b" goes, "a" was touched */
 	assert_int_equal(count_of(store, COUNTER), 1);
-	assert_int_equal(series_add_slot(store, COUNTER, &slot, 1), -ENOENT);
+	assert_int_equal(series_add_slot(store, &slot, 1), -ENOENT);
 	assert_int_equal(series_remember(store, COUNTER, (label_values){ "a" }, 7, &slot), 0);
-	assert_int_equal(series_add_slot(store, COUNTER, &slot, 1), 0);
+	assert_int_equal(series_add_slot(store, &slot, 1), 0);
 	series_store_free(&store);
 }
 

@@ -133,6 +133,62 @@ static void reads_answers(void **state)
 		check(SIDE_RESPONSE, answers[i].bytes, answers[i].expected);
 }
 
+/* Each sample three times, as the heads of a connection repeat, with the next sample's in between. */
+static void check_again(enum message_side side, const char *bytes, const char *other)
+{
+	const char *const messages[] = { bytes, bytes, other, bytes };
+	static struct transcript whole, bytewise;
+
+	transcript_clear(&whole);
+	transcript_clear(&bytewise);
+	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+		size_t length = strlen(messages[i]);
+
+		transcript_feed(&whole, side, messages[i], length, length);
+		transcript_feed(&bytewise, side, messages[i], length, 1);
+	}
+	assert_string_equal(whole.text, bytewise.text);
+}
+
+static void knows_heads_again(void **state)
+{
+	size_t request_count = sizeof(requests) / sizeof(requests[0]);
+	size_t answer_count = sizeof(answers) / sizeof(answers[0]);
+
+	(void)state;
+	for (size_t i = 0; i < request_count; i++)
+		for (size_t j = 0; j < request_count; j++)
+			check_again(SIDE_REQUEST, requests[i].bytes, requests[j].bytes);
+	for (size_t i = 0; i < answer_count; i++)
+		for (size_t j = 0; j < answer_count; j++)
+			check_again(SIDE_RESPONSE, answers[i].bytes, answers[j].bytes);
+}
+
+/* The same answer says something else to HEAD. */
+static void knows_answers_again_but_to_what(void **state)
+{
+	static const char get[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+	static const char head[] = "HEAD / HTTP/1.0\r\nHost: localhost\r\n\r\n";
+	static const char answer[] = OK_HEAD "Content-Length: 2\r\nServer: x\r\n\r\n";
+	static struct transcript transcript;
+
+	(void)state;
+	transcript_clear(&transcript);
+	for (int i = 0; i < 2; i++) {
+		transcript_feed(&transcript, SIDE_REQUEST, get, sizeof(get) - 1, 100);
+		transcript_feed(&transcript, SIDE_RESPONSE, answer, sizeof(answer) - 1, 100);
+		transcript_feed(&transcript, SIDE_RESPONSE, "ab", 2, 100);
+		transcript_feed(&transcript, SIDE_REQUEST, head, sizeof(head) - 1, 100);
+		transcript_feed(&transcript, SIDE_RESPONSE, answer, sizeof(answer) - 1, 100);
+	}
+	assert_string_equal(
+		transcript.text,
+		REQUEST("GET", "/", "1.1") " " ANSWER("200") " A-end(2) " REQUEST("HEAD", "/", "1.0") " " ANSWER("200") " A-end " REQUEST(
+			"GET", "/",
+			"1.1") " " ANSWER("200") " A-end(2) " REQUEST("HEAD", "/",
+								      "1.0") " " ANSWER("200") " A-end");
+}
+
 /* Less than all of it is never more than "begun", and never wrong. */
 static void waits_for_the_rest(void **state)
 {
@@ -234,6 +290,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_requests),
 		cmocka_unit_test(reads_answers),
+		cmocka_unit_test(knows_heads_again),
+		cmocka_unit_test(knows_answers_again_but_to_what),
 		cmocka_unit_test(waits_for_the_rest),
 		cmocka_unit_test(refuses_a_null_byte),
 		cmocka_unit_test(cuts_heads),
