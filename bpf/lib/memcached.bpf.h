@@ -9,8 +9,8 @@
 #define MEMCACHED_OPCODE_MAX 0x24
 
 /* Looked through for a value's length: lines, and bytes of one, of which a key has 250 at most. */
-#define MEMCACHED_LINES_MAX 8
-#define WALK_BYTES_MAX 320
+#define MEMCACHED_LINES_MAX 4
+#define WALK_BYTES_MAX 284
 
 #define WORD4(a, b, c, d) ((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)
 
@@ -53,26 +53,30 @@ static __always_inline __u32 memcached_length_word(__u32 word)
 	return word == WORD4('V', 'A', ' ', 0) ? 1 : word == WORD4('m', 's', ' ', 0) ? 2 : 0;
 }
 
-/* Few branches, as the verifier follows each on from here: three letters in lower case and another or a space, as nobody else's
- * first words are, or those of a meta command. User space has the last word. */
-static __always_inline bool memcached_begins(const __u8 *payload, __u32 captured)
-{
-	__u32 word = *(const __u32 *)payload, three = word & 0xffffff;
-
-	if (captured < sizeof(word))
-		return false;
-	if ((__u8)word == 0x80)
-		return captured >= 8 && payload[1] <= MEMCACHED_OPCODE_MAX && !payload[2];
-	if ((word & 0xff00ff) == WORD4('m', 0, ' ', 0))
-		return true;
-	/* Bit 7 of each byte: not below 'a', not above 'z'. */
-	return !((~(three + 0x1f1f1f) | (three + 0x050505)) & 0x808080) &&
-	       (word >> 24 == ' ' || word >> 24 >= 'a');
-}
-
 /* Global linkage, here and below: see lib/call.bpf.h.
  *
- * Read the line that the walk is at for the number of its word `wanted`, and go behind the line. Returns whether it ended. */
+ * Do these two first words of a call begin a connection? User space has the last word. */
+__noinline int memcached_begins(__u32 word, __u32 next)
+{
+	switch (word) {
+	case WORD4('g', 'e', 't', ' '):
+	case WORD4('g', 'e', 't', 's'):
+	case WORD4('g', 'a', 't', ' '):
+	case WORD4('g', 'a', 't', 's'):
+	case WORD4('s', 't', 'a', 't'):
+	case WORD4('d', 'e', 'l', 'e'):
+	case WORD4('i', 'n', 'c', 'r'):
+	case WORD4('d', 'e', 'c', 'r'):
+	case WORD4('t', 'o', 'u', 'c'):
+		return true;
+	}
+	if ((__u8)word == 0x80) /* opcode, key length, data type */
+		return (word >> 8 & 0xff) <= MEMCACHED_OPCODE_MAX && !(word >> 16 & 0xff) &&
+		       !(next >> 8 & 0xff);
+	return (word & 0xff00ff) == WORD4('m', 0, ' ', 0) || memcached_length_word(word) > 1;
+}
+
+/* Read the line that the walk is at for the number of its word `wanted`, and go behind the line. Returns whether it ended. */
 __noinline int memcached_walk_line(__u32 wanted)
 {
 	struct turn_scratch *scratch = turn_scratch_get();

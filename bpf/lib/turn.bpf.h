@@ -253,13 +253,14 @@ static __always_inline bool turn_header_ends(const __u8 *payload, __u32 captured
  * their first turn too, and a PostgreSQL client has its first answer before user space has read the start-up packet. */
 static __always_inline __u8 turn_first_mode(const __u8 *payload, __u32 captured)
 {
-	__u32 code;
+	__u32 code = captured < 8 ? 0 : *(const __u32 *)(payload + 4);
 
-	if (*payload == '*' || memcached_begins(payload, captured))
+	if (*payload == '*')
 		return MODE_STREAM;
-	if (captured < 8 || payload[0] || payload[1])
+	if (captured >= 4 && *payload >= 'a' && memcached_begins(*(const __u32 *)payload, code))
+		return MODE_STREAM;
+	if (!code || payload[0] || payload[1])
 		return MODE_SNIFF;
-	code = *(const __u32 *)(payload + 4);
 	return code == PG_VERSION_3 || code == PG_ASK_SSL || code == PG_ASK_GSS ? MODE_FRAMES :
 										  MODE_SNIFF;
 }
