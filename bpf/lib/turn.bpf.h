@@ -249,6 +249,12 @@ static __always_inline bool turn_header_ends(const __u8 *payload, __u32 captured
 #define PG_ASK_SSL 0x2f16d204
 #define PG_ASK_GSS 0x3016d204
 
+static __always_inline bool turn_begins_stream(__u64 bytes)
+{
+	return (__u8)bytes == '*' ||
+	       ((__u8)bytes >= 'a' && memcached_begins((__u32)bytes, (__u32)(bytes >> 32)));
+}
+
 /* Go ahead of user space where its word would come too late: Redis and memcached have pipelines longer than anybody else's, in
  * their first turn too, and a PostgreSQL client has its first answer before user space has read the start-up packet. */
 static __always_inline __u8 turn_first_mode(const __u8 *payload, __u32 captured)
@@ -257,7 +263,7 @@ static __always_inline __u8 turn_first_mode(const __u8 *payload, __u32 captured)
 
 	if (*payload == '*')
 		return MODE_STREAM;
-	if (captured >= 4 && *payload >= 'a' && memcached_begins(*(const __u32 *)payload, code))
+	if (captured >= 4 && turn_begins_stream(*(const __u32 *)payload | (__u64)code << 32))
 		return MODE_STREAM;
 	if (!code || payload[0] || payload[1])
 		return MODE_SNIFF;
@@ -437,10 +443,9 @@ static __always_inline void turn_move(struct turn_move *move, const bool is_dire
 		move->flags = TURN_CONTINUED;
 	move->turn_no = conn->turn_no;
 	move->want = turn_want(is_new ? 0 : conn->captured, move->call->bytes);
-	/* Redis has pipelines longer than anybody else's, in its first turn too: its first byte is enough to go ahead of
-	 * user space. */
+	/* Longer than what is captured: what to do with the call itself must be known before. */
 	if (conn->mode == MODE_SNIFF && is_new && move->want < move->call->bytes &&
-	    call_first_byte(move->call->kind, move->call->args[1]) == '*')
+	    turn_begins_stream(call_first_bytes(move->call->kind, move->call->args[1])))
 		conn->mode = MODE_STREAM;
 	if (conn->mode >= MODE_LENGTHS) {
 		if (conn->mode == MODE_LENGTHS) {
