@@ -249,25 +249,18 @@ static __always_inline bool turn_header_ends(const __u8 *payload, __u32 captured
 #define PG_ASK_SSL 0x2f16d204
 #define PG_ASK_GSS 0x3016d204
 
-static __always_inline bool turn_begins_stream(__u64 bytes)
-{
-	return (__u8)bytes == '*' ||
-	       ((__u8)bytes >= 'a' && memcached_begins((__u32)bytes, (__u32)(bytes >> 32)));
-}
-
 /* Go ahead of user space where its word would come too late: Redis and memcached have pipelines longer than anybody else's, in
- * their first turn too, and a PostgreSQL client has its first answer before user space has read the start-up packet. */
-static __always_inline __u8 turn_first_mode(const __u8 *payload, __u32 captured)
+ * their first turn too, and a PostgreSQL client has its first answer before user space has read the start-up packet.
+ *
+ * Global linkage, so that the verifier looks at it once: see lib/call.bpf.h. word, next: of the call's first bytes, zeros where
+ * there are less. */
+__noinline int turn_first_mode(__u32 word, __u32 next)
 {
-	__u32 code = captured < 8 ? 0 : *(const __u32 *)(payload + 4);
-
-	if (*payload == '*')
+	if ((__u8)word == '*' || ((__u8)word >= 'a' && memcached_begins(word, next)))
 		return MODE_STREAM;
-	if (captured >= 4 && turn_begins_stream(*(const __u32 *)payload | (__u64)code << 32))
-		return MODE_STREAM;
-	if (!code || payload[0] || payload[1])
+	if (word & 0xffff)
 		return MODE_SNIFF;
-	return code == PG_VERSION_3 || code == PG_ASK_SSL || code == PG_ASK_GSS ? MODE_FRAMES :
+	return next == PG_VERSION_3 || next == PG_ASK_SSL || next == PG_ASK_GSS ? MODE_FRAMES :
 										  MODE_SNIFF;
 }
 
@@ -280,7 +273,9 @@ static __always_inline bool turn_captured(struct turn_move *move, const __u8 *pa
 
 	conn->turn.tail = tail;
 	if (conn->mode == MODE_SNIFF && move->flags != TURN_CONTINUED && captured)
-		conn->mode = turn_first_mode(payload, captured);
+		conn->mode =
+			(__u8)turn_first_mode(captured < 4 ? *payload : *(const __u32 *)payload,
+					      captured < 8 ? 0 : *(const __u32 *)(payload + 4));
 	if (captured < move->call->bytes || turn_header_ends(payload, captured, tail))
 		conn->captured = settings.prefix_bytes;
 	else
@@ -444,9 +439,11 @@ static __always_inline void turn_move(struct turn_move *move, const bool is_dire
 	move->turn_no = conn->turn_no;
 	move->want = turn_want(is_new ? 0 : conn->captured, move->call->bytes);
 	/* Longer than what is captured: what to do with the call itself must be known before. */
-	if (conn->mode == MODE_SNIFF && is_new && move->want < move->call->bytes &&
-	    turn_begins_stream(call_first_bytes(move->call->kind, move->call->args[1])))
-		conn->mode = MODE_STREAM;
+	if (conn->mode == MODE_SNIFF && is_new && move->want < move->call->bytes) {
+		__u64 first = call_first_bytes(move->call->kind, move->call->args[1]);
+
+		conn->mode = (__u8)turn_first_mode((__u32)first, (__u32)(first >> 32));
+	}
 	if (conn->mode >= MODE_LENGTHS) {
 		if (conn->mode == MODE_LENGTHS) {
 			turn_advance(move, NULL);
