@@ -19,7 +19,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define ERRNO_MAX 4095
 #define SYSCALL_NR_MAX 512 /* power of two, above every number of x86-64 and arm64 */
-#define SYSCALL_X32_BIT 0x40000000
+/* No call's: rt_sigreturn leaves it, and the interrupted call's result, which is no failure of its own. */
+#define SYSCALL_NR_NONE 0xffffffffu
 
 /* What to do with a call that worked; 0 is every other call. */
 static const __u8 call_kinds[SYSCALL_NR_MAX] = {
@@ -48,12 +49,11 @@ struct {
 	__type(value, __u64);
 } syscall_errors SEC(".maps");
 
-/* Non-blocking I/O says these all day. */
 static __always_inline bool error_is_expected(__u32 error)
 {
-	return error == 11 /* EAGAIN */ || error == 115 /* EINPROGRESS */ ||
-	       error == 4 /* EINTR */ ||
-	       (error >= 512 && error <= 516) /* ERESTART*, never seen by the process */;
+#define X(number, name) error == number ||
+	return EXPECTED_ERRNOS(X) false;
+#undef X
 }
 
 static __always_inline void error_count(const struct syscall_error_key *key)
@@ -137,16 +137,27 @@ static __always_inline void on_connect_error(__u32 tgid, __u32 fd, __u32 error)
 	emit_copy(1 + (tgid & settings.shard_mask), &event.header, sizeof(event));
 }
 
+/* The number to count a failure under. */
+static __always_inline __u16 error_nr(__u32 nr)
+{
+	__u32 number = nr & ~SYSCALL_X32_MARK;
+
+	if (number >= SYSCALL_NR_BEYOND)
+		return SYSCALL_NR_BEYOND;
+	return (__u16)(number | (nr & SYSCALL_X32_MARK ? SYSCALL_X32_BIT : 0));
+}
+
 /* Of global linkage, see lib/call.bpf.h: its events also take no room on the stack of those who call more. */
 __noinline int on_error(__u32 nr, __u32 error, __u64 arg0)
 {
 	__u32 tgid = (__u32)(bpf_get_current_pid_tgid() >> 32);
-	struct syscall_error_key key = { .tgid = tgid, .nr = (__u16)nr, .error = (__u16)error };
+	struct syscall_error_key key = { .tgid = tgid, .nr = error_nr(nr), .error = (__u16)error };
 
-	/* rt_sigreturn leaves -1 as the number and the interrupted call's result: no failure of its own. */
-	if ((nr & ~SYSCALL_X32_BIT) >= SYSCALL_NR_MAX || process_is_ignored(tgid))
+	if (nr == SYSCALL_NR_NONE || process_is_ignored(tgid))
 		return 0;
-	if ((nr & SYSCALL_X32_BIT) || compat_is_32bit_call(compat_task())) {
+	if (key.nr & SYSCALL_X32_BIT) {
+		process_add(tgid, compat_calls, 1);
+	} else if (compat_is_32bit_call(compat_task())) {
 		key.nr |= SYSCALL_COMPAT_BIT;
 		process_add(tgid, compat_calls, 1);
 	} else if (nr == __NR_connect) {

@@ -71,8 +71,9 @@ static __always_inline void on_connect_failed(struct conn_state *conn, const str
 	conn->flags |= CONN_CLOSED;
 }
 
-/* The conversation is over: say so once. Not inlined: three callers in one program. */
-static __noinline int conn_close(struct sock *sk)
+/* The conversation is over: say so once, and later when a reset of ours is about to be sent. Not inlined: three callers in
+ * one program. */
+static __noinline int conn_close(const struct sock *sk, bool awaits_reset)
 {
 	struct conn_state *conn = conn_find(sk);
 	struct event_tcp_close event = {};
@@ -83,9 +84,12 @@ static __noinline int conn_close(struct sock *sk)
 	role = conn->role;
 	conn_read_stats(&event.stats, sk);
 	conn_account(conn, &event.stats);
-	if (conn->flags & CONN_CLOSED)
+	if (conn->flags & CONN_CLOSED || awaits_reset)
 		return 0;
 	conn->flags |= CONN_CLOSED;
+	if (conn->flags & CONN_RESET_SENT &&
+	    BPF_CORE_READ(sk, __sk_common.skc_flags) & (1 << SOCK_DONE))
+		conn->flags |= CONN_PEER_ENDED;
 	barrier_var(role); /* else clang reads the byte again after the check */
 	if (role < ROLE_COUNT)
 		process_add(conn->tgid, closes[role], 1);
@@ -111,6 +115,14 @@ static __always_inline void on_half_close(struct conn_state *conn, const struct 
 	conn_fill_ref(&event.conn, conn, sk);
 	event.turn = conn->turn;
 	emit_copy(conn->ring, &event.header, sizeof(event));
+}
+
+/* A process gives a connection up: closed with SO_LINGER 0 or with bytes unread, its listener closed, connect(AF_UNSPEC).
+ * tcp_disconnect and __tcp_close set the state first and then send the reset. Other ways from here to TCP_CLOSE (the
+ * peer's reset, time-outs, `ss -K`) set sk_err before; those that fail to send (no memory) are told when the socket dies. */
+static __always_inline bool is_reset_next(const struct sock *sk, int from)
+{
+	return (from == TCP_ESTABLISHED || from == TCP_CLOSE_WAIT) && !BPF_CORE_READ(sk, sk_err);
 }
 
 static __always_inline int on_state_change(struct sock *sk, int from, int to)
@@ -144,10 +156,10 @@ static __always_inline int on_state_change(struct sock *sk, int from, int to)
 		return 0;
 	}
 	if (to == TCP_CLOSE)
-		return conn_close(sk);
+		return conn_close(sk, is_reset_next(sk, from));
 	if (to == TCP_FIN_WAIT1 || to == TCP_LAST_ACK) {
 		if (BPF_CORE_READ(sk, sk_shutdown) == SHUTDOWN_MASK)
-			return conn_close(sk);
+			return conn_close(sk, false);
 		on_half_close(conn, sk);
 	}
 	return 0;
@@ -160,7 +172,7 @@ static __always_inline int on_destroy(struct sock *sk)
 
 	if (!conn_find(sk))
 		return 0;
-	conn_close(sk);
+	conn_close(sk, false);
 	bpf_map_delete_elem(&conn_by_sock, &key);
 	return 0;
 }
@@ -189,9 +201,12 @@ static __always_inline int on_reset_sent(const struct sock *sk)
 {
 	struct conn_state *conn = sk ? conn_find(sk) : NULL;
 
-	if (conn)
-		conn->flags |= CONN_RESET_SENT;
 	process_add(owner_of(sk), resets_sent, 1);
+	if (!conn)
+		return 0;
+	conn->flags |= CONN_RESET_SENT;
+	if (conn->tcp_state == TCP_CLOSE)
+		conn_close(sk, false);
 	return 0;
 }
 

@@ -35,11 +35,22 @@ struct bpf_settings {
 	__u64 sample_interval_ns; /* TCP_SAMPLE at most this often per connection */
 };
 
+/* Errors that non-blocking I/O and signals bring all day; those from 512 on the process never sees. X(number, NAME) */
+#define EXPECTED_ERRNOS(X)     \
+	X(4, EINTR)            \
+	X(11, EAGAIN)          \
+	X(115, EINPROGRESS)    \
+	X(512, ERESTARTSYS)    \
+	X(513, ERESTARTNOINTR) \
+	X(514, ERESTARTNOHAND) \
+	X(515, ENOIOCTLCMD)    \
+	X(516, ERESTART_RESTARTBLOCK)
+
 /* What the kernel ships of a connection. User space decides after the first bytes. */
 enum conn_mode {
-	MODE_SNIFF = 0, /* as MODE_MESSAGES until user space decides; a turn that begins as Redis,
-			   memcached or PostgreSQL do makes it MODE_STREAM at once: what comes next may be over
-			   before user space can decide */
+	/* As MODE_MESSAGES until user space decides. A turn that begins as Redis, memcached or PostgreSQL do makes it MODE_STREAM
+	 * or MODE_FRAMES at once: what comes next may be over before user space can decide. */
+	MODE_SNIFF = 0,
 	MODE_MESSAGES = 1, /* the first bytes of every turn */
 	MODE_LENGTHS = 2,  /* nothing; turns and bytes are still counted */
 	MODE_STREAM = 3,   /* every call, up to STREAM_EVENTS_MAX; long values are left out */
@@ -111,7 +122,7 @@ _Static_assert(sizeof(struct process_state) == 176, "process_state is shared");
 /* Key of syscall_errors; the value is a __u64 count. */
 struct syscall_error_key {
 	__u32 tgid;
-	__u16 nr;    /* with SYSCALL_COMPAT_BIT for 32-bit callers */
+	__u16 nr;    /* as in event_syscall_error */
 	__u16 error; /* positive errno */
 };
 _Static_assert(sizeof(struct syscall_error_key) == 8, "syscall_error_key is shared");
@@ -129,13 +140,26 @@ struct listener_state {
 };
 _Static_assert(sizeof(struct listener_state) == 40, "listener_state is shared");
 
-/* Key of listener_by_port; the value is a tgid. */
+/* Sockets on one port, of several addresses or sharing one (SO_REUSEPORT), that are found by the port. */
+#define LISTEN_SLOTS 8
+
+/* Key of listener_by_port. */
 struct listen_port_key {
 	__u32 netns; /* inode */
 	__u16 port;
-	__u16 _pad;
+	__u16 slot; /* below LISTEN_SLOTS */
 };
 _Static_assert(sizeof(struct listen_port_key) == 8, "listen_port_key is shared");
+
+/* Value of listener_by_port. */
+struct listen_port_owner {
+	__u64 sock;
+	__u32 tgid;
+	__u16 family;
+	__u16 _pad;
+	__u8 addr[16]; /* as in listener_state; zero: any */
+};
+_Static_assert(sizeof(struct listen_port_owner) == 32, "listen_port_owner is shared");
 
 /* Per-CPU counters of the kernel side. X(number, NAME, label, help) */
 #define KERNEL_COUNTERS(X)                                                                   \
@@ -147,13 +171,15 @@ _Static_assert(sizeof(struct listen_port_key) == 8, "listen_port_key is shared")
 	X(3, LISTENER_TABLE_FULL, "listener_by_sock",                                        \
 	  "listening sockets not tracked: the table was full")                               \
 	X(4, PAYLOAD_FAULT, "turn_payload",                                                  \
-	  "first bytes of a turn not copied: the memory was not present")
+	  "first bytes of a turn not copied: the memory was not present")                    \
+	X(5, LISTEN_PORT_FULL, "listener_by_port",                                           \
+	  "listening sockets not found by their port: too many share it")
 
 enum kernel_counter {
 #define X(number, NAME, label, help) COUNTER_##NAME = number,
 	KERNEL_COUNTERS(X)
 #undef X
-		KERNEL_COUNTER_COUNT = 5,
+		KERNEL_COUNTER_COUNT = 6,
 };
 
 /* Value of event_counts (per CPU, key: enum event_kind). Produced is delivered plus lost. */

@@ -74,6 +74,7 @@ enum conn_flags {
 	CONN_CLOSED = 1 << 1,	   /* TCP_CLOSE has been produced */
 	CONN_RESET_SENT = 1 << 2,
 	CONN_RESET_RECEIVED = 1 << 3,
+	CONN_PEER_ENDED = 1 << 4, /* with CONN_RESET_SENT in TCP_CLOSE: after the peer's FIN */
 };
 
 /* What an event says of its connection: enough to start from any of them after a loss. */
@@ -205,12 +206,14 @@ struct event_syscall_error {
 	struct event_header header;
 	__u64 arg0; /* usually the descriptor */
 	__u32 tid;
-	__u16 nr;    /* architecture's number; SYSCALL_COMPAT_BIT set for 32-bit callers */
+	__u16 nr;    /* architecture's number or SYSCALL_NR_BEYOND, with the bits below */
 	__u16 error; /* positive errno */
 };
 _Static_assert(sizeof(struct event_syscall_error) == 32, "event_syscall_error is ABI");
 
-#define SYSCALL_COMPAT_BIT 0x8000
+#define SYSCALL_COMPAT_BIT 0x8000 /* a 32-bit caller's number */
+#define SYSCALL_X32_BIT 0x4000	  /* an x32 caller's number, its own mark (bit 30) left out */
+#define SYSCALL_NR_BEYOND 1024	  /* this number or any above: no kernel has them */
 
 /* Sizes of the strings in a process_exec payload, terminating NUL not counted or sent. */
 #define PROCESS_PATH_MAX 256

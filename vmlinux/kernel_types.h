@@ -115,11 +115,14 @@ struct minmax {
 
 struct tcp_sock {
 	__u32 write_seq;
+	__u32 snd_una;
+	__u32 snd_nxt;
 	__u32 srtt_us; /* eighths of a microsecond */
 	struct minmax rtt_min;
 	__u32 total_retrans;
 	__u64 bytes_received;
 	__u64 bytes_sent;
+	__u64 bytes_acked;
 	__u64 bytes_retrans;
 };
 

@@ -26,21 +26,29 @@ static __always_inline __u64 compat_task_id(const struct task_struct *task)
 	return bpf_get_current_pid_tgid();
 }
 
-/* The current task's descriptor table. */
-static __always_inline void compat_fd_table(const struct task_struct *task,
-					    const struct file ***ret_slots, __u32 *ret_max_fds)
+/* No descriptor table is smaller (NR_OPEN_DEFAULT is BITS_PER_LONG; alloc_fdtable makes larger ones): lower descriptors
+ * need no look at its size. */
+#define FD_TABLE_MIN 64
+
+/* Where the current task's descriptor table has its slot for a descriptor. Returns false when it ends before. */
+static __always_inline bool compat_fd_slot(const struct task_struct *task, __u32 fd,
+					   const struct file ***ret_slot)
 {
 	const struct fdtable *fdt;
 
+	barrier_var(fd); /* clang widens the number it came from, in two steps more */
 	if (compat_has_task_btf()) {
 		fdt = task->files->fdt;
-		*ret_max_fds = fdt->max_fds;
-		*ret_slots = (const struct file **)fdt->fd;
-	} else {
-		fdt = BPF_CORE_READ(task, files, fdt);
-		*ret_max_fds = BPF_CORE_READ(fdt, max_fds);
-		*ret_slots = (const struct file **)BPF_CORE_READ(fdt, fd);
+		if (fd >= FD_TABLE_MIN && fd >= fdt->max_fds)
+			return false;
+		*ret_slot = (const struct file **)fdt->fd + fd;
+		return true;
 	}
+	fdt = BPF_CORE_READ(task, files, fdt);
+	if (fd >= FD_TABLE_MIN && fd >= BPF_CORE_READ(fdt, max_fds))
+		return false;
+	*ret_slot = (const struct file **)BPF_CORE_READ(fdt, fd) + fd;
+	return true;
 }
 
 /* bpf_rdonly_cast: a35b9af4ec2c ("bpf: Add a kfunc for generic type cast"), 6.2. It makes any address a pointer

@@ -101,15 +101,28 @@ static __always_inline void conn_copy_tuple(struct conn_tuple *to, const struct 
 	*(struct words *)to = *(const struct words *)from;
 }
 
+/* Role and flags in one word, which zeroes what is behind them. */
+static __always_inline void conn_copy_role(struct conn_ref *ref, const struct conn_state *conn)
+{
+	typedef __u32 __attribute__((may_alias)) word;
+	_Static_assert(__builtin_offsetof(struct conn_ref, flags) ==
+				       __builtin_offsetof(struct conn_ref, role) + 1 &&
+			       __builtin_offsetof(struct conn_ref, _pad) ==
+				       __builtin_offsetof(struct conn_ref, role) + 2 &&
+			       __builtin_offsetof(struct conn_state, flags) ==
+				       __builtin_offsetof(struct conn_state, role) + 1,
+		       "one word each");
+
+	*(word *)&ref->role = *(const word *)&conn->role & 0xffff;
+}
+
 static __always_inline void conn_fill_ref(struct conn_ref *ref, const struct conn_state *conn,
 					  const struct sock *sk)
 {
 	ref->conn_id = conn->conn_id;
 	ref->sock = (__u64)sk;
 	conn_copy_tuple(&ref->tuple, &conn->tuple);
-	ref->role = conn->role;
-	ref->flags = conn->flags;
-	ref->_pad = 0;
+	conn_copy_role(ref, conn);
 	ref->turn_no = conn->turn_no;
 }
 

@@ -71,19 +71,17 @@ static __always_inline struct sock *file_sock_cast(const void *address)
 static __always_inline struct sock *fd_sock(const struct task_struct *task, __u32 fd,
 					    const bool is_direct)
 {
-	const struct file *file = NULL, **slots;
-	__u32 max_fds;
+	const struct file *file = NULL, **slot;
 
-	compat_fd_table(task, &slots, &max_fds);
-	if (fd >= max_fds)
+	if (!compat_fd_slot(task, fd, &slot))
 		return NULL;
 	if (COMPAT_HAS_CAST && is_direct) {
 		/* The verifier follows no pointer to a pointer: any struct that is one pointer will do. */
-		const void *address = COMPAT_CAST(slots + fd, struct hlist_head)->first;
+		const void *address = COMPAT_CAST(slot, struct hlist_head)->first;
 
 		return address ? file_sock_cast(address) : NULL;
 	}
-	bpf_probe_read_kernel(&file, sizeof(file), slots + fd);
+	bpf_probe_read_kernel(&file, sizeof(file), slot);
 	return file ? file_sock(file) : NULL;
 }
 

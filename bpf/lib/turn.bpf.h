@@ -52,9 +52,9 @@ static __always_inline void turn_count_exchange(struct conn_state *conn, __u8 di
 {
 	__u32 role = conn->role;
 
-	if (role == ROLE_CLIENT ? dir != DIR_READ :
-	    role == ROLE_SERVER ? dir != DIR_WRITE :
-				  conn->turn_no & 1)
+	_Static_assert(ROLE_CLIENT == DIR_READ + 1 && ROLE_SERVER == DIR_WRITE + 1,
+		       "a client reads what ends an exchange, a server writes it");
+	if (role ? role != dir + 1u : conn->turn_no & 1)
 		return;
 	if (conn->turn_no <= 2 * EXCHANGES_AT_ONCE + 1)
 		process_count_exchanges(tgid, role, 1);
@@ -74,17 +74,6 @@ static __always_inline void turn_begin(struct conn_state *conn, __u8 dir, __u64 
 	conn->captured = 0;
 }
 
-/* How many bytes of a call to copy: what is missing of the turn's prefix. */
-static __always_inline __u32 turn_want(__u32 captured, __u64 bytes)
-{
-	__u32 limit = settings.prefix_bytes, room;
-
-	if (captured >= limit)
-		return 0;
-	room = limit - captured;
-	return bytes < room ? (__u32)bytes : room;
-}
-
 /* What is known of a call that moves bytes of a connection. */
 struct turn_move {
 	struct conn_state *conn;
@@ -96,7 +85,6 @@ struct turn_move {
 	__u32 flags;   /* enum turn_flags */
 	__u32 turn_no; /* what the event says */
 	__u8 dir;
-	bool is_copied;
 };
 
 /* All but the figures of the turns. */
@@ -112,7 +100,7 @@ static __always_inline void turn_fill(struct event_turn *event, const struct tur
 	event->call_bytes = move->call->bytes;
 	event->tid = (__u32)move->id;
 	event->captured = (__u16)captured;
-	event->turn_flags = (__u16)(captured ? move->flags : move->flags | TURN_NO_BYTES);
+	event->turn_flags = (__u16)move->flags;
 	event->_pad = 0;
 }
 
@@ -138,7 +126,6 @@ static __always_inline __u32 turn_send_stream(struct turn_scratch *scratch,
 	if (move->conn->mode == MODE_FRAMES && !(move->flags & TURN_LATE))
 		frames = &move->conn->frames[move->dir & 1];
 	turn_fill(&scratch->event, move, 0);
-	scratch->event.turn_flags = (__u16)move->flags;
 	return stream_send(scratch, move->conn->ring, at, frames);
 }
 
@@ -182,6 +169,8 @@ static __always_inline void turn_late(struct turn_move *move)
 	captured =
 		call_capture(&scratch->call, call,
 			     bytes < settings.prefix_bytes ? bytes : settings.prefix_bytes, &tail);
+	if (!captured)
+		move->flags |= TURN_NO_BYTES;
 	turn_emit_scratch(scratch, move, captured);
 }
 
@@ -280,15 +269,24 @@ static __always_inline bool turn_captured(struct turn_move *move, const __u8 *pa
 		conn->captured = settings.prefix_bytes;
 	else
 		conn->captured += captured;
-	move->is_copied = captured;
-	return captured || (move->want && move->flags != TURN_CONTINUED);
+	if (captured)
+		return true;
+	if (move->want && (move->call->kind & SHAPE_MASK) < SHAPE_NO_BUFFER)
+		kernel_count(COUNTER_PAYLOAD_FAULT);
+	if (!move->want || move->flags == TURN_CONTINUED)
+		return false;
+	move->flags |= TURN_NO_BYTES;
+	return true;
 }
 
 /* Payload room of events that are built in their ring, and how much of it may come from a second piece. Small: most
- * requests of programs. Medium: most answers' headers. Large: the default of --prefix-bytes. */
+ * requests of programs, over the stack. Medium and wide: most answers' headers. Large: the default of --prefix-bytes. Each
+ * record is at most half as long again as the one before, on average it wastes a sixth of its length. */
 #define TURN_ROOM_SMALL 72
-#define TURN_ROOM_MEDIUM 264
-#define TURN_ROOM_MEDIUM_SECOND 64
+#define TURN_ROOM_MEDIUM 168
+#define TURN_ROOM_MEDIUM_SECOND 16
+#define TURN_ROOM_WIDE 360
+#define TURN_ROOM_WIDE_SECOND 64
 #define TURN_ROOM_LARGE 1024
 #define TURN_ROOM_LARGE_SECOND 512
 
@@ -318,6 +316,15 @@ static __always_inline bool turn_in_ring(struct turn_move *move, const struct ca
 	return true;
 }
 
+/* Whether the pieces find room; call_copy_pieces says why a second piece has its own. */
+static __always_inline bool turn_fits(const struct call_pieces *pieces, __u32 want,
+				      const __u32 room, const __u32 second_room)
+{
+	if (!pieces->second_bytes)
+		return want <= room;
+	return pieces->first_bytes <= room - second_room && pieces->second_bytes <= second_room;
+}
+
 static __always_inline bool turn_try_ring(struct turn_move *move)
 {
 	struct call_pieces pieces;
@@ -326,14 +333,11 @@ static __always_inline bool turn_try_ring(struct turn_move *move)
 		return false;
 	if (!pieces.second_bytes && move->want <= TURN_ROOM_SMALL)
 		return turn_in_ring(move, &pieces, TURN_ROOM_SMALL, 0);
-	if (pieces.second_bytes ?
-		    pieces.first_bytes <= TURN_ROOM_MEDIUM - TURN_ROOM_MEDIUM_SECOND &&
-			    pieces.second_bytes <= TURN_ROOM_MEDIUM_SECOND :
-		    move->want <= TURN_ROOM_MEDIUM)
+	if (turn_fits(&pieces, move->want, TURN_ROOM_MEDIUM, TURN_ROOM_MEDIUM_SECOND))
 		return turn_in_ring(move, &pieces, TURN_ROOM_MEDIUM, TURN_ROOM_MEDIUM_SECOND);
-	if (pieces.second_bytes ? pieces.first_bytes <= TURN_ROOM_LARGE - TURN_ROOM_LARGE_SECOND &&
-					  pieces.second_bytes <= TURN_ROOM_LARGE_SECOND :
-				  move->want <= TURN_ROOM_LARGE)
+	if (turn_fits(&pieces, move->want, TURN_ROOM_WIDE, TURN_ROOM_WIDE_SECOND))
+		return turn_in_ring(move, &pieces, TURN_ROOM_WIDE, TURN_ROOM_WIDE_SECOND);
+	if (turn_fits(&pieces, move->want, TURN_ROOM_LARGE, TURN_ROOM_LARGE_SECOND))
 		return turn_in_ring(move, &pieces, TURN_ROOM_LARGE, TURN_ROOM_LARGE_SECOND);
 	return false;
 }
@@ -421,6 +425,26 @@ static __always_inline bool turn_order(struct turn_move *move, const bool is_dir
 	return true;
 }
 
+/* How many bytes of the call to copy: what is missing of the turn's prefix. */
+static __always_inline void turn_set_want(struct turn_move *move, bool is_new)
+{
+	struct conn_state *conn = move->conn;
+	__u32 room = settings.prefix_bytes;
+
+	if (!is_new)
+		room = conn->captured < room ? room - conn->captured : 0;
+	move->want = (__u32)move->call->bytes;
+	if (move->call->bytes <= room)
+		return;
+	move->want = room;
+	/* Longer than what is captured: what to do with the call itself must be known before. */
+	if (is_new && conn->mode == MODE_SNIFF) {
+		__u64 first = call_first_bytes(move->call->kind, move->call->args[1]);
+
+		conn->mode = (__u8)turn_first_mode((__u32)first, (__u32)(first >> 32));
+	}
+}
+
 static __always_inline void turn_move(struct turn_move *move, const bool is_direct)
 {
 	struct conn_state *conn = move->conn;
@@ -437,13 +461,7 @@ static __always_inline void turn_move(struct turn_move *move, const bool is_dire
 	} else
 		move->flags = TURN_CONTINUED;
 	move->turn_no = conn->turn_no;
-	move->want = turn_want(is_new ? 0 : conn->captured, move->call->bytes);
-	/* Longer than what is captured: what to do with the call itself must be known before. */
-	if (conn->mode == MODE_SNIFF && is_new && move->want < move->call->bytes) {
-		__u64 first = call_first_bytes(move->call->kind, move->call->args[1]);
-
-		conn->mode = (__u8)turn_first_mode((__u32)first, (__u32)(first >> 32));
-	}
+	turn_set_want(move, is_new);
 	if (conn->mode >= MODE_LENGTHS) {
 		if (conn->mode == MODE_LENGTHS) {
 			turn_advance(move, NULL);
@@ -457,8 +475,6 @@ static __always_inline void turn_move(struct turn_move *move, const bool is_dire
 	}
 	if (!turn_try_ring(move))
 		turn_in_scratch(move);
-	if (move->want && !move->is_copied && (move->call->kind & SHAPE_MASK) < SHAPE_NO_BUFFER)
-		kernel_count(COUNTER_PAYLOAD_FAULT);
 }
 
 /* Of global linkage, see lib/call.bpf.h, and so rare that it may look everything up anew. */
@@ -494,16 +510,15 @@ static __always_inline void turn_sample(const struct sock *sk, __u32 tgid)
 	}
 }
 
-/* The entry of a socket; made now when the connection is older than sonde. NULL: not TCP, or the table is full. */
-static __always_inline struct conn_state *conn_find_or_adopt(const struct sock *sk, __u32 tgid,
-							     __u8 dir, __u64 bytes)
+/* Make the entry of a socket whose connection is older than sonde. NULL: not TCP, or the table is full. */
+static __always_inline struct conn_state *conn_adopt(const struct sock *sk, __u32 tgid, __u8 dir,
+						     __u64 bytes)
 {
-	struct conn_state *conn = conn_find(sk);
+	struct conn_state *conn;
 
-	if (conn || !sock_is_tcp(sk) ||
-	    conn_open(sk, tgid, ROLE_UNKNOWN, CONN_PREEXISTING,
-		      BPF_CORE_READ(sk, __sk_common.skc_state)))
-		return conn;
+	if (!sock_is_tcp(sk) || conn_open(sk, tgid, ROLE_UNKNOWN, CONN_PREEXISTING,
+					  BPF_CORE_READ(sk, __sk_common.skc_state)))
+		return NULL;
 	conn = conn_find(sk);
 	if (conn && dir == DIR_WRITE)
 		conn->write_seq -= (__u32)bytes; /* this call's bytes are in it already */
@@ -524,11 +539,17 @@ static __always_inline int on_transfer(struct call *call, const struct task_stru
 	}
 	if (!sk || (call->kind & (CALL_FLAGS_IN_ARG2 | CALL_FLAGS_IN_ARG3) && call_is_peek(call)))
 		return 0;
-	if ((call->kind & SHAPE_MASK) == SHAPE_MESSAGES)
+	if ((call->kind & SHAPE_MASK) == SHAPE_MESSAGES) {
 		call->bytes = call_sum_messages(call->args[1], call->bytes);
-	conn = conn_find_or_adopt(sk, tgid, dir, call->bytes);
-	if (!conn || !call->bytes)
-		return 0;
+		if (!call->bytes)
+			return 0;
+	}
+	conn = conn_find(sk);
+	if (!conn) {
+		conn = conn_adopt(sk, tgid, dir, call->bytes);
+		if (!conn)
+			return 0;
+	}
 	if (conn->tgid != tgid)
 		turn_change_owner(conn, tgid);
 	turn_move(&(struct turn_move){ .conn = conn,

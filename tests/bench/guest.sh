@@ -17,14 +17,14 @@ time_of() {
 }
 
 wrk_run() {
-	wrk -t1 -c16 -d"$1"s -s done.lua $url | tail -n 1
+	wrk -t1 -c16 -d"$1"s -s "${2:-done.lua}" $url | tail -n 1
 }
 
-measure_wrk() {
+measure_wrk() { # MODE [SCRIPT of wrk]
 	local mode=$1 seconds agent nginx requests microseconds errors
 	for seconds in "$short" "$long"; do
 		agent=$(time_of "$pid") nginx=$(time_of "$worker")
-		read -r requests microseconds errors < <(wrk_run "$seconds")
+		read -r requests microseconds errors < <(wrk_run "$seconds" "${2:-}")
 		[ "$errors" -eq 0 ] || echo "note $errors errors of wrk with $mode"
 		echo "wrk $mode $requests $microseconds $(($(time_of "$pid") - agent)) $(($(time_of "$worker") - nginx))"
 	done
@@ -90,6 +90,7 @@ worker=${worker// /}
 wrk_run "$short" >/dev/null
 
 measure_wrk nothing
+measure_wrk nothing-varied varied.lua
 measure_calls nothing
 empty_start
 measure_wrk empty
@@ -97,6 +98,7 @@ measure_calls empty
 empty_stop
 agent_start
 measure_wrk sonde
+measure_wrk sonde-varied varied.lua
 measure_calls sonde
 measure_program
 ./sonde record --socket /tmp/sonde.sock --seconds 3 /tmp/recording 2>/dev/null &

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The life of connections without a word on them: how connects end, who owns what a listener brings, resets, and what
- * was open before anything was loaded. */
+/* The life of connections without a word on them: how connects end, resets, and what was open before anything was
+ * loaded. */
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
@@ -53,8 +53,9 @@ static void act_second_try(struct stage *stage)
 	MUST_FAIL(stage_try_connect(stage, fd), ECONNREFUSED);
 	MUST(listen(listener, 1));
 	MUST(stage_try_connect(stage, fd));
-	close(fd);
+	stage_await_arrival(stage, listener);
 	close(listener);
+	stage_hear_reset(stage, fd);
 }
 
 /* No route: it fails before there is anything to send. */
@@ -74,231 +75,78 @@ static void act_reset(struct stage *stage)
 {
 	struct ends ends = stage_ends(stage);
 	struct linger at_once = { .l_onoff = 1 };
-	char byte;
 
 	stage_write(stage, ends.client, "x");
 	stage_read(stage, ends.server, 1, 1);
 	MUST(setsockopt(ends.client, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)));
 	close(ends.client);
-	MUST_FAIL(read(ends.server, &byte, 1), ECONNRESET);
+	stage_hear_reset(stage, ends.server);
+}
+
+/* Closed with the peer's bytes unread, after the peer's end. */
+static void act_unread(struct stage *stage)
+{
+	struct ends ends = stage_ends(stage);
+	struct pollfd poller = { .fd = ends.server, .events = POLLRDHUP };
+
+	stage_write(stage, ends.client, "x");
+	MUST(shutdown(ends.client, SHUT_WR));
+	MUST(poll(&poller, 1, -1));
 	close(ends.server);
-}
-
-/* Nobody accepts it: it belongs to the one who listens, and closing the listener resets it. */
-static void act_not_accepted(struct stage *stage)
-{
-	int listener = stage_listen(stage, 1), fd = stage_connect(stage);
-
-	close(listener);
-	close(fd);
-}
-
-/* The listener is inherited; the child accepts. */
-static void accept_one(struct stage *stage, void *context)
-{
-	int fd = (int)MUST(accept(*(int *)context, NULL, NULL));
-
-	close(fd);
-	close(*(int *)context);
-}
-
-static void act_accepted_by_child(struct stage *stage)
-{
-	int listener = stage_listen(stage, 1), fd;
-	pid_t child = stage_fork(stage, "child", accept_one, &listener);
-
-	close(listener);
-	fd = stage_connect(stage);
-	stage_join(stage, child);
-	close(fd);
-}
-
-/* --- several sockets on one port --- */
-
-#define REUSERS 3
-#define REUSE_CONNECTS 24
-
-struct reuser {
-	unsigned number;
-};
-
-static void accept_until_told(struct stage *stage, void *context)
-{
-	unsigned number = ((struct reuser *)context)->number;
-	int listener = stage_listen(stage, REUSE_CONNECTS), fd, accepted = 0;
-
-	MUST(fcntl(listener, F_SETFL, O_NONBLOCK));
-	stage_mark(stage, number);
-	stage_await(stage, REUSERS);
-	while ((fd = accept(listener, NULL, NULL)) >= 0) {
-		accepted++;
-		close(fd);
-	}
-	stage->marks[number] = accepted;
-	close(listener);
-}
-
-static void act_reuse_port(struct stage *stage)
-{
-	int first = stage_bind(stage), fds[REUSE_CONNECTS];
-	pid_t pids[REUSERS];
-
-	for (unsigned i = 0; i < REUSERS; i++) {
-		struct reuser reuser = { i };
-
-		pids[i] = stage_fork(stage, "reuser", accept_until_told, &reuser);
-		stage_await(stage, i);
-	}
-	close(first);
-	for (unsigned i = 0; i < REUSE_CONNECTS; i++)
-		fds[i] = stage_connect(stage);
-	stage_mark(stage, REUSERS);
-	for (unsigned i = 0; i < REUSERS; i++)
-		stage_join(stage, pids[i]);
-	for (unsigned i = 0; i < REUSE_CONNECTS; i++)
-		close(fds[i]);
-}
-
-/* Which socket gets a connection is up to the kernel; whoever accepts it has to be named. */
-static void check_reuse_port(FILE *out, const struct observer *observer)
-{
-	const struct stage *stage = observer->stage;
-	int map = loader_map(observer->loader, "process_by_tgid"), sum = 0;
-
-	for (unsigned i = 0; i < REUSERS; i++) {
-		const struct actor *actor = &stage->cast[1 + i];
-		struct process_state state = { 0 };
-		int events = 0;
-
-		(void)kernel_table_find(map, &actor->tgid, &state); /* none: it accepted none */
-		for (size_t j = 0; j < observer->count; j++)
-			if (observer->events[j].header->kind == EVENT_TCP_ACCEPT &&
-			    observer->events[j].header->tgid == actor->tgid)
-				events++;
-		if (events != stage->marks[i] || (int)state.accepts != stage->marks[i])
-			fprintf(out, "accepted %d, events %d, counted %llu\n", stage->marks[i],
-				events, state.accepts);
-		sum += stage->marks[i];
-	}
-	if (sum != REUSE_CONNECTS)
-		fprintf(out, "%d of %d accepted\n", sum, REUSE_CONNECTS);
-}
-
-/* --- tables of listeners --- */
-
-#define BACKLOG 1
-#define TOO_MANY 6
-
-/* Full queue: the kernel drops what comes in. */
-static void act_overflow(struct stage *stage)
-{
-	int listener = stage_listen(stage, BACKLOG), fds[TOO_MANY];
-
-	for (int i = 0; i < TOO_MANY; i++) {
-		fds[i] = stage_socket(stage);
-		MUST(fcntl(fds[i], F_SETFL, O_NONBLOCK));
-		MUST_FAIL(stage_try_connect(stage, fds[i]), EINPROGRESS);
-	}
-	stage_mark(stage, 1);
-	stage_await(stage, 0);
-	for (int i = 0; i < TOO_MANY; i++)
-		close(fds[i]);
-	close(listener);
-	stage_mark(stage, 2);
-}
-
-struct found_listener {
-	const struct stage *stage;
-	uint64_t sock;
-	struct listener_state state;
-};
-
-static void find_listener(void *context, const void *key, const void *value)
-{
-	struct found_listener *found = context;
-	const struct listener_state *state = value;
-
-	if (state->port != found->stage->port || state->tgid != found->stage->cast[0].tgid)
-		return;
-	found->sock = *(const uint64_t *)key;
-	found->state = *state;
-}
-
-static void read_overflow(struct observer *observer)
-{
-	struct stage *stage = observer->stage;
-	struct found_listener found = { .stage = stage };
-	int map = loader_map(observer->loader, "listener_by_sock"), read = -1;
-
-	stage_await(stage, 1);
-	(void)kernel_table_each(map, sizeof(uint64_t), sizeof(found.state), find_listener, &found);
-	if (found.sock)
-		read = loader_control(observer->loader, CONTROL_LISTENER_READ, found.sock, 0, 0);
-	if (!read)
-		(void)kernel_table_find(map, &found.sock, &found.state);
-	/* Room for one more than asked for: the kernel's comparison is "more than". */
-	if (read || found.state.backlog != BACKLOG + 1 || found.state.backlog_max != BACKLOG ||
-	    found.state.drops < TOO_MANY - BACKLOG - 1 || found.state.first_drops ||
-	    found.state.family != AF_INET || memcmp(found.state.addr, "\x7f\0\0\1", 4) != 0)
-		snprintf(stage->failure, sizeof(stage->failure),
-			 "read %d: backlog %u of %u, drops %u (first %u), family %u", read,
-			 found.state.backlog, found.state.backlog_max, found.state.drops,
-			 found.state.first_drops, found.state.family);
-	stage_mark(stage, 0);
-	stage_await(stage, 2);
-	if (loader_control(observer->loader, CONTROL_LISTENER_READ, found.sock, 0, 0) != -ENOENT)
-		snprintf(stage->failure, sizeof(stage->failure), "the listener's entry stays");
-}
-
-static void check_nothing(FILE *out, const struct observer *observer)
-{
-	(void)out;
-	(void)observer;
+	close(ends.client);
 }
 
 /* --- open before anything was loaded --- */
 
-/* Nobody listens on either port any more: both ends are taken for clients, which one of them is not. */
-static void act_open_before(struct stage *stage)
+/* Nobody listens on either port any more. */
+static void play_open_before(struct stage *stage, int backlog)
 {
-	struct ends ends = stage_ends(stage);
+	int listener = stage_listen(stage, backlog);
+	struct ends ends = stage_ends_of(stage, listener);
 
+	close(listener);
 	stage_write(stage, ends.client, "unseen");
-	stage_mark(stage, 1);
-	stage_await(stage, 0);
+	stage_pause(stage);
 	stage_read(stage, ends.server, 6, 64);
 	stage_write(stage, ends.server, "seen");
 	stage_read(stage, ends.client, 4, 64);
 	ends_close(&ends);
 }
 
+static void act_open_before(struct stage *stage)
+{
+	play_open_before(stage, 1);
+}
+
+/* The backlog is what tells a listener's child: without one, only that it is no client. */
+static void act_open_without_backlog(struct stage *stage)
+{
+	play_open_before(stage, 0);
+}
+
 static void act_listening_before(struct stage *stage)
 {
-	int listener = stage_listen(stage, 1), client, server;
+	int listener = stage_listen(stage, 1);
+	struct ends ends;
 
-	stage_mark(stage, 1);
-	stage_await(stage, 0);
-	client = stage_connect(stage);
-	server = (int)MUST(accept(listener, NULL, NULL));
-	close(client);
-	close(server);
+	stage_pause(stage);
+	ends = stage_ends_of(stage, listener);
+	ends_close(&ends);
 	close(listener);
 }
 
 /* With its listener still open, its role is known. */
 static void act_served_before(struct stage *stage)
 {
-	int listener = stage_listen(stage, 1), client = stage_connect(stage);
-	int server = (int)MUST(accept(listener, NULL, NULL));
+	int listener = stage_listen(stage, 1);
+	struct ends ends = stage_ends_of(stage, listener);
 
-	stage_mark(stage, 1);
-	stage_await(stage, 0);
-	stage_write(stage, client, "ask");
-	stage_read(stage, server, 3, 64);
-	stage_write(stage, server, "answer");
-	stage_read(stage, client, 6, 64);
-	close(client);
-	close(server);
+	stage_pause(stage);
+	stage_write(stage, ends.client, "ask");
+	stage_read(stage, ends.server, 3, 64);
+	stage_write(stage, ends.server, "answer");
+	stage_read(stage, ends.client, 6, 64);
+	ends_close(&ends);
 	close(listener);
 }
 
@@ -338,10 +186,10 @@ static const struct scene scenes[] = {
 	  .expected =
 		  "client connect refused ECONNREFUSED reset-received\n"
 		  "client2 connect established\n"
-		  "client2 close sent 0 received 0\n"
-		  "server close sent 0 received 0\n"
+		  "client2 close sent 0 received 0 reset-received\n"
+		  "server close sent 0 received 0 reset-sent\n"
 		  "it counts established 1 refused 1 client-closes 1 server-closes 1 resets-sent "
-		  "1 resets-received 2 connect.ECONNREFUSED 1\n" },
+		  "1 resets-received 2 read.ECONNRESET 1 connect.ECONNREFUSED 1\n" },
 	{ .name = "unreachable",
 	  .act = act_unreachable,
 	  .expected = "client connect unreachable ENETUNREACH unsent\n"
@@ -350,48 +198,52 @@ static const struct scene scenes[] = {
 	  .act = act_reset,
 	  .expected = "client connect established\n"
 		      "client turn 1 write 1/1 tail \"x\" call 1 at 0 \"x\"\n"
-		      "client close sent 1 received 0 turn 1 write 1/1 tail \"x\"\n"
+		      "client close sent 1 received 0 turn 1 write 1/1 tail \"x\" reset-sent\n"
 		      "server accept\n"
 		      "server turn 1 read 1/1 tail \"x\" call 1 at 0 \"x\"\n"
 		      "server close sent 0 received 1 turn 1 read 1/1 tail \"x\" reset-received\n"
 		      "it counts established 1 accepts 1 client-closes 1 server-closes 1 sent 1 "
 		      "received 1 resets-sent 1 resets-received 1 read.ECONNRESET 1\n" },
-	{ .name = "not_accepted",
-	  .act = act_not_accepted,
+	{ .name = "unread",
+	  .act = act_unread,
 	  .expected = "client connect established\n"
-		      "client close sent 0 received 0 reset-received\n"
-		      "server close sent 0 received 0\n"
-		      "it counts established 1 client-closes 1 server-closes 1 resets-sent 1 "
-		      "resets-received 1\n" },
-	{ .name = "accepted_by_child",
-	  .act = act_accepted_by_child,
-	  .expected = "client connect established\n"
-		      "client close sent 0 received 0\n"
-		      "server accept by child\n"
-		      "server close sent 0 received 0 by child\n"
-		      "it counts established 1 client-closes 1\n"
-		      "child counts accepts 1 server-closes 1\n" },
-	{ .name = "reuse_port", .act = act_reuse_port, .check = check_reuse_port },
-	{ .name = "listen_queue_overflow",
-	  .act = act_overflow,
-	  .meanwhile = read_overflow,
-	  .check = check_nothing },
+		      "client turn 1 write 1/1 tail \"x\" call 1 at 0 \"x\"\n"
+		      "client progress turn 1 write 1/1 tail \"x\"\n"
+		      "client close sent 1 received 0 turn 1 write 1/1 tail \"x\" reset-received\n"
+		      "server accept\n"
+		      "server close sent 0 received 1 reset-sent peer-ended\n"
+		      "it counts established 1 accepts 1 client-closes 1 server-closes 1 sent 1 "
+		      "received 1 resets-sent 1 resets-received 1\n" },
 };
 
 static const struct scene scenes_before[] = {
 	{ .name = "connection",
 	  .act = act_open_before,
 	  .expected =
-
-		  "client turn 1 read 6/1 tail \"unseen\" call 6 at 0 \"unseen\" preexisting\n"
-		  "client turn 2 write 4/1 tail \"seen\" call 4 at 0 \"seen\" after read 6/1 "
+		  "client turn 1 read 4/1 tail \"seen\" call 4 at 0 \"seen\" preexisting\n"
+		  "client close sent 6 received 4 turn 1 read 4/1 tail \"seen\" opened before "
+		  "preexisting\n"
+		  "server turn 1 read 6/1 tail \"unseen\" call 6 at 0 \"unseen\" preexisting\n"
+		  "server turn 2 write 4/1 tail \"seen\" call 4 at 0 \"seen\" after read 6/1 "
 		  "tail \"unseen\" preexisting\n"
-		  "client close sent 4 received 6 turn 2 write 4/1 tail \"seen\" opened before "
+		  "server close sent 4 received 6 turn 2 write 4/1 tail \"seen\" opened before "
 		  "preexisting\n"
-		  "client2 turn 1 read 4/1 tail \"seen\" call 4 at 0 \"seen\" preexisting\n"
-		  "client2 close sent 6 received 4 turn 1 read 4/1 tail \"seen\" opened before "
+		  "it counts client-closes 1 server-exchanges 1 server-closes 1 sent 10 received "
+		  "10\n",
+	  .starts_before = true },
+	{ .name = "connection_without_backlog",
+	  .act = act_open_without_backlog,
+	  .expected =
+		  "client turn 1 read 4/1 tail \"seen\" call 4 at 0 \"seen\" preexisting\n"
+		  "client close sent 6 received 4 turn 1 read 4/1 tail \"seen\" opened before "
 		  "preexisting\n"
-		  "it counts client-closes 2 sent 10 received 10\n",
+		  "unknown turn 1 read 6/1 tail \"unseen\" call 6 at 0 \"unseen\" preexisting\n"
+		  "unknown turn 2 write 4/1 tail \"seen\" call 4 at 0 \"seen\" after read 6/1 "
+		  "tail \"unseen\" preexisting\n"
+		  "unknown close sent 4 received 6 turn 2 write 4/1 tail \"seen\" opened before "
+		  "preexisting\n"
+		  "it counts unknown-exchanges 1 unknown-closes 1 client-closes 1 sent 10 received "
+		  "10\n",
 	  .starts_before = true },
 	{ .name = "listener",
 	  .act = act_listening_before,

@@ -17,22 +17,13 @@ static void expect_control(struct observer *observer, enum control_op op, uint64
 			 "control %d returned %d instead of %d", op, result, expected);
 }
 
-static void exchange(struct stage *stage, const struct ends *ends)
-{
-	stage_write(stage, ends->client, "hello");
-	stage_read(stage, ends->server, 5, 64);
-	stage_write(stage, ends->server, "ok");
-	stage_read(stage, ends->client, 2, 64);
-}
-
 static void act_two_exchanges(struct stage *stage)
 {
 	struct ends ends = stage_ends(stage);
 
-	exchange(stage, &ends);
-	stage_mark(stage, 1);
-	stage_await(stage, 0);
-	exchange(stage, &ends);
+	stage_exchange(stage, &ends);
+	stage_pause(stage);
+	stage_exchange(stage, &ends);
 	ends_close(&ends);
 }
 
@@ -79,10 +70,9 @@ static void act_exchange_and_fail(struct stage *stage)
 {
 	struct ends ends;
 
-	stage_mark(stage, 1);
-	stage_await(stage, 0);
+	stage_pause(stage);
 	ends = stage_ends(stage);
-	exchange(stage, &ends);
+	stage_exchange(stage, &ends);
 	ends_close(&ends);
 	MUST_FAIL(close(9999), EBADF);
 }
@@ -116,8 +106,7 @@ static void fail_once(struct stage *stage, void *context)
 /* Children of an ignored process are ignored too … */
 static void act_ignored_child(struct stage *stage)
 {
-	stage_mark(stage, 1);
-	stage_await(stage, 0);
+	stage_pause(stage);
 	stage_join(stage, stage_fork(stage, "child", fail_once, NULL));
 }
 
@@ -136,8 +125,7 @@ static void act_ignored_until_exec(struct stage *stage)
 	int status;
 	pid_t child;
 
-	stage_mark(stage, 1);
-	stage_await(stage, 0);
+	stage_pause(stage);
 	child = stage_fork(stage, "child", exec_failing, NULL);
 	MUST(waitpid(child, &status, 0));
 }
@@ -158,8 +146,7 @@ static void check_exec(FILE *out, const struct observer *observer)
 
 static void act_nothing(struct stage *stage)
 {
-	stage_mark(stage, 1);
-	stage_await(stage, 0);
+	stage_pause(stage);
 }
 
 /* The process that loaded the programs is never observed. */
@@ -171,7 +158,7 @@ static void fail_ourselves(struct observer *observer)
 	stage_await(stage, 1);
 	stage_enter(stage, "observer");
 	ends = stage_ends(stage);
-	exchange(stage, &ends);
+	stage_exchange(stage, &ends);
 	ends_close(&ends);
 	if (!close(9999))
 		snprintf(stage->failure, sizeof(stage->failure), "close worked");

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -119,6 +120,13 @@ static inline void stage_await(struct stage *stage, unsigned mark)
 		nanosleep(&a_moment, NULL);
 }
 
+/* Until the observer, who awaits mark 1, has done its part. */
+static inline void stage_pause(struct stage *stage)
+{
+	stage_mark(stage, 1);
+	stage_await(stage, 0);
+}
+
 /* Another process, which ends with its parent. */
 static inline pid_t stage_fork(struct stage *stage, const char *name,
 			       void (*act)(struct stage *stage, void *context), void *context)
@@ -213,19 +221,41 @@ static inline int stage_connect(struct stage *stage)
 	return fd;
 }
 
+/* connect returns before the other end has its last packet. */
+static inline void stage_await_arrival(struct stage *stage, int listener)
+{
+	struct pollfd poller = { .fd = listener, .events = POLLIN };
+
+	MUST(poll(&poller, 1, -1));
+}
+
+static inline void stage_hear_reset(struct stage *stage, int fd)
+{
+	char byte;
+
+	MUST_FAIL(read(fd, &byte, 1), ECONNRESET);
+	close(fd);
+}
+
 /* Both ends of a connection in one process. */
 struct ends {
 	int client;
 	int server;
 };
 
+static inline struct ends stage_ends_of(struct stage *stage, int listener)
+{
+	struct ends ends = { .client = stage_connect(stage) };
+
+	ends.server = (int)MUST(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
+	return ends;
+}
+
 static inline struct ends stage_ends(struct stage *stage)
 {
 	int listener = stage_listen(stage, 1);
-	struct ends ends;
+	struct ends ends = stage_ends_of(stage, listener);
 
-	ends.client = stage_connect(stage);
-	ends.server = (int)MUST(accept4(listener, NULL, NULL, SOCK_CLOEXEC));
 	close(listener);
 	return ends;
 }
@@ -256,6 +286,15 @@ static inline void stage_read(struct stage *stage, int fd, size_t length, size_t
 static inline void stage_write(struct stage *stage, int fd, const char *text)
 {
 	MUST(write(fd, text, strlen(text)));
+}
+
+/* "hello" and "ok". */
+static inline void stage_exchange(struct stage *stage, const struct ends *ends)
+{
+	stage_write(stage, ends->client, "hello");
+	stage_read(stage, ends->server, 5, 64);
+	stage_write(stage, ends->server, "ok");
+	stage_read(stage, ends->client, 2, 64);
 }
 
 /* Bytes that tell where they are: a, b … z, a … */

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tables and rings that are too small: what does not fit is counted, what can be kept exact is, and there is room again
  * afterwards. Counters are the machine's: a scene is tried again when others have added to them. */
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
 #include <sys/syscall.h>
 
+#include "failing_calls.h"
 #include "scenes.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
@@ -18,26 +16,22 @@
 
 static void act_many_connections(struct stage *stage)
 {
-	int listener = stage_listen(stage, CONNECTIONS), fds[CONNECTIONS], server;
+	int listener = stage_listen(stage, CONNECTIONS), fds[CONNECTIONS];
+	struct ends ends;
 
 	for (int i = 0; i < CONNECTIONS; i++)
 		fds[i] = stage_connect(stage);
-	stage_mark(stage, 1);
-	stage_await(stage, 0);
+	stage_pause(stage);
 	for (int i = 0; i < CONNECTIONS; i++)
 		close(fds[i]);
-	for (int i = 0; i < CONNECTIONS; i++) {
-		server = (int)MUST(accept(listener, NULL, NULL));
-		close(server);
-	}
+	for (int i = 0; i < CONNECTIONS; i++)
+		close((int)MUST(accept(listener, NULL, NULL)));
 	stage_mark(stage, 2);
 	stage_await(stage, 3);
-	fds[0] = stage_connect(stage);
-	server = (int)MUST(accept(listener, NULL, NULL));
-	stage_write(stage, fds[0], "room again");
-	stage_read(stage, server, 10, 64);
-	close(fds[0]);
-	close(server);
+	ends = stage_ends_of(stage, listener);
+	stage_write(stage, ends.client, "room again");
+	stage_read(stage, ends.server, 10, 64);
+	ends_close(&ends);
 	close(listener);
 }
 
@@ -120,6 +114,37 @@ static void check_connections(FILE *out, const struct observer *observer)
 		fprintf(out, "%llu accepts, %u turns\n", state.accepts, turns);
 }
 
+/* --- sockets on one port --- */
+
+#define SHARERS (LISTEN_SLOTS + 2)
+
+/* Those beyond the port's slots are counted; once others have gone, who comes has room again. */
+static void act_shared_port(struct stage *stage)
+{
+	int listeners[SHARERS], last, fd;
+
+	for (int i = 0; i < SHARERS; i++)
+		listeners[i] = stage_listen(stage, 1);
+	for (int i = 0; i < SHARERS; i++)
+		close(listeners[i]);
+	last = stage_listen(stage, 1);
+	fd = stage_connect(stage);
+	close(last);
+	close(fd);
+}
+
+static void check_shared_port(FILE *out, const struct observer *observer)
+{
+	uint64_t full = counter_since(observer, COUNTER_LISTEN_PORT_FULL);
+	struct process_state state = { 0 };
+
+	(void)kernel_table_find(loader_map(observer->loader, "process_by_tgid"),
+				&observer->stage->cast[0].tgid, &state); /* none: see below */
+	if (full != SHARERS - LISTEN_SLOTS || state.closes[ROLE_SERVER] != 1)
+		fprintf(out, "%llu beyond the slots, %llu closed by their listener's owner\n",
+			(unsigned long long)full, state.closes[ROLE_SERVER]);
+}
+
 /* --- processes --- */
 
 #define PROCESSES_MAX 16
@@ -197,31 +222,9 @@ static bool is_expected(int error)
 	       (error >= 512 && error <= 516);
 }
 
-/* Let the five calls fail with the error that their first argument names. */
-static void choose_errors(struct stage *stage)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_getppid, 5, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_getpgrp, 4, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_getuid, 3, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_geteuid, 2, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_getgid, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
-		BPF_STMT(BPF_ALU | BPF_OR | BPF_K, SECCOMP_RET_ERRNO),
-		BPF_STMT(BPF_RET | BPF_A, 0),
-	};
-	struct sock_fprog program = { LENGTH(code), code };
-
-	MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
-		stage_skip(stage, "no seccomp filters");
-}
-
 static void act_every_error(struct stage *stage)
 {
-	choose_errors(stage);
+	stage_choose_errors(stage, calls, CALLS);
 	for (int i = 0; i < CALLS; i++)
 		for (int error = 1; error <= ERRORS_KNOWN; error++)
 			if (!is_expected(error))
@@ -268,10 +271,7 @@ static void act_unread_exchanges(struct stage *stage)
 	struct ends ends = stage_ends(stage);
 
 	for (int i = 0; i < EXCHANGES; i++) {
-		stage_write(stage, ends.client, "hello");
-		stage_read(stage, ends.server, 5, 64);
-		stage_write(stage, ends.server, "ok");
-		stage_read(stage, ends.client, 2, 64);
+		stage_exchange(stage, &ends);
 	}
 	ends_close(&ends);
 }
@@ -325,6 +325,12 @@ static const struct scene process_scenes[] = {
 static const struct scene error_scenes[] = {
 	{ .name = "errors", .act = act_every_error, .check = check_every_error, .tries = TRIES },
 };
+static const struct scene port_scenes[] = {
+	{ .name = "sockets_on_a_port",
+	  .act = act_shared_port,
+	  .check = check_shared_port,
+	  .tries = TRIES },
+};
 static const struct scene ring_scenes[] = {
 	{ .name = "ring_of_a_page",
 	  .act = act_unread_exchanges,
@@ -346,6 +352,10 @@ static const struct group groups[] = {
 	{ .name = "full_tables",
 	  .scenes = error_scenes,
 	  .count = LENGTH(error_scenes),
+	  .preferred_only = true },
+	{ .name = "full_tables",
+	  .scenes = port_scenes,
+	  .count = LENGTH(port_scenes),
 	  .preferred_only = true },
 	{ .name = "small_rings",
 	  .options.ring_bytes = 4096,

@@ -12,10 +12,7 @@ static void act_one_exchange(struct stage *stage)
 {
 	struct ends ends = stage_ends(stage);
 
-	stage_write(stage, ends.client, "hello");
-	stage_read(stage, ends.server, 5, 64);
-	stage_write(stage, ends.server, "ok");
-	stage_read(stage, ends.client, 2, 64);
+	stage_exchange(stage, &ends);
 	ends_close(&ends);
 }
 

@@ -7,10 +7,10 @@
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Around the rooms of lib/turn.bpf.h. */
-static const size_t requests[] = { 7, 8, 72, 73, 264, 265, 1024, 1025 };
+static const size_t requests[] = { 7, 8, 72, 73, 168, 169, 360, 361, 1024, 1025 };
 static const size_t answers[][2] = {
-	{ 3, 4 },    { 4, 4 },	   { 200, 64 },	 { 201, 64 },
-	{ 200, 65 }, { 512, 512 }, { 513, 511 }, { 512, 513 },
+	{ 3, 4 },    { 4, 4 },	  { 151, 9 },  { 152, 16 },  { 153, 8 },
+	{ 152, 17 }, { 296, 64 }, { 297, 64 }, { 512, 512 }, { 513, 511 },
 };
 
 static void act_rooms(struct stage *stage)
@@ -73,37 +73,45 @@ static const struct scene scenes[] = {
 		  "client turn 3 write 8/1 tail \"abcdefgh\" call 8 at 0 \"abcdefgh\" after read 7/1 tail \"abcdefg\"\n"
 		  "client turn 4 read 8/1 tail \"abcdefgh\" call 8 at 0 \"abcdefgh\" after write 8/1 tail \"abcdefgh\"\n"
 		  "client turn 5 write 72/1 tail \"mnopqrst\" call 72 at 0 72 letters after read 8/1 tail \"abcdefgh\"\n"
-		  "client turn 6 read 264/1 tail \"wxyzabcd\" call 264 at 0 264 letters after write 72/1 tail \"mnopqrst\"\n"
-		  "client turn 7 write 73/1 tail \"nopqrstu\" call 73 at 0 73 letters after read 264/1 tail \"wxyzabcd\"\n"
-		  "client turn 8 read 265/1 tail \"xyzabcde\" call 265 at 0 265 letters after write 73/1 tail \"nopqrstu\"\n"
-		  "client turn 9 write 264/1 tail \"wxyzabcd\" call 264 at 0 264 letters after read 265/1 tail \"xyzabcde\"\n"
-		  "client turn 10 read 265/1 tail \"xyzabcde\" call 265 at 0 265 letters after write 264/1 tail \"wxyzabcd\"\n"
-		  "client turn 11 write 265/1 tail \"xyzabcde\" call 265 at 0 265 letters after read 265/1 tail \"xyzabcde\"\n"
-		  "client turn 12 read 1024/1 tail \"cdefghij\" call 1024 at 0 1024 letters after write 265/1 tail \"xyzabcde\"\n"
-		  "client turn 13 write 1024/1 tail \"cdefghij\" call 1024 at 0 1024 letters after read 1024/1 tail \"cdefghij\"\n"
-		  "client turn 14 read 1024/1 tail \"cdefghij\" call 1024 at 0 1024 letters after write 1024/1 tail \"cdefghij\"\n"
-		  "client turn 15 write 1025/1 tail \"defghijk\" call 1025 at 0 1024 letters after read 1024/1 tail \"cdefghij\"\n"
-		  "client turn 16 read 1025/1 tail \"defghijk\" call 1025 at 0 1024 letters after write 1025/1 tail \"defghijk\"\n"
-		  "client close sent 2738 received 3882 turn 16 read 1025/1 tail \"defghijk\"\n"
+		  "client turn 6 read 160/1 tail \"wxyzabcd\" call 160 at 0 160 letters after write 72/1 tail \"mnopqrst\"\n"
+		  "client turn 7 write 73/1 tail \"nopqrstu\" call 73 at 0 73 letters after read 160/1 tail \"wxyzabcd\"\n"
+		  "client turn 8 read 168/1 tail \"efghijkl\" call 168 at 0 168 letters after write 73/1 tail \"nopqrstu\"\n"
+		  "client turn 9 write 168/1 tail \"efghijkl\" call 168 at 0 168 letters after read 168/1 tail \"efghijkl\"\n"
+		  "client turn 10 read 161/1 tail \"xyzabcde\" call 161 at 0 161 letters after write 168/1 tail \"efghijkl\"\n"
+		  "client turn 11 write 169/1 tail \"fghijklm\" call 169 at 0 169 letters after read 161/1 tail \"xyzabcde\"\n"
+		  "client turn 12 read 169/1 tail \"fghijklm\" call 169 at 0 169 letters after write 169/1 tail \"fghijklm\"\n"
+		  "client turn 13 write 360/1 tail \"opqrstuv\" call 360 at 0 360 letters after read 169/1 tail \"fghijklm\"\n"
+		  "client turn 14 read 360/1 tail \"opqrstuv\" call 360 at 0 360 letters after write 360/1 tail \"opqrstuv\"\n"
+		  "client turn 15 write 361/1 tail \"pqrstuvw\" call 361 at 0 361 letters after read 360/1 tail \"opqrstuv\"\n"
+		  "client turn 16 read 361/1 tail \"pqrstuvw\" call 361 at 0 361 letters after write 361/1 tail \"pqrstuvw\"\n"
+		  "client turn 17 write 1024/1 tail \"cdefghij\" call 1024 at 0 1024 letters after read 361/1 tail \"pqrstuvw\"\n"
+		  "client turn 18 read 1024/1 tail \"cdefghij\" call 1024 at 0 1024 letters after write 1024/1 tail \"cdefghij\"\n"
+		  "client turn 19 write 1025/1 tail \"defghijk\" call 1025 at 0 1024 letters after read 1024/1 tail \"cdefghij\"\n"
+		  "client turn 20 read 1024/1 tail \"cdefghij\" call 1024 at 0 1024 letters after write 1025/1 tail \"defghijk\"\n"
+		  "client close sent 3267 received 3442 turn 20 read 1024/1 tail \"cdefghij\"\n"
 		  "server accept\n"
 		  "server turn 1 read 7/1 tail \"abcdefg\" call 7 at 0 \"abcdefg\"\n"
 		  "server turn 2 write 7/1 tail \"abcdefg\" call 7 at 0 \"abcdefg\" after read 7/1 tail \"abcdefg\"\n"
 		  "server turn 3 read 8/1 tail \"abcdefgh\" call 8 at 0 \"abcdefgh\" after write 7/1 tail \"abcdefg\"\n"
 		  "server turn 4 write 8/1 tail \"abcdefgh\" call 8 at 0 \"abcdefgh\" after read 8/1 tail \"abcdefgh\"\n"
 		  "server turn 5 read 72/1 tail \"mnopqrst\" call 72 at 0 72 letters after write 8/1 tail \"abcdefgh\"\n"
-		  "server turn 6 write 264/1 tail \"wxyzabcd\" call 264 at 0 264 letters after read 72/1 tail \"mnopqrst\"\n"
-		  "server turn 7 read 73/1 tail \"nopqrstu\" call 73 at 0 73 letters after write 264/1 tail \"wxyzabcd\"\n"
-		  "server turn 8 write 265/1 tail \"xyzabcde\" call 265 at 0 265 letters after read 73/1 tail \"nopqrstu\"\n"
-		  "server turn 9 read 264/1 tail \"wxyzabcd\" call 264 at 0 264 letters after write 265/1 tail \"xyzabcde\"\n"
-		  "server turn 10 write 265/1 tail \"xyzabcde\" call 265 at 0 265 letters after read 264/1 tail \"wxyzabcd\"\n"
-		  "server turn 11 read 265/1 tail \"xyzabcde\" call 265 at 0 265 letters after write 265/1 tail \"xyzabcde\"\n"
-		  "server turn 12 write 1024/1 tail \"cdefghij\" call 1024 at 0 1024 letters after read 265/1 tail \"xyzabcde\"\n"
-		  "server turn 13 read 1024/1 tail \"cdefghij\" call 1024 at 0 1024 letters after write 1024/1 tail \"cdefghij\"\n"
-		  "server turn 14 write 1024/1 tail \"cdefghij\" call 1024 at 0 1024 letters after read 1024/1 tail \"cdefghij\"\n"
-		  "server turn 15 read 1025/1 tail \"defghijk\" call 1025 at 0 1024 letters after write 1024/1 tail \"cdefghij\"\n"
-		  "server turn 16 write 1025/1 tail \"defghijk\" call 1025 at 0 1024 letters after read 1025/1 tail \"defghijk\"\n"
-		  "server close sent 3882 received 2738 turn 16 write 1025/1 tail \"defghijk\"\n"
-		  "it counts established 1 accepts 1 client-exchanges 8 client-closes 1 server-exchanges 8 server-closes 1 sent 6620 received 6620\n" },
+		  "server turn 6 write 160/1 tail \"wxyzabcd\" call 160 at 0 160 letters after read 72/1 tail \"mnopqrst\"\n"
+		  "server turn 7 read 73/1 tail \"nopqrstu\" call 73 at 0 73 letters after write 160/1 tail \"wxyzabcd\"\n"
+		  "server turn 8 write 168/1 tail \"efghijkl\" call 168 at 0 168 letters after read 73/1 tail \"nopqrstu\"\n"
+		  "server turn 9 read 168/1 tail \"efghijkl\" call 168 at 0 168 letters after write 168/1 tail \"efghijkl\"\n"
+		  "server turn 10 write 161/1 tail \"xyzabcde\" call 161 at 0 161 letters after read 168/1 tail \"efghijkl\"\n"
+		  "server turn 11 read 169/1 tail \"fghijklm\" call 169 at 0 169 letters after write 161/1 tail \"xyzabcde\"\n"
+		  "server turn 12 write 169/1 tail \"fghijklm\" call 169 at 0 169 letters after read 169/1 tail \"fghijklm\"\n"
+		  "server turn 13 read 360/1 tail \"opqrstuv\" call 360 at 0 360 letters after write 169/1 tail \"fghijklm\"\n"
+		  "server turn 14 write 360/1 tail \"opqrstuv\" call 360 at 0 360 letters after read 360/1 tail \"opqrstuv\"\n"
+		  "server turn 15 read 361/1 tail \"pqrstuvw\" call 361 at 0 361 letters after write 360/1 tail \"opqrstuv\"\n"
+		  "server turn 16 write 361/1 tail \"pqrstuvw\" call 361 at 0 361 letters after read 361/1 tail \"pqrstuvw\"\n"
+		  "server turn 17 read 1024/1 tail \"cdefghij\" call 1024 at 0 1024 letters after write 361/1 tail \"pqrstuvw\"\n"
+		  "server turn 18 write 1024/1 tail \"cdefghij\" call 1024 at 0 1024 letters after read 1024/1 tail \"cdefghij\"\n"
+		  "server turn 19 read 1025/1 tail \"defghijk\" call 1025 at 0 1024 letters after write 1024/1 tail \"cdefghij\"\n"
+		  "server turn 20 write 1024/1 tail \"cdefghij\" call 1024 at 0 1024 letters after read 1025/1 tail \"defghijk\"\n"
+		  "server close sent 3442 received 3267 turn 20 write 1024/1 tail \"cdefghij\"\n"
+		  "it counts established 1 accepts 1 client-exchanges 10 client-closes 1 server-exchanges 10 server-closes 1 sent 6709 received 6709\n" },
 	{ .name = "one_element",
 	  .act = act_one_element,
 	  .expected =

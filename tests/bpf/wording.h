@@ -127,10 +127,10 @@ static inline void check_conn(FILE *out, const struct scope *scope, const struct
 static inline void word_conn_flags(FILE *out, const struct conn_ref *conn)
 {
 	static const char *const names[] = { "preexisting", NULL };
-	static const char *const resets[] = { "reset-sent", "reset-received", NULL };
+	static const char *const endings[] = { "reset-sent", "reset-received", "peer-ended", NULL };
 
 	word_flags(out, conn->flags & CONN_PREEXISTING, names);
-	word_flags(out, conn->flags >> 2, resets);
+	word_flags(out, conn->flags >> 2, endings);
 }
 
 static inline void word_actor(FILE *out, const struct scope *scope, uint32_t tgid, uint32_t tid)

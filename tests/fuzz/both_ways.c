@@ -14,6 +14,8 @@ struct parser {
 	_Alignas(8) uint8_t state[PROTOCOL_STATE_MAX];
 	struct exchange_facts facts;
 	bool is_over;
+	bool is_answered; /* an answer has begun since the request did */
+	bool is_asked;	  /* the request is whole and not answered */
 	char transcript[TRANSCRIPT_MAX];
 	size_t written;
 };
@@ -47,6 +49,10 @@ static void take_step(struct parser *parser, enum message_side side, enum protoc
 		write_facts(parser);
 	if ((step == STEP_BEGIN && side == SIDE_REQUEST) || step == STEP_SILENT)
 		memset(&parser->facts, 0, sizeof(parser->facts));
+	if (step == STEP_BEGIN)
+		parser->is_answered = side == SIDE_RESPONSE;
+	if (step == STEP_BEGIN || step == STEP_END)
+		parser->is_asked = step == STEP_END && side == SIDE_REQUEST && !parser->is_answered;
 	parser->is_over |= step == STEP_BROKEN || step == STEP_NOT_MINE || step == STEP_LOST;
 }
 
@@ -64,6 +70,54 @@ static void feed(struct parser *parser, enum message_side side, const uint8_t *b
 	} while (step != STEP_MORE && !parser->is_over);
 	if (!parser->is_over && run.length)
 		abort();
+}
+
+/* Tell what take_known leaves out. */
+static void take_known_steps(struct parser *parser, enum message_side side)
+{
+	struct message *message = &parser->facts.sides[side];
+	uint64_t body_bytes = message->body_bytes;
+
+	message->body_bytes = 0;
+	parser->is_answered = side == SIDE_RESPONSE;
+	parser->written += (size_t)snprintf(parser->transcript + parser->written, 20, "%d:%d ",
+					    side, STEP_BEGIN);
+	take_step(parser, side, STEP_HEAD);
+	message->body_bytes = body_bytes;
+	take_step(parser, side, STEP_END);
+}
+
+static bool feed_known(struct parser *parser, enum message_side side, const uint8_t *bytes,
+		       size_t captured, size_t length)
+{
+	struct exchange_facts facts = parser->facts;
+	uint8_t state[PROTOCOL_STATE_MAX];
+
+	if (!parser->protocol->take_known || (side == SIDE_RESPONSE && !parser->is_asked) ||
+	    parser->written >= TRANSCRIPT_MAX - 4096)
+		return false;
+	memcpy(state, parser->state, sizeof(state));
+	if (side == SIDE_REQUEST)
+		memset(&parser->facts, 0, sizeof(parser->facts));
+	if (parser->protocol->take_known(parser->state, side, bytes, captured, length,
+					 &parser->facts)) {
+		take_known_steps(parser, side);
+		return true;
+	}
+	if (memcmp(parser->state, state, sizeof(state)) != 0)
+		abort();
+	parser->facts = facts;
+	return false;
+}
+
+static void feed_whole(struct parser *parser, enum message_side side, const uint8_t *bytes,
+		       size_t length, size_t unseen)
+{
+	if (bytes && feed_known(parser, side, bytes, length, length + unseen))
+		return;
+	feed(parser, side, bytes, length);
+	if (unseen && !parser->is_over)
+		feed(parser, side, NULL, unseen);
 }
 
 static void feed_bytes(struct parser *parser, enum message_side side, const uint8_t *bytes,
@@ -123,8 +177,9 @@ void both_ways(const struct protocol *protocol, const uint8_t *data, size_t size
 				return;
 			memcpy(bytes, data + 2, length);
 			check_sniff(protocol, bytes, length);
-			feed(&whole, side, control & 2 ? NULL : bytes, length);
+			feed_whole(&whole, side, control & 2 ? NULL : bytes, length, control >> 5);
 			feed_bytes(&bytewise, side, control & 2 ? NULL : bytes, length);
+			feed_bytes(&bytewise, side, NULL, control >> 5);
 			free(bytes);
 		}
 		data += 2 + length;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,6 +29,9 @@
 /* When a metric has used three quarters of its series, those of dead processes go this soon. */
 #define CROWDED_TTL_SECONDS 5
 #define HOUSEKEEPING_NS NS_PER_SECOND
+/* Rings overflow when nobody lets us read them. Where every CPU is taken, by whom we watch as a rule, the reader must not wait
+ * for its turn; it makes up in no time what it is given (docs/PERFORMANCE.md). */
+#define READER_NICE (-10)
 /* Dead processes keep their name this long: their last connections may be reported late. */
 #define PROCESS_KEEP_NS (60ull * NS_PER_SECOND)
 
@@ -103,10 +107,10 @@ static void expire(struct agent *agent, uint64_t now_ns)
 
 static void drain(struct agent *agent)
 {
-	int records = ring_consumer_drain(agent->consumer);
+	size_t records = ring_consumer_drain(agent->consumer);
 	uint64_t now_ns = now_monotonic_ns();
 
-	if (records > 0)
+	if (records)
 		agent->newest_event_ns = now_ns;
 	series_store_set_now(agent->store, now_ns);
 	engine_tick(agent->engine, now_ns);
@@ -171,6 +175,20 @@ static int open_loop(struct agent *agent)
 		return -errno;
 	error = add_to_loop(agent, agent->signal_fd);
 	return error;
+}
+
+/* For the calling thread, the owner; those that answer scrapes stay as they are. */
+static void come_first(void)
+{
+	int error;
+
+	if (getpriority(PRIO_PROCESS, 0) <= READER_NICE)
+		return;
+	error = setpriority(PRIO_PROCESS, 0, READER_NICE) ? errno : 0;
+	if (error)
+		log_warn(
+			"cannot raise the reader's priority (CAP_SYS_NICE): %s; events may be lost while all CPUs are taken",
+			strerror(error));
 }
 
 /* Nobody may run on our CPU while we are inside a map's system call, on kernels where that would cost others' events
@@ -350,6 +368,7 @@ static int start(struct agent *agent, struct control_table *table)
 	error = add_to_loop(agent, ring_consumer_fd(agent->consumer));
 	if (error)
 		return error;
+	come_first();
 	intake_running_processes(agent);
 	drain(agent);
 	exchange_set_ready(agent->exchange, true, NULL);

@@ -119,8 +119,7 @@ void intake_catch_up(void *context, uint32_t tgid)
 	struct agent *agent = context;
 
 	if (agent->consumer)
-		(void)ring_consumer_drain_processes(
-			agent->consumer); /* if that fails, the main loop meets it too */
+		(void)ring_consumer_drain_processes(agent->consumer); /* perhaps none */
 	if (!process_is_known(agent->processes, tgid))
 		(void)take_in_running(agent, tgid);
 }

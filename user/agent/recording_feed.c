@@ -72,6 +72,7 @@ int recording_feed_started(struct recording_feed *feed, struct control_stream *s
 		return error;
 	control_stream_set_data(stream, recorder);
 	*slot = TAKE_PTR(recorder);
+	feed->recorder_count++;
 	return 0;
 }
 
@@ -87,13 +88,15 @@ void recording_feed_ended(struct recording_feed *feed, struct control_stream *st
 	struct recorder *recorder = control_stream_data(stream);
 
 	for (size_t i = 0; i < RECORDING_FEED_MAX; i++)
-		if (feed->recorders[i] == recorder)
+		if (feed->recorders[i] == recorder) {
 			feed->recorders[i] = NULL;
+			feed->recorder_count--;
+		}
 	feed->dropped += recorder->dropped;
 	free(recorder);
 }
 
-void recording_feed_append(struct recording_feed *feed, const void *bytes, size_t length)
+void recording_feed_send(struct recording_feed *feed, const void *bytes, size_t length)
 {
 	for (size_t i = 0; i < RECORDING_FEED_MAX; i++)
 		if (feed->recorders[i])

@@ -17,6 +17,7 @@ struct recorder;
 
 struct recording_feed {
 	struct recorder *recorders[RECORDING_FEED_MAX]; /* owned */
+	size_t recorder_count;
 	struct bpf_settings settings;
 	struct process_table *processes; /* borrowed */
 	uint64_t dropped;		 /* by recorders that are gone */
@@ -33,8 +34,15 @@ int recording_feed_started(struct recording_feed *feed, struct control_stream *s
 void recording_feed_finishing(struct recording_feed *feed, struct control_stream *stream);
 void recording_feed_ended(struct recording_feed *feed, struct control_stream *stream);
 
-/* Cheap when nobody records. bytes: one event as the rings gave it, or as user space made it. */
-void recording_feed_append(struct recording_feed *feed, const void *bytes, size_t length);
+/* For those who record. bytes: one event as the rings gave it, or as user space made it. */
+void recording_feed_send(struct recording_feed *feed, const void *bytes, size_t length);
+
+static inline void recording_feed_append(struct recording_feed *feed, const void *bytes,
+					 size_t length)
+{
+	if (feed->recorder_count)
+		recording_feed_send(feed, bytes, length);
+}
 
 /* Events that recordings lack because their clients lagged. */
 uint64_t recording_feed_dropped(const struct recording_feed *feed);

@@ -132,7 +132,8 @@ struct owner {
 
 static bool owner_find(struct totals *totals, uint32_t tgid, struct owner *ret_owner)
 {
-	const struct process *process = tgid ? process_lookup(totals->processes, tgid) : NULL;
+	const struct process *process =
+		tgid ? process_lookup_newest(totals->processes, tgid) : NULL;
 
 	if (tgid && (!process || process->is_ignored))
 		return false;
@@ -282,8 +283,9 @@ static void finish_processes(struct totals *totals)
 
 static bool error_is_expected(uint16_t error)
 {
-	return error == EAGAIN || error == EINPROGRESS || error == EINTR ||
-	       (error >= 512 && error <= 516);
+#define X(number, name) error == number ||
+	return EXPECTED_ERRNOS(X) false;
+#undef X
 }
 
 static void visit_error(void *context, const void *key_bytes, const void *value)

@@ -10,6 +10,7 @@
 #include "cli/command_table.h"
 #include "cli/commands.h"
 #include "cli/control_client.h"
+#include "cli/socket_option.h"
 
 #define LISTEN_DEFAULT "127.0.0.1:9464"
 #define FORCED_MAX 16
@@ -75,11 +76,11 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	struct bpf_settings *settings = &agent->loader.settings;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &agent->socket_path;
+		return 0;
 	case 'l':
 		agent->listen = argument;
-		return 0;
-	case 's':
-		agent->socket_path = argument;
 		return 0;
 	case OPTION_RING_BYTES:
 		agent->loader.ring_bytes = number(state, "ring-bytes", argument, 4096, 1ul << 30);
@@ -134,8 +135,6 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 
 static const struct argp_option argp_options[] = {
 	{ "listen", 'l', "ADDR:PORT", 0, "Serve /metrics there (" LISTEN_DEFAULT ")", 0 },
-	{ "socket", 's', "PATH", 0,
-	  "Control socket for dump and record (" CONTROL_SOCKET_DEFAULT ")", 0 },
 	{ "only-exe", OPTION_ONLY_EXE, "GLOB", 0,
 	  "Look only at processes whose executable's path matches", 1 },
 	{ "skip-exe", OPTION_SKIP_EXE, "GLOB", 0,
@@ -167,11 +166,11 @@ int command_agent(int argc, char **argv)
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse_option,
+		.children = socket_option,
 		.doc = "Observe this machine and serve what is seen on /metrics.",
 	};
 	struct parsed parsed = {
 		.agent = { .listen = LISTEN_DEFAULT,
-			   .socket_path = CONTROL_SOCKET_DEFAULT,
 			   .loader = { .settings = { .prefix_bytes = 1024,
 						     .error_events_per_second = 100,
 						     .sample_interval_ns = 10000000000u },

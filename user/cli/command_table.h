@@ -14,8 +14,6 @@ enum command_status {
 	STATUS_DEGRADED = 3, /* it works, but not all of it */
 };
 
-#define CONTROL_SOCKET_DEFAULT "/run/sonde/sonde.sock"
-
 struct command {
 	const char *name;
 	const char *summary;

@@ -13,6 +13,7 @@
 #include "cli/control_client.h"
 #include "cli/json_table.h"
 #include "cli/signal_view.h"
+#include "cli/socket_option.h"
 
 #define OVERVIEW_ROWS 5
 #define LIMIT_ALL 1000000
@@ -261,11 +262,11 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	char *end;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->socket;
+		return 0;
 	case 'j':
 		options->is_json = true;
-		return 0;
-	case 's':
-		options->socket = argument;
 		return 0;
 	case 'n':
 		options->limit = strtoul(argument, &end, 10);
@@ -291,17 +292,16 @@ int command_dump(int argc, char **argv)
 	static const struct argp_option argp_options[] = {
 		{ "json", 'j', NULL, 0, "Print JSON (user/cli/README.md)", 0 },
 		{ "limit", 'n', "N", 0, "At most N entries", 0 },
-		{ "socket", 's', "PATH", 0,
-		  "The agent's control socket (" CONTROL_SOCKET_DEFAULT ")", 0 },
 		{ 0 },
 	};
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse_option,
+		.children = socket_option,
 		.args_doc = "[services|hooks|conns|procs|series|maps|rings|config]",
 		.doc = "Print what the running agent holds; without a topic, a little of everything.",
 	};
-	struct dump_options options = { .socket = CONTROL_SOCKET_DEFAULT };
+	struct dump_options options = { 0 };
 	_cleanup_close_ int fd = -1;
 	int error;
 

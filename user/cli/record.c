@@ -19,6 +19,7 @@
 #include "cli/command_table.h"
 #include "cli/commands.h"
 #include "cli/control_client.h"
+#include "cli/socket_option.h"
 #include "ring/recording.h"
 
 #define READ_BYTES 65536
@@ -218,13 +219,13 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	char *end;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->socket;
+		return 0;
 	case 't':
 		options->seconds = strtod(argument, &end);
 		if (end == argument || *end || !(options->seconds > 0) || options->seconds > 1e9)
 			argp_error(state, "--seconds wants a number above 0");
-		return 0;
-	case 's':
-		options->socket = argument;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (options->path)
@@ -244,19 +245,18 @@ int command_record(int argc, char **argv)
 {
 	static const struct argp_option argp_options[] = {
 		{ "seconds", 't', "N", 0, "Stop after N seconds; without it, on Ctrl-C", 0 },
-		{ "socket", 's', "PATH", 0,
-		  "The agent's control socket (" CONTROL_SOCKET_DEFAULT ")", 0 },
 		{ 0 },
 	};
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse_option,
+		.children = socket_option,
 		.args_doc = "FILE",
 		.doc = "Write the running agent's raw events to FILE (- for standard output), for `sonde replay`."
 		       "\vA recording holds the first bytes of what processes send and receive: treat it as you "
 		       "would treat that traffic.",
 	};
-	struct record_options options = { .socket = CONTROL_SOCKET_DEFAULT };
+	struct record_options options = { 0 };
 
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 	return record(&options);

@@ -18,8 +18,9 @@ struct entry {
 	struct entry *died_before; /* the list of the dead, in order of exit; borrowed */
 	struct entry *died_after;
 	bool is_listed_dead;
-	bool is_made_up; /* no event has named its program */
-	bool is_asked;	 /* catch_up had its chance */
+	bool is_made_up;   /* no event has named its program */
+	bool is_asked;	   /* catch_up had its chance */
+	bool is_inherited; /* what it is called is its parent's: no exec was seen since its fork */
 };
 
 struct process_table {
@@ -191,6 +192,7 @@ static int feed_exec(struct process_table *table, const struct event *event)
 	if (!entry)
 		return -ENOMEM;
 	entry->is_made_up = false;
+	entry->is_inherited = false;
 	if (exec->parent_tgid)
 		entry->process.parent_tgid = exec->parent_tgid;
 	set_program(&entry->process, event);
@@ -221,6 +223,7 @@ static int feed_fork(struct process_table *table, const struct event *event)
 	if (!child->is_made_up || !parent)
 		return 0;
 	child->is_made_up = false;
+	child->is_inherited = true;
 	child->process.is_ignored = parent->is_ignored;
 	memcpy(child->process.executable, parent->executable, sizeof(parent->executable));
 	memcpy(child->process.path, parent->path, sizeof(parent->path));
@@ -269,23 +272,36 @@ static bool wants_catch_up(const struct process_table *table, const struct entry
 	return !entry || (entry->is_made_up && !entry->is_asked);
 }
 
+static struct entry *entry_catch_up(struct process_table *table, uint32_t tgid)
+{
+	table->is_catching_up = true;
+	table->catch_up(table->context, tgid);
+	table->is_catching_up = false;
+	return entry_find(table, tgid);
+}
+
 struct process *process_lookup(struct process_table *table, uint32_t tgid)
 {
 	struct entry *entry = entry_find(table, tgid);
 	bool is_asked = wants_catch_up(table, entry, tgid);
 
-	if (is_asked) {
-		table->is_catching_up = true;
-		table->catch_up(table->context, tgid);
-		table->is_catching_up = false;
-		entry = entry_find(table, tgid);
-	}
+	if (is_asked)
+		entry = entry_catch_up(table, tgid);
 	if (!entry)
 		entry = entry_add(table, tgid);
 	if (!entry)
 		return NULL;
 	entry->is_asked |= is_asked;
 	return &entry->process;
+}
+
+struct process *process_lookup_newest(struct process_table *table, uint32_t tgid)
+{
+	const struct entry *entry = entry_find(table, tgid);
+
+	if (entry && entry->is_inherited && table->catch_up && !table->is_catching_up)
+		(void)entry_catch_up(table, tgid);
+	return process_lookup(table, tgid);
 }
 
 bool process_is_known(struct process_table *table, uint32_t tgid)

@@ -30,7 +30,8 @@ struct process {
 
 struct process_table;
 
-/* Called by process_lookup, never while feeding, for a tgid that no event has named yet; it may feed events into the table (from the process ring,
+/* Called by process_lookup, never while feeding, for a tgid that no event has named yet (process_lookup_newest: or only its
+ * parent's name); it may feed events into the table (from the process ring,
  * from /proc) before it returns. NULL in replay: the recording has those events. */
 typedef void (*process_catch_up)(void *context, uint32_t tgid);
 
@@ -45,6 +46,10 @@ int process_table_feed(struct process_table *table, const struct event *event);
 /* The process of a tgid, made up as "unknown" when nothing is known of it. Borrowed until the next call that
  * feeds or looks up, unless a reference is taken. Never NULL except when out of memory. */
 struct process *process_lookup(struct process_table *table, uint32_t tgid);
+
+/* The same for who has read something newer than the process events: catch_up is also asked about a process that has not
+ * run a program since its fork, as far as is known. */
+struct process *process_lookup_newest(struct process_table *table, uint32_t tgid);
 
 /* Whether an event has named the process's program; never asks catch_up. */
 bool process_is_known(struct process_table *table, uint32_t tgid);

@@ -394,6 +394,53 @@ bool requests_feed(struct engine *engine, struct connection *connection, enum me
 				      feed_side(engine, connection, SIDE_RESPONSE, &run, time_ns);
 }
 
+bool requests_take_known_request(struct engine *engine, struct connection *connection,
+				 const uint8_t *bytes, size_t captured, uint64_t length,
+				 uint64_t time_ns)
+{
+	struct exchange *exchange;
+
+	if (connection->oldest || connection->incoming ||
+	    connection->orphan_outcome != PARSE_UNMATCHED_RESPONSE)
+		return false;
+	exchange = conn_exchange_new(engine);
+	if (!exchange)
+		return false;
+	if (!connection->protocol->take_known(connection->state, SIDE_REQUEST, bytes, captured,
+					      length, &exchange->facts)) {
+		conn_exchange_free(engine, exchange);
+		return false;
+	}
+	exchange->start_ns = time_ns;
+	exchange->tgid = connection->tgid;
+	exchange->has_request = true;
+	exchange->has_request_head = true;
+	exchange->has_request_end = true;
+	connection->oldest = connection->newest = exchange;
+	connection->exchange_count = 1;
+	connection->unrecognised_turns = 0;
+	return true;
+}
+
+bool requests_take_known_response(struct engine *engine, struct connection *connection,
+				  const uint8_t *bytes, size_t captured, uint64_t length,
+				  uint64_t time_ns)
+{
+	struct exchange *exchange = connection->oldest;
+
+	if (!exchange || exchange->next || !exchange->has_request_head ||
+	    !exchange->has_request_end || exchange->has_response ||
+	    !connection->protocol->take_known(connection->state, SIDE_RESPONSE, bytes, captured,
+					      length, &exchange->facts))
+		return false;
+	exchange->has_response = true;
+	exchange->has_response_head = true;
+	exchange->has_response_end = true;
+	exchange->end_ns = time_ns;
+	settle_oldest(engine, connection, PARSE_OK);
+	return true;
+}
+
 /* Where one answer ended unseen, the next ones may have followed it. When the turn is over, all requests before it
  * are taken for answered: their answers must not be looked for in those to later requests. */
 void requests_boundary(struct engine *engine, struct connection *connection, enum message_side side,
@@ -429,12 +476,13 @@ void requests_break_off(struct engine *engine, struct connection *connection,
 	requests_boundary(engine, connection, side, BOUNDARY_RESYNC, 0, 0);
 }
 
-/* A peer's reset cuts an answer that only the close would have ended. Our own reset does too when we were the
- * one reading; a server sends it when it closes with request bytes unread, its answer whole. */
+/* A peer's reset cuts an answer that only the close would have ended. Our own reset does too when we were the one reading
+ * and the peer had not ended; a server sends it when it closes with request bytes unread, its answer whole. */
 static bool is_cut(const struct connection *connection)
 {
-	unsigned cutting = connection->role == ROLE_CLIENT ? CONN_RESET_RECEIVED | CONN_RESET_SENT :
-							     CONN_RESET_RECEIVED;
+	bool is_given_up =
+		connection->role == ROLE_CLIENT && !(connection->ref.flags & CONN_PEER_ENDED);
+	unsigned cutting = CONN_RESET_RECEIVED | (is_given_up ? CONN_RESET_SENT : 0);
 	const struct exchange *answer = requests_open_answer(connection);
 
 	return (connection->ref.flags & cutting) && answer &&

@@ -53,6 +53,15 @@ void requests_count(struct engine *engine, const struct connection *connection, 
 void exchange_report(struct engine *engine, struct connection *connection,
 		     const struct exchange *exchange);
 
+/* Take a whole message that the protocol knows again, `captured` of its `length` bytes: it comes to what requests_feed comes
+ * to, in fewer steps. Return false, with nothing done, when it is not such a message, or more than it is under way. */
+bool requests_take_known_request(struct engine *engine, struct connection *connection,
+				 const uint8_t *bytes, size_t captured, uint64_t length,
+				 uint64_t time_ns);
+bool requests_take_known_response(struct engine *engine, struct connection *connection,
+				  const uint8_t *bytes, size_t captured, uint64_t length,
+				  uint64_t time_ns);
+
 /* The answer under way whose end time or questions may bring, or NULL. */
 static inline struct exchange *requests_open_answer(const struct connection *connection)
 {

@@ -23,6 +23,14 @@
 /* A reset may overtake the return of the write that it answers. */
 #define LINGER_NS 500000000u
 
+static inline void note_end(struct connection *connection, const struct turn_summary *end)
+{
+	unsigned dir = connection->turn.dir;
+
+	if (end->calls && end->dir == dir && end->last_ns > connection->moved_ns[dir])
+		connection->moved_ns[dir] = end->last_ns;
+}
+
 /* The turn under way is over; `end` are its final figures, which may be those of another turn or none. */
 static inline void finish_turn(struct engine *engine, struct connection *connection,
 			       const struct turn_summary *end)
@@ -31,11 +39,9 @@ static inline void finish_turn(struct engine *engine, struct connection *connect
 
 	if (!connection->turn_no)
 		return;
-	if (end->calls && end->dir == dir) {
+	if (end->calls && end->dir == dir)
 		run_take_unseen(engine, connection, end->bytes, end->last_ns);
-		if (end->last_ns > connection->moved_ns[dir])
-			connection->moved_ns[dir] = end->last_ns;
-	}
+	note_end(connection, end);
 	run_end_sniff(engine, connection);
 	run_boundary(engine, connection, dir, BOUNDARY_TURN, end->tail);
 }
@@ -82,23 +88,43 @@ static bool is_suspicious(const struct connection *connection, unsigned dir, boo
 	return answer && (answer->next || is_prev_unknown);
 }
 
-static inline void begin_turn(struct engine *engine, struct connection *connection,
-			      const struct event_turn *event, bool awaits_write, bool is_headless)
+static uint64_t time_of(const struct event_turn *event)
 {
-	unsigned dir = event->turn.dir;
+	return event->turn.last_ns ? event->turn.last_ns : event->header.ktime_ns;
+}
 
+/* Of a turn without oddities. */
+static inline void start_turn(struct connection *connection, const struct event_turn *event)
+{
 	connection->turn_no = event->conn.turn_no;
 	connection->turn = event->turn;
 	connection->consumed = 0;
 	connection->progress.calls = 0;
 	connection->asked_ns = 0;
 	connection->ask_interval_ms = ASK_INTERVAL_MIN_MS;
-	connection->awaited_turn_no = awaits_write ? event->conn.turn_no - 1 : 0;
-	connection->turn_use = is_headless ? TURN_IS_SKIPPED : TURN_IS_SNIFFED;
-	if (connection->sync != SYNC_PARSED)
-		return;
+	connection->awaited_turn_no = 0;
+	connection->turn_use = TURN_IS_SNIFFED;
+}
+
+static inline void settle_mode(struct engine *engine, struct connection *connection)
+{
 	if (connection->turn_no > FRESH_TURNS)
 		connection_set_mode(engine, connection, connection->protocol->mode);
+}
+
+static inline void begin_turn(struct engine *engine, struct connection *connection,
+			      const struct event_turn *event, bool awaits_write, bool is_headless)
+{
+	unsigned dir = event->turn.dir;
+
+	start_turn(connection, event);
+	if (awaits_write)
+		connection->awaited_turn_no = event->conn.turn_no - 1;
+	if (is_headless)
+		connection->turn_use = TURN_IS_SKIPPED;
+	if (connection->sync != SYNC_PARSED)
+		return;
+	settle_mode(engine, connection);
 	if (connection->had_late_write && dir == DIR_WRITE) {
 		connection->had_late_write = false;
 		run_boundary(engine, connection, dir, BOUNDARY_IDLE, 0); /* ended unnoticed */
@@ -107,11 +133,6 @@ static inline void begin_turn(struct engine *engine, struct connection *connecti
 	if (connection->sync == SYNC_PARSED && !is_headless &&
 	    !is_suspicious(connection, dir, awaits_write && !event->prev.calls))
 		connection->turn_use = TURN_IS_PARSED;
-}
-
-static uint64_t time_of(const struct event_turn *event)
-{
-	return event->turn.last_ns ? event->turn.last_ns : event->header.ktime_ns;
 }
 
 /* The event has the low 32 bits; a subscriber's turn may go on for days. */
@@ -170,6 +191,41 @@ static inline __attribute__((always_inline)) void take_new_turn(struct engine *e
 	begin_turn(engine, connection, turn, awaits_write, is_headless);
 	connection->is_turn_late = awaits_write;
 	take_bytes(engine, connection, event);
+}
+
+/* A turn without flags that is one message the protocol knows again, where nothing else is under way: what
+ * take_new_turn does then. Returns false, with nothing done, for any other. */
+static inline __attribute__((always_inline)) bool take_known_turn(struct engine *engine,
+								  struct connection *connection,
+								  const struct event *event)
+{
+	const struct event_turn *turn = event->turn;
+	unsigned dir = turn->turn.dir;
+	uint64_t time_ns = time_of(turn);
+	bool is_known;
+
+	if (connection->sync != SYNC_PARSED || turn->conn.turn_no != connection->turn_no + 1 ||
+	    connection->awaited_turn_no || connection->had_late_write ||
+	    connection->is_order_unsure || connection->sniffed_bytes || turn->offset ||
+	    (turn->prev.calls && turn->prev.bytes > connection->consumed) || !connection->turn_no ||
+	    connection_is_watched(connection))
+		return false;
+	if (!connection->was_recognised || !connection->protocol->take_known)
+		return false;
+	is_known = connection_side(connection, dir) == SIDE_REQUEST ?
+			   requests_take_known_request(engine, connection, event->payload,
+						       turn->captured, turn->call_bytes, time_ns) :
+			   requests_take_known_response(engine, connection, event->payload,
+							turn->captured, turn->call_bytes, time_ns);
+	if (!is_known)
+		return false;
+	note_end(connection, &turn->prev);
+	start_turn(connection, turn);
+	settle_mode(engine, connection);
+	connection->turn_use = TURN_IS_PARSED;
+	connection->consumed = turn->call_bytes;
+	connection->moved_ns[dir] = time_ns;
+	return true;
 }
 
 static __attribute__((noinline)) void take_odd_turn(struct engine *engine,
@@ -294,6 +350,8 @@ int turn_take(struct engine *engine, const struct event *event)
 	if (connection->sync == SYNC_DONE)
 		return 0;
 	connection->is_turn_late = false;
+	if (!turn->turn_flags && take_known_turn(engine, connection, event))
+		return 0;
 	if (is_late)
 		take_late_write(engine, connection, event);
 	else if (turn->conn.turn_no > connection->turn_no && !turn->turn_flags)

@@ -10,39 +10,53 @@
 #include "base/cleanup.h"
 #include "event_abi.h"
 
-#define NAMES_MAX 1024 /* numbers of every architecture are below */
-
 #if defined(__x86_64__)
 #define COMPAT_ARCH SCMP_ARCH_X86
 #elif defined(__aarch64__)
 #define COMPAT_ARCH SCMP_ARCH_ARM
 #endif
+#define X32_MARK 0x40000000 /* what libseccomp, like the kernel, finds in an x32 number */
+
+enum call_table { TABLE_NATIVE, TABLE_COMPAT, TABLE_X32, TABLE_COUNT };
+
+static const struct {
+	const char *prefix;
+	uint32_t arch;
+	unsigned mark;
+} tables[TABLE_COUNT] = {
+	[TABLE_NATIVE] = { "", SCMP_ARCH_NATIVE, 0 },
+	[TABLE_COMPAT] = { "compat_", COMPAT_ARCH, 0 },
+	[TABLE_X32] = { "x32_", SCMP_ARCH_X32, X32_MARK },
+};
 
 /* Filled once for each number: label values must not change their address while series are looked up. */
-static char *names[2][NAMES_MAX];
+static char *names[TABLE_COUNT][SYSCALL_NR_BEYOND];
 
-static char *make_name(unsigned number, int is_compat)
+static char *make_name(unsigned number, enum call_table table)
 {
 	_cleanup_free_ char *known = seccomp_syscall_resolve_num_arch(
-		is_compat ? COMPAT_ARCH : SCMP_ARCH_NATIVE, (int)number);
+		tables[table].arch, (int)(number | tables[table].mark));
+	const char *prefix = tables[table].prefix;
 	char *name;
-	int length = known ? asprintf(&name, "%s%s", is_compat ? "compat_" : "", known) :
-			     asprintf(&name, "%ssyscall_%u", is_compat ? "compat_" : "", number);
+	int length = known ? asprintf(&name, "%s%s", prefix, known) :
+			     asprintf(&name, "%ssyscall_%u", prefix, number);
 
 	return length < 0 ? NULL : name;
 }
 
 const char *syscall_name(uint16_t nr)
 {
-	int is_compat = !!(nr & SYSCALL_COMPAT_BIT);
-	unsigned number = nr & ~(unsigned)SYSCALL_COMPAT_BIT;
+	enum call_table table = nr & SYSCALL_COMPAT_BIT ? TABLE_COMPAT :
+				nr & SYSCALL_X32_BIT	? TABLE_X32 :
+							  TABLE_NATIVE;
+	unsigned number = nr & ~(unsigned)(SYSCALL_COMPAT_BIT | SYSCALL_X32_BIT);
 	char **slot;
 
-	if (number >= NAMES_MAX)
+	if (number >= SYSCALL_NR_BEYOND)
 		return "unknown";
-	slot = &names[is_compat][number];
+	slot = &names[table][number];
 	if (!*slot)
-		*slot = make_name(number, is_compat);
+		*slot = make_name(number, table);
 	return *slot ? *slot : "unknown";
 }
 

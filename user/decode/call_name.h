@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-/* "openat"; "compat_openat" for a 32-bit caller (SYSCALL_COMPAT_BIT); "syscall_999" for a number nobody knows.
- * Lives for ever. Owner thread only. */
+/* "openat"; "compat_openat" for a 32-bit caller (SYSCALL_COMPAT_BIT), "x32_openat" for an x32 one; "syscall_999" for a
+ * number nobody knows, "unknown" from SYSCALL_NR_BEYOND on. Lives for ever. Owner thread only. */
 const char *syscall_name(uint16_t nr);
 
 /* "ENOENT"; "errno_999" is not possible: unknown ones are "unknown". Lives for ever. */

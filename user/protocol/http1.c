@@ -286,4 +286,5 @@ const struct protocol protocol_http1 = {
 	.sniff = http1_sniff,
 	.parse = parse_run,
 	.boundary = http1_boundary,
+	.take_known = http1_take_known,
 };

@@ -3,9 +3,6 @@
  * through a small buffer. */
 #include "protocol/http1_state.h"
 
-/* Of the digits, from the start of a status line. */
-#define STATUS_AT 9
-
 #include <string.h>
 
 #include "base/byte_block.h"
@@ -174,32 +171,20 @@ static bool is_digit(uint8_t c)
 	return c >= '0' && c <= '9';
 }
 
-static void set_status(struct http1_parse *parse, const uint8_t digits[3])
+struct http1_status http1_status_of(const uint8_t digits[3])
 {
 	unsigned status = (unsigned)(digits[0] - '0') * 100 + (unsigned)(digits[1] - '0') * 10 +
 			  (unsigned)(digits[2] - '0');
-	const char *label = http1_status_label(status);
-	struct exchange_facts *facts = parse->facts;
 	bool is_informational = status < 200;
 
-	facts->attributes[ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE] = label;
-	facts->attributes[ATTRIBUTE_ERROR_TYPE] = status < 400 ? NULL : label;
-	parse->message->fault = status < 400 ? FAULT_NONE :
-				status < 500 ? FAULT_CLIENT :
-					       FAULT_SERVER;
-	parse->message->is_interim = is_informational && status != 101;
-	parse->side->is_bodiless =
-		is_informational || status == 204 || status == 304 || (facts->note & NOTE_HEAD);
-}
-
-/* The request's version says what was spoken, when it is known. */
-static void set_status_line(struct http1_parse *parse, const char *version, const uint8_t digits[3])
-{
-	const char **spoken = &parse->facts->attributes[ATTRIBUTE_NETWORK_PROTOCOL_VERSION];
-
-	if (!*spoken)
-		*spoken = version;
-	set_status(parse, digits);
+	return (struct http1_status){
+		.label = http1_status_label(status),
+		.fault = status < 400 ? FAULT_NONE :
+			 status < 500 ? FAULT_CLIENT :
+					FAULT_SERVER,
+		.is_interim = is_informational && status != 101,
+		.is_bodiless = is_informational || status == 204 || status == 304,
+	};
 }
 
 static void expect_length(struct http1_side *side, uint64_t length)
@@ -276,11 +261,14 @@ static enum protocol_step end_response_head(struct http1_parse *parse)
 static bool take_status_line(struct http1_parse *parse, const uint8_t *line, size_t length)
 {
 	const char *label = length >= 12 ? http1_version_label(line, 8) : NULL;
+	struct http1_status status;
 
 	if (!label || line[8] != ' ' || line[9] == '0' || !is_digit(line[9]) ||
 	    !is_digit(line[10]) || !is_digit(line[11]) || (length > 12 && line[12] != ' '))
 		return false;
-	set_status_line(parse, label, line + STATUS_AT);
+	status = http1_status_of(line + HTTP1_STATUS_AT);
+	http1_tell_status(parse->facts, label, &status);
+	parse->side->is_bodiless = status.is_bodiless || parse->facts->note & NOTE_HEAD;
 	parse->side->place = IN_FIELDS;
 	return true;
 }
@@ -362,58 +350,13 @@ static enum protocol_step in_split_lines(struct http1_parse *parse)
 	return STEP_MORE;
 }
 
-/* Most messages of a connection have the head of the one before. Equal bytes say equal things: the side is left as
- * reading them again would leave it, before the head's end. Returns false when they are not those that are kept. */
-static bool take_known_head(struct http1_parse *parse)
-{
-	struct http1_side *side = parse->side;
-	const struct http1_kept_head *kept = &side->kept;
-	const uint8_t *bytes = parse->run->bytes;
-	const char **version = &parse->facts->attributes[ATTRIBUTE_NETWORK_PROTOCOL_VERSION];
-
-	if (!kept->bytes || parse->run->length < kept->bytes ||
-	    memcmp(bytes, side->line, kept->bytes) != 0)
-		return false;
-	if (kept->method) {
-		set_method(parse, kept->method);
-		set_plain_path(parse, bytes + strlen(kept->method) + 1, kept->path_bytes);
-		*version = kept->version;
-	} else {
-		set_status_line(parse, kept->version, bytes + STATUS_AT);
-	}
-	side->framing = kept->framing;
-	run_take(parse->run, kept->bytes);
-	return true;
-}
-
-/* The run began with a head, whose first line was a plain one, and this is behind its end. */
-static void keep_head(struct http1_parse *parse)
-{
-	size_t bytes = (size_t)(parse->run->bytes - parse->first);
-	struct http1_side *side = parse->side;
-	bool is_request = parse->which == SIDE_REQUEST;
-	const char *const *attributes = parse->facts->attributes;
-
-	if (bytes > HTTP1_HEAD_KEPT_MAX)
-		return;
-	memcpy(side->line, parse->first, bytes);
-	side->kept = (struct http1_kept_head){
-		.framing = side->framing,
-		.method = is_request ? attributes[ATTRIBUTE_HTTP_REQUEST_METHOD] : NULL,
-		.version = is_request ? attributes[ATTRIBUTE_NETWORK_PROTOCOL_VERSION] :
-					http1_version_label(parse->first, 8),
-		.bytes = (uint16_t)bytes,
-		.path_bytes = side->path_bytes,
-	};
-}
-
 /* The first line, which is a plain one, is taken, and the rest of the head may be there too. */
 static enum protocol_step in_fresh_head(struct http1_parse *parse)
 {
 	enum protocol_step step = take_whole_lines(parse);
 
 	if (step == STEP_HEAD)
-		keep_head(parse);
+		http1_keep_head(parse);
 	return step == STEP_ONWARD ? in_split_lines(parse) : step;
 }
 
@@ -443,7 +386,7 @@ enum protocol_step http1_in_method(struct http1_parse *parse)
 {
 	if (parse->side->line_bytes)
 		return take_split_method(parse);
-	if (take_known_head(parse))
+	if (http1_take_known_head(parse))
 		return end_request_head(parse);
 	return take_plain_line(parse) ? in_fresh_head(parse) : take_split_method(parse);
 }
@@ -452,7 +395,7 @@ enum protocol_step http1_in_status_line(struct http1_parse *parse)
 {
 	if (parse->side->line_bytes)
 		return in_split_lines(parse);
-	return take_known_head(parse) ? end_response_head(parse) : in_fresh_head(parse);
+	return http1_take_known_head(parse) ? end_response_head(parse) : in_fresh_head(parse);
 }
 
 enum protocol_step http1_in_fields(struct http1_parse *parse)

@@ -15,8 +15,11 @@
 #define HTTP1_LINE_MAX 128
 #define HTTP1_METHOD_MAX 24
 /* A head up to this length is known again when it comes once more. */
-#define HTTP1_HEAD_KEPT_MAX 176
+#define HTTP1_HEAD_KEPT_MAX 168
 _Static_assert(HTTP1_HEAD_KEPT_MAX >= HTTP1_LINE_MAX, "http1_side.line holds either");
+
+/* Of the digits, from the start of a status line. */
+#define HTTP1_STATUS_AT 9
 
 /* To go on with the next place. */
 #define STEP_ONWARD STEP_COUNT
@@ -45,14 +48,29 @@ enum target_form {
 	TARGET_OTHER, /* absolute, authority or junk: the path begins at the third slash */
 };
 
+/* What a status says whatever was asked. */
+struct http1_status {
+	const char *label; /* static */
+	uint8_t fault;	   /* enum message_fault */
+	bool is_interim;
+	bool is_bodiless;
+};
+
 /* What the newest whole head of a side said. */
 struct http1_kept_head {
 	struct http1_framing framing;
-	const char *method; /* of a request; static, like the version */
-	const char *version;
-	uint16_t bytes; /* of the head, which is in http1_side.line; 0: none is kept */
-	uint16_t path_bytes;
+	const char *version; /* static, like the method */
+	union {
+		const char *method;	    /* of a request */
+		struct http1_status status; /* of an answer */
+	};
+	uint32_t whole_bytes; /* head and body, where the head alone says how much; else 0 */
+	uint8_t bytes;	      /* of the head, which is in http1_side.line; 0: none is kept */
+	uint8_t note;
+	uint8_t path_at;
+	uint8_t path_bytes; /* 0: none is told */
 };
+_Static_assert(HTTP1_HEAD_KEPT_MAX <= UINT8_MAX, "http1_kept_head");
 
 struct http1_side {
 	struct http1_framing framing;
@@ -159,6 +177,35 @@ enum protocol_step http1_in_version(struct http1_parse *parse);
 enum protocol_step http1_in_status_line(struct http1_parse *parse);
 enum protocol_step http1_in_fields(struct http1_parse *parse);
 enum protocol_step http1_cut_head(struct http1_parse *parse);
+
+struct http1_status http1_status_of(const uint8_t digits[3]);
+
+/* The request's version says what was spoken, when it is known. */
+static inline void http1_tell_status(struct exchange_facts *facts, const char *version,
+				     const struct http1_status *status)
+{
+	const char **spoken = &facts->attributes[ATTRIBUTE_NETWORK_PROTOCOL_VERSION];
+
+	if (!*spoken)
+		*spoken = version;
+	facts->attributes[ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE] = status->label;
+	facts->attributes[ATTRIBUTE_ERROR_TYPE] = status->fault ? status->label : NULL;
+	facts->sides[SIDE_RESPONSE].fault = status->fault;
+	facts->sides[SIDE_RESPONSE].is_interim = status->is_interim;
+}
+
+/* http1_known.c: most messages of a connection have the head of the one before, and equal bytes say equal things. */
+
+/* The run began with a head, whose first line was a plain one, and this is behind its end: keep it. */
+void http1_keep_head(struct http1_parse *parse);
+
+/* Take the head that is kept: the side is left as reading it again would leave it, before the head's end.
+ * Returns false when the run does not begin with it. */
+bool http1_take_known_head(struct http1_parse *parse);
+
+/* struct protocol.take_known */
+bool http1_take_known(void *state, enum message_side which, const uint8_t *bytes, size_t captured,
+		      uint64_t length, struct exchange_facts *facts);
 
 /* Could these be the first bytes of `HTTP/1.`? */
 bool http1_could_be_version(const uint8_t *bytes, size_t length);

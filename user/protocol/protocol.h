@@ -119,6 +119,15 @@ struct protocol {
 
 	/* Free what the state owns, in whatever condition it is. NULL: it owns nothing. */
 	void (*release)(void *state);
+
+	/* Take a message that is known from one before it, in one go: what parse would tell of it as STEP_BEGIN, STEP_HEAD
+	 * and STEP_END and nothing else is true when this returns. NULL: the protocol does not know messages again.
+	 *
+	 * bytes    the next ones of the side, `captured` of `length`; the message must have exactly that length
+	 * facts    of a new exchange; for an answer those of the request, whole and unanswered
+	 * Returns  false, with nothing done, when it is not such a message, or one is under way */
+	bool (*take_known)(void *state, enum message_side side, const uint8_t *bytes,
+			   size_t captured, uint64_t length, struct exchange_facts *facts);
 };
 
 #define PROTOCOL_STATE_MAX 512

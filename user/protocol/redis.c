@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Redis: RESP2 and RESP3 (redis.io, "Redis serialization protocol specification"). Every byte counts for where messages
- * end, so the kernel sends all of them; values are skipped by their length and may be missing. Keys and values are
+/* Redis: RESP2 and RESP3 (redis.io, "Redis serialization protocol specification"). Every line counts for where messages
+ * end, so the kernel sends all calls; values are skipped by their length and may be missing. Keys and values are
  * never kept. */
 #include <string.h>
 #include <strings.h>

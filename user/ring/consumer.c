@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libbpf reads the rings; we choose when and in which order. */
+/* The kernel's ring buffers, read in place. Layout and order of accesses: kernel/bpf/ringbuf.c; a page with the consumer's
+ * position, which is ours to write, one with the producer's, then the data, twice in a row so that no record is split. */
 #include "ring/consumer.h"
 
-#include <bpf/libbpf.h>
+#include <bpf/bpf.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -11,72 +13,84 @@
 
 #include "config_abi.h"
 
+struct ring {
+	unsigned long *consumed;
+	const unsigned long *produced;
+	const uint8_t *data;
+	unsigned long mask;
+};
+
+/* Events that come faster than they are read must not keep the owner from everything else. */
+#define DRAIN_ROUNDS 64
+
 struct ring_consumer {
-	struct ring_buffer *processes;	 /* owned */
-	struct ring_buffer *connections; /* owned */
-	int epoll_fd;			 /* owned */
 	ring_visit visit;
 	void *context;
 	size_t count;
-	/* The kernel's two position pages of each ring (kernel/bpf/ringbuf.c: consumer_pos, then producer_pos). */
-	const unsigned long *positions[RING_MAX];
 	size_t page;
+	int epoll_fd;	      /* owned */
+	bool is_in_processes; /* just now: no record is handed on a second time from within visit */
+	struct ring rings[RING_MAX];
 };
 
-static int on_record(void *context, void *bytes, size_t length)
+static int ring_bytes(int fd, size_t *ret_bytes)
 {
-	struct ring_consumer *consumer = context;
-	const struct event_header *header = bytes;
+	struct bpf_map_info info = { 0 };
+	__u32 length = sizeof(info);
 
-	/* The room was reserved before it was known how much of it the event would fill. */
-	if (length >= sizeof(*header) && header->size >= sizeof(*header) && header->size < length)
-		length = header->size;
-	consumer->visit(consumer->context, bytes, length);
-	return 0;
-}
-
-static int map_positions(struct ring_consumer *consumer, const int *rings)
-{
-	consumer->page = (size_t)sysconf(_SC_PAGESIZE);
-	for (size_t i = 0; i < consumer->count; i++) {
-		void *pages = mmap(NULL, 2 * consumer->page, PROT_READ, MAP_SHARED, rings[i], 0);
-
-		if (pages == MAP_FAILED)
-			return -errno;
-		consumer->positions[i] = pages;
-	}
-	return 0;
-}
-
-static int watch(const struct ring_consumer *consumer, struct ring_buffer *buffers)
-{
-	struct epoll_event event = { .events = EPOLLIN };
-
-	if (epoll_ctl(consumer->epoll_fd, EPOLL_CTL_ADD, ring_buffer__epoll_fd(buffers), &event))
+	if (bpf_obj_get_info_by_fd(fd, &info, &length))
 		return -errno;
+	if (info.type != BPF_MAP_TYPE_RINGBUF)
+		return -EINVAL;
+	*ret_bytes = info.max_entries;
 	return 0;
+}
+
+static int ring_map(struct ring *ring, int fd, size_t page)
+{
+	void *map = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	size_t bytes = 0;
+	int error;
+
+	if (map == MAP_FAILED)
+		return -errno;
+	ring->consumed = map;
+	error = ring_bytes(fd, &bytes);
+	if (error)
+		return error;
+	ring->mask = bytes - 1;
+	map = mmap(NULL, page + 2 * bytes, PROT_READ, MAP_SHARED, fd, (off_t)page);
+	if (map == MAP_FAILED)
+		return -errno;
+	ring->produced = map;
+	ring->data = (const uint8_t *)map + page;
+	return 0;
+}
+
+static void ring_unmap(struct ring *ring, size_t page)
+{
+	if (ring->consumed)
+		munmap(ring->consumed, page);
+	if (ring->produced)
+		munmap((void *)(uintptr_t)ring->produced, page + 2 * (ring->mask + 1));
 }
 
 static int open_rings(struct ring_consumer *consumer, const int *rings)
 {
-	int error = map_positions(consumer, rings);
+	struct epoll_event event = { .events = EPOLLIN };
 
 	consumer->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (error || consumer->epoll_fd < 0)
-		return error ? error : -errno;
-	consumer->processes = ring_buffer__new(rings[RING_PROCESS], on_record, consumer, NULL);
-	if (!consumer->processes)
+	if (consumer->epoll_fd < 0)
 		return -errno;
-	consumer->connections = ring_buffer__new(rings[1], on_record, consumer, NULL);
-	if (!consumer->connections)
-		return -errno;
-	for (size_t i = 2; i < consumer->count; i++) {
-		error = ring_buffer__add(consumer->connections, rings[i], on_record, consumer);
+	for (size_t i = 0; i < consumer->count; i++) {
+		int error = ring_map(&consumer->rings[i], rings[i], consumer->page);
+
 		if (error)
 			return error;
+		if (epoll_ctl(consumer->epoll_fd, EPOLL_CTL_ADD, rings[i], &event))
+			return -errno;
 	}
-	error = watch(consumer, consumer->processes);
-	return error ? error : watch(consumer, consumer->connections);
+	return 0;
 }
 
 int ring_consumer_new(const int *rings, size_t count, ring_visit visit, void *context,
@@ -90,9 +104,11 @@ int ring_consumer_new(const int *rings, size_t count, ring_visit visit, void *co
 	consumer = calloc(1, sizeof(*consumer));
 	if (!consumer)
 		return -ENOMEM;
-	*consumer = (struct ring_consumer){
-		.epoll_fd = -1, .visit = visit, .context = context, .count = count
-	};
+	*consumer = (struct ring_consumer){ .epoll_fd = -1,
+					    .visit = visit,
+					    .context = context,
+					    .count = count,
+					    .page = (size_t)sysconf(_SC_PAGESIZE) };
 	error = open_rings(consumer, rings);
 	if (error) {
 		ring_consumer_free(&consumer);
@@ -108,11 +124,8 @@ void ring_consumer_free(struct ring_consumer **consumer_slot)
 
 	if (!consumer)
 		return;
-	ring_buffer__free(consumer->processes);
-	ring_buffer__free(consumer->connections);
 	for (size_t i = 0; i < consumer->count; i++)
-		if (consumer->positions[i])
-			munmap((void *)(uintptr_t)consumer->positions[i], 2 * consumer->page);
+		ring_unmap(&consumer->rings[i], consumer->page);
 	if (consumer->epoll_fd >= 0)
 		close(consumer->epoll_fd);
 	free(consumer);
@@ -124,24 +137,78 @@ int ring_consumer_fd(const struct ring_consumer *consumer)
 	return consumer->epoll_fd;
 }
 
-int ring_consumer_drain_processes(struct ring_consumer *consumer)
+static unsigned long end_of(const struct ring *ring)
 {
-	return ring_buffer__consume(consumer->processes);
+	return __atomic_load_n(ring->produced, __ATOMIC_ACQUIRE);
 }
 
-int ring_consumer_drain(struct ring_consumer *consumer)
+/* Up to `end`, or to a record that is still being written. Each is given back at once: hooks may be waiting for room. */
+static size_t drain_ring(const struct ring_consumer *consumer, struct ring *ring, unsigned long end)
 {
-	int processes = ring_consumer_drain_processes(consumer);
-	int connections = processes < 0 ? processes : ring_buffer__consume(consumer->connections);
+	unsigned long taken = *ring->consumed; /* nobody else writes it */
+	size_t count = 0;
 
-	return connections < 0 ? connections : processes + connections;
+	while (taken != end) {
+		const uint8_t *record = ring->data + (taken & ring->mask);
+		uint32_t head =
+			__atomic_load_n((const uint32_t *)(const void *)record, __ATOMIC_ACQUIRE);
+		uint32_t length = head & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
+
+		if (head & BPF_RINGBUF_BUSY_BIT)
+			break;
+		if (!(head & BPF_RINGBUF_DISCARD_BIT)) {
+			consumer->visit(consumer->context, record + BPF_RINGBUF_HDR_SZ, length);
+			count++;
+		}
+		taken += (length + BPF_RINGBUF_HDR_SZ + 7ul) & ~7ul;
+		__atomic_store_n(ring->consumed, taken, __ATOMIC_RELEASE);
+	}
+	return count;
 }
 
-uint64_t ring_consumer_waiting(const struct ring_consumer *consumer, size_t ring)
+size_t ring_consumer_drain_processes(struct ring_consumer *consumer)
 {
-	const unsigned long *consumed = consumer->positions[ring];
-	const unsigned long *produced = consumed + consumer->page / sizeof(*consumed);
-	unsigned long taken = __atomic_load_n(consumed, __ATOMIC_ACQUIRE);
+	struct ring *ring = &consumer->rings[RING_PROCESS];
+	size_t count;
 
-	return __atomic_load_n(produced, __ATOMIC_ACQUIRE) - taken;
+	if (consumer->is_in_processes)
+		return 0;
+	consumer->is_in_processes = true;
+	count = drain_ring(consumer, ring, end_of(ring));
+	consumer->is_in_processes = false;
+	return count;
+}
+
+/* What a process did after its exec or fork comes later than that event: rings of connections are read only as far as they
+ * had come before the process events were read. */
+static size_t drain_round(struct ring_consumer *consumer)
+{
+	unsigned long ends[RING_MAX];
+	size_t count;
+
+	for (size_t i = RING_PROCESS + 1; i < consumer->count; i++)
+		ends[i] = end_of(&consumer->rings[i]);
+	count = ring_consumer_drain_processes(consumer);
+	for (size_t i = RING_PROCESS + 1; i < consumer->count; i++)
+		count += drain_ring(consumer, &consumer->rings[i], ends[i]);
+	return count;
+}
+
+size_t ring_consumer_drain(struct ring_consumer *consumer)
+{
+	size_t count = 0, round = 0, got;
+
+	do {
+		got = drain_round(consumer);
+		count += got;
+	} while (got && ++round < DRAIN_ROUNDS);
+	return count;
+}
+
+uint64_t ring_consumer_waiting(const struct ring_consumer *consumer, size_t index)
+{
+	const struct ring *ring = &consumer->rings[index];
+	unsigned long taken = __atomic_load_n(ring->consumed, __ATOMIC_ACQUIRE);
+
+	return __atomic_load_n(ring->produced, __ATOMIC_ACQUIRE) - taken;
 }

@@ -19,12 +19,13 @@ void ring_consumer_free(struct ring_consumer **consumer);
 /* Readable when a ring is filling up, not for every record. */
 int ring_consumer_fd(const struct ring_consumer *consumer);
 
-/* Hand on everything: process events first, then connections. Returns how many records, or negative errno. */
-int ring_consumer_drain(struct ring_consumer *consumer);
+/* Hand on everything: process events before what the processes did after them. Returns how many records. Must not be called
+ * from within visit. */
+size_t ring_consumer_drain(struct ring_consumer *consumer);
 
-/* Only the process events; may be called from within visit. Whatever a process did after its exec or fork comes later
- * than that event, but perhaps out of a ring that is read earlier: whoever meets an unknown process calls this. */
-int ring_consumer_drain_processes(struct ring_consumer *consumer);
+/* Only the process events; may be called from within visit. For who has something newer than the rings: the kernel's
+ * tables. */
+size_t ring_consumer_drain_processes(struct ring_consumer *consumer);
 
 /* Bytes waiting in a ring. */
 uint64_t ring_consumer_waiting(const struct ring_consumer *consumer, size_t ring);

@@ -8,12 +8,15 @@ import subprocess
 from .table import show
 from .traffic import HERE, BenchError
 
+# Mode: what to call it, and the mode that it is compared with.
 MODES = {
-    "nothing": "nothing attached",
-    "empty": "empty sys_exit program",
-    "sonde": "sonde",
-    "bystander": "sonde, nginx and wrk not selected",
-    "nothing-again": "nothing attached, once more",
+    "nothing": ("nothing attached", "nothing"),
+    "empty": ("empty sys_exit program", "nothing"),
+    "sonde": ("sonde", "nothing"),
+    "bystander": ("sonde, nginx and wrk not selected", "nothing"),
+    "nothing-again": ("nothing attached, once more", "nothing"),
+    "nothing-varied": ("nothing attached, each request with a trace ID", "nothing-varied"),
+    "sonde-varied": ("sonde, each request with a trace ID", "nothing-varied"),
 }
 CALLS = ("nothing", "empty", "sonde", "bystander")
 ROOMS = {
@@ -33,7 +36,7 @@ def run_guest(settings):
     args = [os.path.join(vm, "run.sh"), settings.kernel, "--icount", "--timeout", "900", "--add", settings.sonde + ":/test/sonde"]
     for program in ("call_cost", "attach_empty", "room_cost"):
         args += ["--add", f"{os.path.join(settings.programs, program)}:/test/{program}"]
-    for name in ("guest.sh", "nginx.conf", "done.lua"):
+    for name in ("guest.sh", "nginx.conf", "done.lua", "varied.lua"):
         args += ["--add", os.path.join(HERE, name)]
     done = subprocess.run([*args, "--", "bash", "/test/guest.sh", "1", str(settings.guest_seconds)],
                           stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
@@ -47,12 +50,13 @@ def wrk_rows(lines):
     for line in lines:
         if line[0] == "wrk":
             runs.setdefault(line[1], []).append([int(number) for number in line[2:]])
-    rows, base = [], None
-    for mode, text in MODES.items():
+    rows, totals = [], {}
+    for mode, (text, base_mode) in MODES.items():
         short, long = runs[mode]
         requests = long[0] - short[0]
         total, agent, nginx = ((long[i] - short[i]) * scale / requests for i, scale in ((1, 1000), (2, 1), (3, 1)))
-        base = base or total
+        totals[mode] = total
+        base = totals[base_mode]
         rows.append([text, f"{total:,.0f}", f"{total - base:+,.0f}", f"{agent:,.0f}", f"{total - base - agent:+,.0f}", f"{nginx:,.0f}"])
     return rows
 

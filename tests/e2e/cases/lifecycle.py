@@ -100,6 +100,25 @@ def works_without_locked_memory(t):
     t.equal(agent.get("/readyz")[0], 200, "/readyz")
 
 
+@test(needs=("setpriv",))
+def reader_comes_first(t):
+    """The thread that reads the rings, no other; without the capability it says so and works all the same."""
+    def nices(pid):
+        found = {}
+        for tid in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{tid}/stat") as file:
+                found[int(tid)] = int(file.read().rsplit(")", 1)[1].split()[16])
+        return found
+
+    agent = t.agent()
+    threads = nices(agent.pid)
+    t.equal(threads.pop(agent.pid), -10, "nice of the reader")
+    t.equal(set(threads.values()), {os.getpriority(os.PRIO_PROCESS, 0)}, "nice of the other threads")
+    agent = t.agent(wrap=(tool("setpriv"), "--bounding-set=-sys_nice", "--inh-caps=-sys_nice"))
+    t.equal(set(nices(agent.pid).values()), {os.getpriority(os.PRIO_PROCESS, 0)}, "nice of all threads without CAP_SYS_NICE")
+    t.check("CAP_SYS_NICE" in agent.log(), "it does not say what it is missing")
+
+
 @test()
 def endpoints_answer(t):
     agent = t.agent()

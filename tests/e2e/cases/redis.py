@@ -45,8 +45,8 @@ def benchmark(t, redis, service, *args):
     return run
 
 
-def pipelined(t, name, *args, count=10000):
-    agent = t.agent(*RINGS)
+def pipelined(t, name, *args, count=10000, rings=RINGS):
+    agent = t.agent(*rings)
     redis = t.redis(service=name)
     before = redis.calls()
     benchmark(t, redis, name + "-client", "-n", count, "-r", 1000, *args)
@@ -78,8 +78,40 @@ def redis_pipeline_100_exact(t):
 
 @test(needs=("redis-benchmark",))
 def redis_big_values_exact(t):
-    """Not more than the rings can hold at once: how fast the agent may read is not what this test is about."""
-    pipelined(t, "redis-big", "-c", 10, "-P", 4, "-d", 20000, "-t", "set,get", count=1500)
+    """400 MB of values go through rings of 2 MiB: they are left out."""
+    pipelined(t, "redis-big", "-c", 10, "-P", 4, "-d", 20000, "-t", "set,get", count=10000, rings=())
+
+
+@test(needs=("redis-benchmark",))
+def redis_flood_of_small_rings(t):
+    """What does not fit into the rings is counted as lost, nothing is counted that was not, and afterwards the same
+    connection is exact again."""
+    agent = t.agent("--ring-bytes", 32 << 10)
+    redis = t.redis(service="flood-server")
+    with redis.connect() as steady:
+        before = redis.calls()
+        benchmark(t, redis, "flood-client", "-n", 100000, "-r", 1000, "-c", 50, "-P", 100, "-t", "set,get")
+        for _ in range(100):
+            steady.sendall(b"*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n" * 10)
+            answer = b""
+            while answer.count(b"\r\n") < 10:
+                answer += steady.recv(4096)
+            time.sleep(0.001)
+        want = grown(redis, before)
+        t.equal(want["INCR"], 1000, "the witness")
+        metrics = agent.settle(lambda m: by_operation(m, SERVER, "flood-server")["INCR"], 1000)
+        t.equal(by_operation(metrics, SERVER, "flood-server")["INCR"], 1000, "operations after the flood")
+    t.check(metrics.total("sonde_events_lost_total", kind="turn", reason="ring_full") > 0, "nothing was lost: no flood")
+    t.balanced(agent)
+    for side, service in ((SERVER, "flood-server"), (CLIENT, "flood-client")):
+        got, partial = by_operation(metrics, side, service), metrics.total(PARTIAL, service_name=service)
+        got.pop("INFO", None)
+        t.check(all(count <= want[name] for name, count in got.items()), f"{service}: more than there was: {dict(got)} of {dict(want)}")
+        t.check(0 < partial <= sum(want.values()) - sum(got.values()), f"{service}: {partial} partial operations")
+    t.check(metrics.total("sonde_parse_outcomes_total", protocol="redis", outcome="lost") > 0, "no outcome says lost")
+    t.equal(metrics.total("sonde_parse_outcomes_total", protocol="redis", outcome="unmatched_response"), 0, "answers to nobody")
+    exchanges = {role: metrics.total("sonde_exchanges_total", service_name=f"flood-{role}", role=role) for role in ("server", "client")}
+    t.check(exchanges["client"] >= 2000, f"exchanges of the kernel's own counting: {exchanges}")
 
 
 @test(needs=("redis-cli",), guest=True)

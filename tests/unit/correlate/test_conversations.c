@@ -16,6 +16,10 @@
 #define GOT "server GET /a/17 200 1.1 [ok;"
 #define OK_EMPTY "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 #define OK_HELLO "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+#define POST "POST /p HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"
+#define OOPS "HTTP/1.1 500 Oops\r\nContent-Length: 2\r\n\r\nno"
+#define POSTED "server POST /p 500 1.1 error=500 body=3/2 [ok;"
+#define OK_1200 "HTTP/1.1 200 OK\r\nContent-Length: 1200\r\n\r\n" LONG_1200
 #define LONG_100                                             \
 	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
 	"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
@@ -53,6 +57,70 @@ static const struct conversation conversations[] = {
 		     { 'R', GET },
 		     { 'W', OK_HELLO } },
 	  .expected = GOT GOT GOT },
+	{ "the same again", SERVER, .with_bodies = true, .is_open_at_end = true,
+	  .steps = { { 'R', POST },
+		     { 'W', OOPS },
+		     { 'R', POST },
+		     { 'W', OOPS },
+		     { 'R', GET },
+		     { 'W', OK_HELLO },
+		     { 'R', POST },
+		     { 'W', OOPS } },
+	  .expected = POSTED POSTED "server GET /a/17 200 1.1 body=0/5 [ok;" POSTED },
+	{ "the same again, made", CLIENT, .with_bodies = true, .is_open_at_end = true,
+	  .steps = { { 'W', GET },
+		     { 'R', OK_HELLO },
+		     { 'W', GET },
+		     { 'R', OK_HELLO },
+		     { 'W', GET },
+		     { 'R', OK_HELLO } },
+	  .expected = "client GET /a/17 200 1.1 body=0/5 [ok;"
+		      "client GET /a/17 200 1.1 body=0/5 [ok;"
+		      "client GET /a/17 200 1.1 body=0/5 [ok;" },
+	{ "the same again, to HEAD", SERVER, .with_bodies = true, .is_open_at_end = true,
+	  .steps = { { 'R', GET },
+		     { 'W', OK_HELLO },
+		     { 'R', "HEAD / HTTP/1.1\r\n\r\n" },
+		     { 'W', "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" },
+		     { 'R', GET },
+		     { 'W', OK_HELLO } },
+	  .expected = "server GET /a/17 200 1.1 body=0/5 [ok;"
+		      "server HEAD / 200 1.1 body=0/0 [ok;head;"
+		      "server GET /a/17 200 1.1 body=0/5 [ok;" },
+	{ "the same again, more than is captured", SERVER, .with_bodies = true,
+	  .is_open_at_end = true,
+	  .steps = { { 'R', GET },
+		     { 'W', OK_1200 },
+		     { 'R', GET },
+		     { 'W', OK_1200 },
+		     { 'R', GET },
+		     { 'W', OK_1200 } },
+	  .expected = "server GET /a/17 200 1.1 body=0/1200 [ok;"
+		      "server GET /a/17 200 1.1 body=0/1200 [ok;"
+		      "server GET /a/17 200 1.1 body=0/1200 [ok;" },
+	{ "the same again, in two calls", SERVER, .with_bodies = true, .is_open_at_end = true,
+	  .steps = { { 'R', GET },
+		     { 'W', OK_HELLO },
+		     { 'R', GET },
+		     { 'W', "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" },
+		     { 's', NULL, 5 },
+		     { 'R', GET },
+		     { 'W', OK_HELLO } },
+	  .expected = "server GET /a/17 200 1.1 body=0/5 [ok;"
+		      "server GET /a/17 200 1.1 body=0/5 [ok;"
+		      "server GET /a/17 200 1.1 body=0/5 [ok;" },
+	{ "the same again, two at once", SERVER, .with_bodies = true, .is_open_at_end = true,
+	  .is_split_unlike = true,
+	  .steps = { { 'R', GET },
+		     { 'W', OK_HELLO },
+		     { 'R', GET GET },
+		     { 'W', OK_HELLO OK_HELLO },
+		     { 'R', GET },
+		     { 'W', OK_HELLO } },
+	  .expected = "server GET /a/17 200 1.1 body=0/5 [ok;"
+		      "server GET /a/17 200 1.1 body=0/5 [ok;"
+		      "server GET /a/17 200 1.1 body=0/5 [ok;pipelined;"
+		      "server GET /a/17 200 1.1 body=0/5 [ok;" },
 	{ "HTTP/1.0 until close", SERVER, .with_bodies = true,
 	  .steps = { { 'R', "GET / HTTP/1.0\r\n\r\n" },
 		     { 'W', "HTTP/1.0 200 OK\r\n\r\n" },
@@ -245,6 +313,13 @@ static const struct conversation conversations[] = {
 	{ "answer cut by a reset", SERVER, .close_flags = CONN_RESET_RECEIVED,
 	  .steps = { { 'R', GET }, { 'W', "HTTP/1.0 200 OK\r\n\r\nhello" } },
 	  .expected = "server GET /a/17 200 1.1 error=reset [response_cut;" },
+	{ "answer cut by the reader's reset", CLIENT, .close_flags = CONN_RESET_SENT,
+	  .steps = { { 'W', GET }, { 'R', "HTTP/1.0 200 OK\r\n\r\nhello" } },
+	  .expected = "client GET /a/17 200 1.1 error=response_cut [response_cut;" },
+	{ "a reset after the answer's end", CLIENT,
+	  .close_flags = CONN_RESET_SENT | CONN_PEER_ENDED,
+	  .steps = { { 'W', GET }, { 'R', "HTTP/1.0 200 OK\r\n\r\nhello" } },
+	  .expected = "client GET /a/17 200 1.1 [ok;" },
 	{ "server without answer", SERVER, .steps = { { 'R', GET } }, .expected = "no_response;" },
 	{ "client without answer", CLIENT, .steps = { { 'W', GET } },
 	  .expected = "client GET /a/17 - 1.1 error=no_response [no_response;" },

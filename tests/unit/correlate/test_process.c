@@ -267,6 +267,26 @@ static void test_catch_up(void **state)
 	process_table_free(&search.table);
 }
 
+/* A count is read of a child that has run another program since its fork event was read. */
+static void test_newest(void **state)
+{
+	struct catch_up search = { .known = 31 };
+
+	(void)state;
+	search.table = process_table_new(16, catch_up, &search);
+	assert_int_equal(feed_program(search.table, S(1), 29, S(1), "/bin/parent"), 0);
+	assert_int_equal(feed_child(search.table, S(1), 29, 30, S(1)), 0);
+	assert_int_equal(feed_child(search.table, S(1), 29, 31, S(1)), 0);
+	assert_string_equal(process_lookup(search.table, 31)->service, "parent");
+	assert_string_equal(process_lookup_newest(search.table, 31)->service, "found");
+	assert_string_equal(process_lookup_newest(search.table, 30)->service, "parent");
+	assert_int_equal(search.calls, 2);
+	(void)process_lookup_newest(search.table, 31);
+	(void)process_lookup_newest(search.table, 29);
+	assert_int_equal(search.calls, 2);
+	process_table_free(&search.table);
+}
+
 static int collect(void *context, struct process *process)
 {
 	uint32_t **next = context;
@@ -312,17 +332,12 @@ static void test_failing_allocations(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exec_and_fork),
-		cmocka_unit_test(test_unknown),
-		cmocka_unit_test(test_reused_tgid),
-		cmocka_unit_test(test_coarse_start),
-		cmocka_unit_test(test_expiry),
-		cmocka_unit_test(test_eviction),
-		cmocka_unit_test(test_evicted_parent),
-		cmocka_unit_test(test_catch_up),
-		cmocka_unit_test(test_each),
-		cmocka_unit_test(test_alive),
-		cmocka_unit_test(test_failing_allocations),
+		cmocka_unit_test(test_exec_and_fork),  cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_reused_tgid),    cmocka_unit_test(test_coarse_start),
+		cmocka_unit_test(test_expiry),	       cmocka_unit_test(test_eviction),
+		cmocka_unit_test(test_evicted_parent), cmocka_unit_test(test_catch_up),
+		cmocka_unit_test(test_newest),	       cmocka_unit_test(test_each),
+		cmocka_unit_test(test_alive),	       cmocka_unit_test(test_failing_allocations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
