@@ -48,13 +48,24 @@ struct bpf_settings {
 
 /* What the kernel ships of a connection. User space decides after the first bytes. */
 enum conn_mode {
-	/* As MODE_MESSAGES until user space decides. A turn that begins with '*', as Redis does, makes it MODE_STREAM at
-	 * once: its first turn may be a pipeline. */
+	/* As MODE_MESSAGES until user space decides. A turn that begins as Redis, memcached or PostgreSQL do makes it MODE_STREAM
+	 * or MODE_FRAMES at once: what comes next may be over before user space can decide. */
 	MODE_SNIFF = 0,
 	MODE_MESSAGES = 1, /* the first bytes of every turn */
 	MODE_LENGTHS = 2,  /* nothing; turns and bytes are still counted */
 	MODE_STREAM = 3,   /* every call, up to STREAM_EVENTS_MAX; long values are left out */
-	MODE_COUNT = 4,
+	MODE_FRAMES =
+		4, /* the same for PostgreSQL: messages say their type and length, rows are folded
+			      (bpf/lib/frames.bpf.h) */
+	MODE_COUNT = 5,
+};
+
+/* MODE_FRAMES: where in a message the bytes of one direction are. */
+struct conn_frames {
+	__u32 left; /* of the message; while its header is read: the length so far */
+	__u8 have;  /* bytes of the header */
+	__u8 is_in_step;
+	__u16 _pad;
 };
 
 /* Value of conn_by_sock (key: address of struct sock). Reading it while the connection moves is safe when
@@ -79,9 +90,10 @@ struct conn_state {
 	__u8 mode;		     /* enum conn_mode */
 	__u8 tcp_state;		     /* TCP_ESTABLISHED … as in the kernel */
 	__u32 ring;		     /* index in rings */
-	__u32 value_left[DIR_COUNT]; /* MODE_STREAM: bytes to come that nobody wants */
+	__u32 value_left[DIR_COUNT]; /* MODE_STREAM, MODE_FRAMES: bytes to come that nobody wants */
+	struct conn_frames frames[DIR_COUNT];
 };
-_Static_assert(sizeof(struct conn_state) == 168, "conn_state is shared");
+_Static_assert(sizeof(struct conn_state) == 184, "conn_state is shared");
 
 /* Bits of process_state.flags. */
 enum process_flags {

@@ -104,21 +104,28 @@ __noinline int call_load_vector(void)
 	return (int)count;
 }
 
-/* The first byte that a call moved, -1 when it cannot be read; `where` is the call's second argument. */
-__noinline int call_first_byte(__u64 kind, __u64 where)
+/* The first eight bytes that a call moved, or those of them that lie in its first piece, then zeros; `where` is the call's
+ * second argument. 0: they cannot be read. */
+__noinline __u64 call_first_bytes(__u64 kind, __u64 where)
 {
 	const struct user_msghdr *message = (const void *)where;
 	__u64 shape = kind & SHAPE_MASK;
-	struct user_iovec first = { .base = where };
-	__u8 byte;
+	struct user_iovec first = { .base = where, .length = sizeof(__u64) };
+	__u64 bytes = 0;
 
 	if (shape == SHAPE_MESSAGE && bpf_probe_read_user(&where, sizeof(where), &message->iov))
-		return -1;
+		return 0;
 	if (shape != SHAPE_BUFFER &&
 	    (shape > SHAPE_MESSAGE ||
 	     bpf_probe_read_user(&first, sizeof(first), (const void *)where)))
-		return -1;
-	return bpf_probe_read_user(&byte, sizeof(byte), (const void *)first.base) ? -1 : byte;
+		return 0;
+	if (first.length >= sizeof(bytes))
+		(void)bpf_probe_read_user(&bytes, sizeof(bytes), (const void *)first.base);
+	else if (first.length >= sizeof(__u32))
+		(void)bpf_probe_read_user(&bytes, sizeof(__u32), (const void *)first.base);
+	else if (first.length)
+		(void)bpf_probe_read_user(&bytes, 1, (const void *)first.base);
+	return bytes; /* zeros where a read failed */
 }
 
 static __always_inline __u32 call_copy(struct call_scratch *scratch, __u32 at, __u32 length,

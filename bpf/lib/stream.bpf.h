@@ -4,19 +4,14 @@
 #define SONDE_STREAM_BPF_H
 
 #include "lib/conn.bpf.h"
+#include "lib/frames.bpf.h"
+#include "lib/memcached.bpf.h"
 #include "lib/turn_event.bpf.h"
 
 /* Redis: lines looked through for a value's length (SET with options has 8 at most before its value), digits of it
  * (its own limit: 512 MiB). */
 #define WALK_LINES_MAX 8
 #define WALK_DIGITS_MAX 9
-
-static __always_inline __u8 walk_byte(const struct turn_scratch *scratch, __u32 at)
-{
-	barrier_var(at);
-	at &= sizeof(scratch->call.bytes) - 1;
-	return scratch->call.bytes[at];
-}
 
 /* Global linkage, here and below: see lib/call.bpf.h.
  *
@@ -59,6 +54,8 @@ __noinline __u64 stream_find_value(__u32 captured, __u32 left)
 
 	if (!scratch)
 		return 0;
+	if (scratch_byte(scratch, 0) != '*' && scratch_byte(scratch, 0) != '$')
+		return memcached_find_value(captured, left);
 	scratch->stream.walk_at = 0;
 	for (__u32 i = 0; i < WALK_LINES_MAX; i++) {
 		__u32 at, length;
@@ -140,15 +137,105 @@ __noinline int stream_send_next(__u32 ring)
 	return 0;
 }
 
+/* Send the rows that were gone over since the newest event, as one. */
+static __always_inline void frames_send_rows(struct turn_scratch *scratch, __u32 ring, __u32 length)
+{
+	frames_put_header(scratch, 0, scratch->stream.rows);
+	scratch->stream.rows = 0;
+	stream_send_part(scratch, ring, FRAME_HEADER, length);
+}
+
+/* What begins with rows is not sent yet: more may follow. Returns whether there is more of the call. */
+static __always_inline bool frames_keep_rows(struct turn_scratch *scratch, __u32 ring, __u32 left,
+					     bool is_last)
+{
+	struct stream_progress *stream = &scratch->stream;
+	__u32 length = stream->fold_length;
+
+	stream->rows += length;
+	stream->parts++;
+	if (length < left) {
+		stream->at += length;
+		if (!is_last)
+			return true;
+		stream->frames.is_in_step = false;
+		frames_send_rows(scratch, ring, stream->rows + left - length);
+		return false;
+	}
+	stream->value_left = length - left;
+	frames_send_rows(scratch, ring, stream->rows - stream->value_left);
+	return false;
+}
+
+/* The same for a call of MODE_FRAMES. */
+__noinline int frames_send_next(__u32 ring)
+{
+	struct turn_scratch *scratch = turn_scratch_get();
+	__u32 left, want, captured, payload, length;
+	struct conn_frames before;
+	bool is_last;
+
+	if (!scratch)
+		return 0;
+	before = scratch->stream.frames;
+	left = (__u32)scratch->call.call.bytes - scratch->stream.at;
+	want = left < PREFIX_MAX ? left : PREFIX_MAX;
+	captured = stream_capture(scratch, want, scratch->stream.at);
+	frames_fold(captured, want);
+	is_last = captured < want || scratch->stream.parts >= FRAMES_PARTS_MAX - 2;
+	if (scratch->stream.fold_length && !scratch->stream.fold_at)
+		return frames_keep_rows(scratch, ring, left, is_last);
+	if (scratch->stream.rows) { /* these first; what was just looked at is looked at again */
+		scratch->stream.frames = before;
+		scratch->stream.parts++;
+		frames_send_rows(scratch, ring, scratch->stream.rows);
+		return 1;
+	}
+	if (want && !captured)
+		scratch->event.turn_flags |= TURN_NO_BYTES;
+	payload = length = scratch->stream.walk_at;
+	if (scratch->stream.fold_length) {
+		payload = scratch->stream.fold_at + FRAME_HEADER;
+		length = scratch->stream.fold_at + scratch->stream.fold_length;
+		frames_put_header(scratch, scratch->stream.fold_at, scratch->stream.fold_length);
+	}
+	if (length < left && !is_last) {
+		stream_send_part(scratch, ring, payload, length);
+		scratch->stream.at += length;
+		scratch->stream.parts++;
+		return 1;
+	}
+	if (length < left)
+		scratch->stream.frames.is_in_step = false;
+	stream_send_part(scratch, ring, payload, left);
+	scratch->stream.value_left = length > left ? length - left : 0;
+	return 0;
+}
+
 /* Send the call in the scratch with the scratch's event, which is filled but for the payload; of the call's bytes the
- * first `at` are the rest of a value. Returns how much of a value follows in the next call. */
-static __always_inline __u32 stream_send(struct turn_scratch *scratch, __u32 ring, __u32 at)
+ * first `at` are the rest of a value. frames: NULL, or where in a message the call begins. Returns how much of a value follows in the next call. */
+static __always_inline __u32 stream_send(struct turn_scratch *scratch, __u32 ring, __u32 at,
+					 struct conn_frames *frames)
 {
 	scratch->event.offset += at;
 	scratch->event.call_bytes = 0; /* of the parts sent */
 	scratch->stream = (struct stream_progress){ .at = at };
+	if (frames) {
+		scratch->stream.is_framed = true;
+		scratch->stream.frames = *frames;
+		scratch->stream.may_begin =
+			!at && !frames->is_in_step && !(scratch->event.turn_flags & TURN_CONTINUED);
+	}
 	if ((scratch->call.call.kind & SHAPE_MASK) != SHAPE_BUFFER)
 		scratch->stream.elements = (__u32)call_load_vector();
+	if (frames) {
+		for (__u32 i = 0; i < FRAMES_PARTS_MAX; i++) {
+			if (!frames_send_next(ring))
+				break;
+		}
+		*frames = scratch->stream.frames;
+		return scratch->stream.value_left;
+	}
 	for (__u32 i = 0; i < STREAM_EVENTS_MAX; i++) {
 		if (!stream_send_next(ring))
 			break;

@@ -121,8 +121,12 @@ static __always_inline void turn_emit_scratch(struct turn_scratch *scratch,
 static __always_inline __u32 turn_send_stream(struct turn_scratch *scratch,
 					      const struct turn_move *move, __u32 at)
 {
+	struct conn_frames *frames = NULL;
+
+	if (move->conn->mode == MODE_FRAMES && !(move->flags & TURN_LATE))
+		frames = &move->conn->frames[move->dir & 1];
 	turn_fill(&scratch->event, move, 0);
-	return stream_send(scratch, move->conn->ring, at);
+	return stream_send(scratch, move->conn->ring, at, frames);
 }
 
 /* Whether a write is the one that was overtaken. It is not when its bytes come on top of all that is explained already:
@@ -156,7 +160,8 @@ static __always_inline void turn_late(struct turn_move *move)
 	scratch->event.offset = 0;
 	move->flags = TURN_LATE;
 	move->turn_no = conn->late_turn_no;
-	if (conn->mode == MODE_STREAM) {
+	conn->frames[DIR_WRITE].is_in_step = false;
+	if (conn->mode >= MODE_STREAM) {
 		scratch->call.call = *call;
 		turn_send_stream(scratch, move, 0);
 		return;
@@ -228,6 +233,26 @@ static __always_inline bool turn_header_ends(const __u8 *payload, __u32 captured
 	       (*(const __u32 *)payload != HTTP_WORD || payload[9] != '1');
 }
 
+/* What PostgreSQL's start-up packets have for a version, as they are in memory: 3.0, and the codes that ask for encryption. */
+#define PG_VERSION_3 0x00000300
+#define PG_ASK_SSL 0x2f16d204
+#define PG_ASK_GSS 0x3016d204
+
+/* Go ahead of user space where its word would come too late: Redis and memcached have pipelines longer than anybody else's, in
+ * their first turn too, and a PostgreSQL client has its first answer before user space has read the start-up packet.
+ *
+ * Global linkage, so that the verifier looks at it once: see lib/call.bpf.h. word, next: of the call's first bytes, zeros where
+ * there are less. */
+__noinline int turn_first_mode(__u32 word, __u32 next)
+{
+	if ((__u8)word == '*' || ((__u8)word >= 'a' && memcached_begins(word, next)))
+		return MODE_STREAM;
+	if (word & 0xffff)
+		return MODE_SNIFF;
+	return next == PG_VERSION_3 || next == PG_ASK_SSL || next == PG_ASK_GSS ? MODE_FRAMES :
+										  MODE_SNIFF;
+}
+
 /* Note what was copied of a call. Bytes after a hole are of no use, and neither are bytes after the header.
  * Returns whether there is something to tell. */
 static __always_inline bool turn_captured(struct turn_move *move, const __u8 *payload,
@@ -236,9 +261,10 @@ static __always_inline bool turn_captured(struct turn_move *move, const __u8 *pa
 	struct conn_state *conn = move->conn;
 
 	conn->turn.tail = tail;
-	if (conn->mode == MODE_SNIFF && move->flags != TURN_CONTINUED && captured &&
-	    *payload == '*')
-		conn->mode = MODE_STREAM;
+	if (conn->mode == MODE_SNIFF && move->flags != TURN_CONTINUED && captured)
+		conn->mode =
+			(__u8)turn_first_mode(captured < 4 ? *payload : *(const __u32 *)payload,
+					      captured < 8 ? 0 : *(const __u32 *)(payload + 4));
 	if (captured < move->call->bytes || turn_header_ends(payload, captured, tail))
 		conn->captured = settings.prefix_bytes;
 	else
@@ -357,14 +383,25 @@ static __always_inline void turn_in_stream(struct turn_move *move)
 	*value_left = rest;
 }
 
+/* Short calls, which are not looked through, are the rule between turns. */
+static __always_inline void turn_leave_step(struct conn_state *conn, __u8 dir)
+{
+	struct conn_frames *frames = &conn->frames[dir & 1];
+
+	if (!frames->left && !frames->have)
+		frames->is_in_step = false;
+}
+
 /* In a short one there is nothing to leave out. The sum keeps the verifier from concluding from the comparison what
  * `bytes` is: 5.10 goes on where the conclusions contradict each other ("R1 invalid mem access 'inv'"). */
 static __always_inline bool turn_is_short(const struct turn_move *move)
 {
+	const struct conn_state *conn = move->conn;
 	__u64 bytes = move->call->bytes;
 
 	asm volatile("%0 += 0" : "+r"(bytes));
-	return bytes < VALUE_LEFT_OUT_MIN && !move->conn->value_left[move->dir & 1];
+	return bytes < VALUE_LEFT_OUT_MIN && !conn->value_left[move->dir & 1] &&
+	       !conn->frames[move->dir & 1].is_in_step;
 }
 
 /* Writes and reads that overtake each other. Returns whether the call is a turn's like any other. */
@@ -400,11 +437,12 @@ static __always_inline void turn_set_want(struct turn_move *move, bool is_new)
 	if (move->call->bytes <= room)
 		return;
 	move->want = room;
-	/* Redis has pipelines longer than anybody else's, in its first turn too: its first byte is enough to go ahead of
-	 * user space. */
-	if (is_new && conn->mode == MODE_SNIFF &&
-	    call_first_byte(move->call->kind, move->call->args[1]) == '*')
-		conn->mode = MODE_STREAM;
+	/* Longer than what is captured: what to do with the call itself must be known before. */
+	if (is_new && conn->mode == MODE_SNIFF) {
+		__u64 first = call_first_bytes(move->call->kind, move->call->args[1]);
+
+		conn->mode = (__u8)turn_first_mode((__u32)first, (__u32)(first >> 32));
+	}
 }
 
 static __always_inline void turn_move(struct turn_move *move, const bool is_direct)
@@ -417,9 +455,10 @@ static __always_inline void turn_move(struct turn_move *move, const bool is_dire
 		return;
 	}
 	is_new = move->flags || !conn->turn_no || conn->turn.dir != move->dir;
-	if (is_new)
+	if (is_new) {
 		turn_change(move);
-	else
+		turn_leave_step(conn, move->dir);
+	} else
 		move->flags = TURN_CONTINUED;
 	move->turn_no = conn->turn_no;
 	turn_set_want(move, is_new);

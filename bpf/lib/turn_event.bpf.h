@@ -15,6 +15,14 @@ struct stream_progress {
 	__u32 value_left; /* bytes of a value that the next call goes on with */
 	__u32 walk_at;	  /* in the captured bytes */
 	__u32 walk_number;
+	__u32 walk_word; /* of the line, from 0 */
+	__u32 is_framed;
+	__u32 may_begin; /* a message begins with the call, if it looks like it */
+	__u32 fold_at;
+	__u32 fold_length; /* 0: nothing to fold */
+	__u32 row_type;
+	__u32 rows; /* bytes of rows not sent yet, up to `at` */
+	struct conn_frames frames;
 };
 
 struct turn_scratch {

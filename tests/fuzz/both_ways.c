@@ -47,7 +47,7 @@ static void take_step(struct parser *parser, enum message_side side, enum protoc
 						    "%d:%d ", side, step);
 	if (step == STEP_HEAD || step == STEP_END)
 		write_facts(parser);
-	if (step == STEP_BEGIN && side == SIDE_REQUEST)
+	if ((step == STEP_BEGIN && side == SIDE_REQUEST) || step == STEP_SILENT)
 		memset(&parser->facts, 0, sizeof(parser->facts));
 	if (step == STEP_BEGIN)
 		parser->is_answered = side == SIDE_RESPONSE;
@@ -184,6 +184,10 @@ void both_ways(const struct protocol *protocol, const uint8_t *data, size_t size
 		}
 		data += 2 + length;
 		size -= 2 + length;
+	}
+	if (protocol->release) {
+		protocol->release(whole.state);
+		protocol->release(bytewise.state);
 	}
 	if (strcmp(whole.transcript, bytewise.transcript) != 0)
 		abort();

@@ -22,6 +22,17 @@ struct request_row {
 	struct request_metrics by_role[ROLE_COUNT];
 };
 
+#define DB_METRICS                                                                   \
+	{                                                                            \
+		[ROLE_SERVER] = { METRIC_DB_SERVER_OPERATION_DURATION, METRIC_COUNT, \
+				  METRIC_COUNT },                                    \
+		[ROLE_CLIENT] = {                                                    \
+			METRIC_DB_CLIENT_OPERATION_DURATION,                         \
+			METRIC_COUNT,                                                \
+			METRIC_COUNT                                                 \
+		}                                                                    \
+	}
+
 static const struct request_row request_rows[] = {
 	{ "http",
 	  { [ROLE_SERVER] = { METRIC_HTTP_SERVER_REQUEST_DURATION,
@@ -30,9 +41,10 @@ static const struct request_row request_rows[] = {
 	    [ROLE_CLIENT] = { METRIC_HTTP_CLIENT_REQUEST_DURATION,
 			      METRIC_HTTP_CLIENT_REQUEST_BODY_SIZE,
 			      METRIC_HTTP_CLIENT_RESPONSE_BODY_SIZE } } },
-	{ "redis",
-	  { [ROLE_SERVER] = { METRIC_DB_SERVER_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT },
-	    [ROLE_CLIENT] = { METRIC_DB_CLIENT_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT } } },
+	{ "redis", DB_METRICS },
+	{ "memcached", DB_METRICS },
+	{ "mysql", DB_METRICS },
+	{ "postgresql", DB_METRICS },
 };
 
 /* What a request's labels can say: its attributes, then what every request has. */
@@ -253,6 +265,17 @@ static void count_partial(const struct observer *observer, const struct request 
 	(void)series_add(observer->store, METRIC_REQUESTS_PARTIAL, labels, 0, 1);
 }
 
+static void add_reads(struct observer *observer, const struct request *request, const char *result,
+		      uint32_t count)
+{
+	const char *system = request->attributes[ATTRIBUTE_DB_SYSTEM_NAME];
+	label_values values = { request->process->service, observe_role_name(request->role), system,
+				result };
+
+	if (count)
+		(void)series_add(observer->store, METRIC_DB_READS, values, 0, count);
+}
+
 static void on_request(void *context, const struct request *request)
 {
 	struct observer *observer = context;
@@ -282,6 +305,8 @@ static void on_request(void *context, const struct request *request)
 		missed = series_wanted(request);
 	if (missed)
 		observe_by_labels(observer, request, values, missed, memory ? memory->slots : NULL);
+	add_reads(observer, request, "hit", request->read_hits);
+	add_reads(observer, request, "miss", request->reads - request->read_hits);
 }
 
 static void on_parse_outcome(void *context, const char *protocol_name, enum parse_outcome outcome)

@@ -23,6 +23,7 @@ enum request_series {
 	X(HTTP_ROUTE)                \
 	X(DB_SYSTEM_NAME)            \
 	X(DB_OPERATION_NAME)         \
+	X(DB_COLLECTION_NAME)        \
 	X(ERROR_TYPE)
 
 enum labelled {

@@ -74,9 +74,19 @@ void connection_set_mode(struct engine *engine, struct connection *connection, e
 					  connection->ref.conn_id, mode);
 }
 
+void connection_clear_state(struct connection *connection)
+{
+	if (!connection->protocol)
+		return;
+	if (connection->protocol->release)
+		connection->protocol->release(connection->state);
+	memset(connection->state, 0, connection->protocol->state_bytes);
+}
+
 void connection_drop(struct engine *engine, struct connection *connection)
 {
 	connection_unwatch(engine, connection);
+	connection_clear_state(connection);
 	table_remove(&engine->connections, &connection->node);
 	if (engine->spare_connection_count == SPARE_MAX) {
 		free(connection);
@@ -169,6 +179,7 @@ static void free_connection(struct connection *connection)
 	if (connection->incoming && connection->incoming->is_reported)
 		free(connection->incoming);
 	free_exchanges(connection->oldest);
+	connection_clear_state(connection);
 	free(connection);
 }
 

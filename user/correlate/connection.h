@@ -103,8 +103,9 @@ struct engine {
 	size_t exchange_count; /* in flight */
 	size_t spare_connection_count;
 	size_t watched_count;
-	struct process_table *processes;     /* borrowed, lives longer */
-	struct route_table *routes;	     /* owned */
+	struct process_table *processes; /* borrowed, lives longer */
+	struct route_table *routes;	 /* owned */
+	struct route_table *collections; /* owned: tables and their like, bounded as routes are */
 	const struct observation_sink *sink; /* borrowed, lives longer */
 	struct engine_feedback feedback;
 	uint64_t connections_evicted;
@@ -121,6 +122,9 @@ struct connection *connection_find(struct engine *engine, const struct conn_ref 
 
 /* Make one; the least recently used is given up when the table is full. NULL: out of memory. */
 struct connection *connection_add(struct engine *engine, const struct conn_ref *ref);
+
+/* Forget what the protocol keeps of a connection. */
+void connection_clear_state(struct connection *connection);
 
 /* Forget one. Its exchanges must have been settled. */
 void connection_drop(struct engine *engine, struct connection *connection);

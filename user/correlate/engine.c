@@ -32,7 +32,10 @@ struct engine *engine_new(const struct engine_limits *limits, struct process_tab
 	engine->watched = (struct watch_link){ &engine->watched, &engine->watched };
 	engine->routes = route_table_new(at_least_one(limits->services),
 					 at_least_one(limits->routes_per_service));
-	if (!engine->routes || connections_init(engine, at_least_one(limits->connections)) < 0)
+	engine->collections = route_table_new(at_least_one(limits->services),
+					      at_least_one(limits->routes_per_service));
+	if (!engine->routes || !engine->collections ||
+	    connections_init(engine, at_least_one(limits->connections)) < 0)
 		engine_free(&engine);
 	return engine;
 }
@@ -46,6 +49,7 @@ void engine_free(struct engine **slot)
 		return;
 	connections_done(engine);
 	route_table_free(&engine->routes);
+	route_table_free(&engine->collections);
 	free(engine);
 }
 
@@ -155,6 +159,7 @@ void engine_stats_read(const struct engine *engine, struct engine_stats *ret_sta
 		.connections = engine->connections.count,
 		.connections_evicted = engine->connections_evicted,
 		.routes_refused = route_table_refused(engine->routes),
+		.collections_refused = route_table_refused(engine->collections),
 		.turns_missed = engine->turns_missed,
 	};
 }

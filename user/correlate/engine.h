@@ -26,8 +26,8 @@ struct engine_feedback {
 
 struct engine_limits {
 	size_t connections; /* tracked at once; the least recently used is given up when full (counted) */
-	size_t routes_per_service; /* after that http_route is "other" (counted) */
-	size_t services;	   /* with a route table of their own */
+	size_t routes_per_service; /* after that http_route is "other" (counted); db_collection_name the same */
+	size_t services; /* with a route table of their own */
 };
 
 struct engine *engine_new(const struct engine_limits *limits, struct process_table *processes,
@@ -47,6 +47,7 @@ struct engine_stats {
 	size_t connections;
 	uint64_t connections_evicted;
 	uint64_t routes_refused;
+	uint64_t collections_refused;
 	uint64_t turns_missed; /* gaps in turn numbers: events lost inside a connection */
 };
 void engine_stats_read(const struct engine *engine, struct engine_stats *ret_stats);

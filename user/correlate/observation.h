@@ -22,9 +22,11 @@ struct request {
 	const struct conn_tuple *tuple;
 	uint64_t request_body_bytes;
 	uint64_t response_body_bytes;
+	uint32_t reads;	    /* keys that a database looked up */
+	uint32_t read_hits; /* of those, found */
 	const char *
 		attributes[ATTRIBUTE_COUNT]; /* NULL: not known or does not apply; static text, but for
-						    HTTP_ROUTE and what lies in `text` */
+						    HTTP_ROUTE, DB_COLLECTION_NAME and what lies in `text` */
 	const char *text;		     /* FACTS_TEXT_MAX bytes of this request, or NULL */
 	enum conn_role role;		     /* client or server, never unknown */
 	bool is_partial; /* began before sonde did, or a piece of it was lost: counted, its duration is not */

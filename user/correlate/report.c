@@ -49,6 +49,7 @@ static void send_request(struct engine *engine, struct connection *connection,
 {
 	const struct message *sides = exchange->facts.sides;
 	const char *path = exchange->facts.attributes[ATTRIBUTE_URL_PATH];
+	const char *collection = exchange->facts.attributes[ATTRIBUTE_DB_COLLECTION_NAME];
 	struct request request = {
 		.start_ns = exchange->start_ns,
 		.end_ns = exchange->end_ns > exchange->start_ns ? exchange->end_ns :
@@ -58,6 +59,8 @@ static void send_request(struct engine *engine, struct connection *connection,
 		.tuple = &connection->ref.tuple,
 		.request_body_bytes = sides[SIDE_REQUEST].body_bytes,
 		.response_body_bytes = sides[SIDE_RESPONSE].body_bytes,
+		.reads = exchange->failure == PARSE_OK ? exchange->facts.reads : 0,
+		.read_hits = exchange->facts.read_hits,
 		.text = exchange->facts.text,
 		.role = connection->role,
 		.is_partial = exchange->failure == PARSE_PARTIAL || exchange->failure == PARSE_LOST,
@@ -68,6 +71,9 @@ static void send_request(struct engine *engine, struct connection *connection,
 	if (path && connection->role == ROLE_SERVER)
 		request.attributes[ATTRIBUTE_HTTP_ROUTE] =
 			route_table_of_path(engine->routes, process->service, path);
+	if (collection)
+		request.attributes[ATTRIBUTE_DB_COLLECTION_NAME] =
+			route_table_intern(engine->collections, process->service, collection);
 	connection->requests++;
 	engine->sink->request(engine->sink->context, &request);
 }
@@ -88,6 +94,13 @@ static bool is_reported(const struct connection *connection, const struct exchan
 	}
 }
 
+/* What prepares requests is one when it fails. */
+static bool is_quiet(const struct exchange *exchange)
+{
+	return exchange->facts.is_preparation &&
+	       exchange->facts.sides[SIDE_RESPONSE].fault == FAULT_NONE;
+}
+
 void exchange_report(struct engine *engine, struct connection *connection,
 		     const struct exchange *exchange)
 {
@@ -96,7 +109,9 @@ void exchange_report(struct engine *engine, struct connection *connection,
 
 	if (!process)
 		return;
-	if (is_reported(connection, exchange)) {
+	if (is_quiet(exchange)) {
+		outcomes = exchange->facts.outcomes & ~(1u << PARSE_PIPELINED);
+	} else if (is_reported(connection, exchange)) {
 		send_request(engine, connection, exchange, process);
 		outcomes |= exchange->facts.outcomes;
 	}

@@ -5,12 +5,23 @@
 
 #include <string.h>
 
+static void exchange_let_go(struct engine *engine, struct connection *connection,
+			    struct exchange *exchange);
+
+static bool is_silence_enough(const struct exchange *exchange)
+{
+	return exchange->facts.sides[SIDE_REQUEST].is_quiet && exchange->has_request_end &&
+	       !exchange->has_response;
+}
+
 static struct exchange *exchange_append(struct engine *engine, struct connection *connection,
 					uint64_t start_ns)
 {
-	struct exchange *exchange =
-		connection->exchange_count < PIPELINE_MAX ? conn_exchange_new(engine) : NULL;
+	struct exchange *exchange = connection->oldest;
 
+	if (connection->exchange_count == PIPELINE_MAX && is_silence_enough(exchange))
+		exchange_let_go(engine, connection, exchange);
+	exchange = connection->exchange_count < PIPELINE_MAX ? conn_exchange_new(engine) : NULL;
 	if (!exchange)
 		return NULL;
 	exchange->start_ns = start_ns;
@@ -270,6 +281,17 @@ static void on_unseen(struct engine *engine, struct connection *connection, enum
 	}
 }
 
+/* What shows that nothing will answer the oldest request has come now; when it was done, nobody can say. */
+static void on_silent(struct engine *engine, struct connection *connection, uint64_t time_ns)
+{
+	struct exchange *exchange = connection->oldest;
+
+	if (!exchange)
+		return;
+	exchange->end_ns = time_ns;
+	settle_oldest(engine, connection, PARSE_OK);
+}
+
 static void on_broken(struct engine *engine, struct connection *connection, enum message_side side)
 {
 	struct exchange *exchange =
@@ -298,7 +320,7 @@ static void forget_protocol(struct engine *engine, struct connection *connection
 	while (connection->oldest)
 		exchange_retire(engine, connection);
 	incoming_end(engine, connection);
-	memset(connection->state, 0, connection->protocol->state_bytes);
+	connection_clear_state(connection);
 	connection->protocol = NULL;
 	connection->sync = SYNC_START;
 	connection_set_mode(engine, connection, MODE_SNIFF);
@@ -355,6 +377,8 @@ static inline __attribute__((always_inline)) bool feed_side(struct engine *engin
 			on_head(engine, connection, side, time_ns);
 		else if (step == STEP_END)
 			on_end(engine, connection, side, time_ns);
+		else if (step == STEP_SILENT)
+			on_silent(engine, connection, time_ns);
 		else if (!take_odd_step(engine, connection, side, step))
 			return false;
 	} while (connection->sync == SYNC_PARSED && (run->length || step != STEP_END));
@@ -476,6 +500,8 @@ void requests_close(struct engine *engine, struct connection *connection)
 
 		if (!exchange->has_request) {
 			requests_settle_orphan(engine, connection);
+		} else if (is_silence_enough(exchange)) {
+			exchange_let_go(engine, connection, exchange);
 		} else if (exchange->has_response_head) {
 			exchange->end_ns = moved_ns;
 			settle_oldest(engine, connection,

@@ -61,9 +61,9 @@ void run_recognise(struct engine *engine, struct connection *connection,
 {
 	connection->protocol = protocol;
 	connection->sync = SYNC_PARSED;
-	if (protocol->mode ==
+	if (protocol->mode >=
 	    MODE_STREAM) /* every call counts; others have time until begin_turn */
-		connection_set_mode(engine, connection, MODE_STREAM);
+		connection_set_mode(engine, connection, protocol->mode);
 }
 
 static void sniffed(struct engine *engine, struct connection *connection, unsigned dir,

@@ -80,7 +80,7 @@ static bool is_suspicious(const struct connection *connection, unsigned dir, boo
 {
 	const struct exchange *answer = requests_open_answer(connection);
 
-	if (connection->protocol->mode == MODE_STREAM)
+	if (connection->protocol->mode >= MODE_STREAM)
 		return false; /* its parser knows where it is, and both sides speak at once */
 	if (connection_side(connection, dir) == SIDE_REQUEST)
 		return connection->incoming &&

@@ -13,6 +13,7 @@
 	X(NETWORK_PROTOCOL_VERSION, "network_protocol_version")   \
 	X(DB_SYSTEM_NAME, "db_system_name")                       \
 	X(DB_OPERATION_NAME, "db_operation_name")                 \
+	X(DB_COLLECTION_NAME, "db_collection_name")               \
 	X(ERROR_TYPE, "error_type")
 
 enum attribute {
@@ -40,9 +41,15 @@ enum attribute {
 	X(PARTIAL, "partial", "began before sonde did")                                          \
 	X(LOST, "lost", "an event of it was lost on the way")                                    \
 	X(UNMATCHED_RESPONSE, "unmatched_response", "an answer without a request")               \
-	X(ONE_WAY, "one_way", "a request that gets no answer: CLIENT REPLY OFF")                 \
+	X(ONE_WAY, "one_way", "a request that gets no answer: CLIENT REPLY OFF, noreply")        \
 	X(PUSH, "push", "a message of the server that answers nothing: to subscribers")          \
-	X(FEED, "feed", "the connection carries no requests from now on: MONITOR, replication")
+	X(FEED, "feed", "the connection carries no requests from now on: MONITOR, replication")  \
+	X(ENCRYPTED, "encrypted", "the connection is encrypted from now on")                     \
+	X(COMPRESSED, "compressed", "what the connection carries is compressed from now on")     \
+	X(STATEMENT_UNKNOWN, "statement_unknown",                                                \
+	  "a statement prepared before sonde began, or forgotten: its table is not known")       \
+	X(SEVERAL_STATEMENTS, "several_statements",                                              \
+	  "one request of several statements, named by the first")
 
 enum parse_outcome {
 #define X(NAME, label, meaning) PARSE_##NAME,

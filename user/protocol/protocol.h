@@ -53,6 +53,7 @@ struct message {
 	bool is_interim;   /* another answer to the same request follows */
 	bool opens_tunnel; /* what follows is not this protocol */
 	bool is_one_way;   /* a request that is not answered; known by its end */
+	bool is_quiet;	   /* a request that silence may answer: STEP_SILENT; known by its head */
 };
 
 #define FACTS_TEXT_MAX 264
@@ -61,10 +62,13 @@ struct message {
  * does not move. */
 struct exchange_facts {
 	struct message sides[SIDE_COUNT];
-	const char
-		*attributes[ATTRIBUTE_COUNT]; /* static, or in `text`; HTTP_ROUTE is the caller's */
+	const char *attributes
+		[ATTRIBUTE_COUNT]; /* static, or in `text`; HTTP_ROUTE is the caller's, which also bounds DB_COLLECTION_NAME */
 	uint32_t outcomes;	   /* odd things about it: bits 1 << enum parse_outcome */
 	uint32_t note;		   /* the protocol's own */
+	uint32_t reads;		   /* keys that a database looked up, as far as that is known */
+	uint32_t read_hits;	   /* of those, found */
+	bool is_preparation;	   /* no request by itself: reported only when it failed */
 	char text[FACTS_TEXT_MAX]; /* the protocol's own */
 };
 
@@ -79,6 +83,8 @@ enum protocol_step {
 	STEP_BROKEN,   /* it is, but breaks its rules: the position is lost */
 	STEP_LOST, /* bytes that say where messages begin were not captured: the position is lost */
 	STEP_PUSH, /* a message that was not begun and answers nothing ended */
+	STEP_SILENT, /* silence was the answer to the oldest request, which is_quiet: what comes next, and is not
+			begun yet, answers a later one */
 	STEP_COUNT,
 };
 
@@ -111,6 +117,9 @@ struct protocol {
 	enum protocol_step (*boundary)(void *state, enum message_side side,
 				       enum protocol_boundary boundary, uint64_t tail);
 
+	/* Free what the state owns, in whatever condition it is. NULL: it owns nothing. */
+	void (*release)(void *state);
+
 	/* Take a message that is known from one before it, in one go: what parse would tell of it as STEP_BEGIN, STEP_HEAD
 	 * and STEP_END and nothing else is true when this returns. NULL: the protocol does not know messages again.
 	 *
@@ -130,6 +139,9 @@ extern const struct protocol *const protocol_table[];
 extern const size_t protocol_table_length;
 
 extern const struct protocol protocol_http1;
+extern const struct protocol protocol_postgresql;
 extern const struct protocol protocol_redis;
+extern const struct protocol protocol_memcached;
+extern const struct protocol protocol_mysql;
 
 #endif

@@ -2,6 +2,9 @@
 """Runs tests one after the other and prints TAP; whatever a test leaves behind is its failure."""
 
 import ctypes
+import functools
+import importlib.util
+import json
 import subprocess
 import os
 import shutil
@@ -13,8 +16,11 @@ import traceback
 
 from . import namespaces
 from .agent import LOST, Agent, balance
+from .mariadb import MariaDB
+from .memcached import Memcached
 from .namespaces import Namespaces, works
 from .nginx import Nginx
+from .postgresql import Postgres, programs as postgresql_programs
 from .process import Process, children, command_of, wait_until
 from .redis import Redis
 
@@ -38,6 +44,10 @@ def test(needs=(), guest=False):
 
 def tool(name):
     return shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
+
+
+def _has_module(name):
+    return importlib.util.find_spec(name) is not None
 
 
 def _has_netns():
@@ -67,6 +77,11 @@ NEEDS = {
             _has_device(["ip", "tuntap", "add", "dev", "ta", "mode", "tun"]), "no tun device"),
     "netem": (lambda: _has_device(["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "20ms"]),
               "this kernel has no netem"),
+    "pymemcache": (lambda: _has_module("pymemcache"), "python3-pymemcache is not installed"),
+    "pymysql": (lambda: _has_module("pymysql"), "python3-pymysql is not installed"),
+    "postgresql": (lambda: postgresql_programs() and tool("setpriv"), "postgresql is not installed"),
+    "psycopg": (lambda: works("/usr/bin/python3", "-c", "import psycopg"), "python3-psycopg is not installed"),
+    "psycopg2": (lambda: works("/usr/bin/python3", "-c", "import psycopg2"), "python3-psycopg2 is not installed"),
 }
 
 
@@ -120,6 +135,21 @@ class Context:
 
     def redis(self, **keywords):
         server = Redis(self.directory, patience=self.patience, **keywords)
+        self.closers.append(server.stop)
+        return server
+
+    def memcached(self, **keywords):
+        server = Memcached(self.directory, patience=self.patience, **keywords)
+        self.closers.append(server.stop)
+        return server
+
+    def mariadb(self, **keywords):
+        server = MariaDB(self.directory, patience=self.patience, **keywords)
+        self.closers.append(server.stop)
+        return server
+
+    def postgresql(self, **keywords):
+        server = Postgres(self.directory, patience=self.patience, **keywords)
         self.closers.append(server.stop)
         return server
 

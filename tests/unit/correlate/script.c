@@ -44,6 +44,8 @@ static void on_request(void *context, const struct request *request)
 		 or_dash(facts[ATTRIBUTE_NETWORK_PROTOCOL_VERSION]));
 	if (facts[ATTRIBUTE_DB_OPERATION_NAME])
 		log_text(script, " %s", facts[ATTRIBUTE_DB_OPERATION_NAME]);
+	if (facts[ATTRIBUTE_DB_COLLECTION_NAME])
+		log_text(script, " %s", facts[ATTRIBUTE_DB_COLLECTION_NAME]);
 	if (facts[ATTRIBUTE_ERROR_TYPE])
 		log_text(script, " error=%s", facts[ATTRIBUTE_ERROR_TYPE]);
 	if (request->is_partial)
@@ -262,7 +264,7 @@ void script_call(struct script *script, enum turn_dir dir, const char *bytes, si
 		script->captured = 0;
 	}
 	offset = (uint32_t)script->turn.bytes;
-	if (script->mode == MODE_STREAM)
+	if (script->mode >= MODE_STREAM)
 		room = PREFIX_MAX;
 	else
 		room = script->mode != MODE_LENGTHS && script->captured < script->prefix_bytes ?

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pairs answers with requests as the engine does, and writes down what it comes to: "SELECT t=1054;" is an operation, its
+ * table and its error; "+" several statements, "?" an unknown one, "2/3" keys found of keys looked up. */
+#ifndef SONDE_TESTS_PAIRING_H
+#define SONDE_TESTS_PAIRING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/protocol.h"
+
+/* Bytes of one side, until the other one spoke. */
+struct said {
+	char side; /* 'Q' asked or 'A' answered; 0: the end */
+	size_t length;
+	const char *bytes;
+};
+
+/* Forget what was; the next bytes are a connection's first. */
+void pairing_begin(const struct protocol *protocol);
+
+/* bytes NULL: not captured. */
+void pairing_feed(enum message_side side, const char *bytes, size_t length);
+void pairing_boundary(enum message_side side, enum protocol_boundary boundary, uint64_t tail);
+
+/* All pieces; the byte numbered `split` begins a piece of its own; nothing after `end`. */
+void pairing_play(const struct protocol *protocol, const struct said *said, size_t split,
+		  size_t end);
+void pairing_play_bytes(const struct protocol *protocol, const struct said *said);
+/* As the kernel shows it: of each piece the first `shown` bytes. */
+void pairing_play_prefixes(const struct protocol *protocol, const struct said *said, size_t shown);
+
+size_t said_length(const struct said *said);
+
+const char *pairing_text(void);
+bool pairing_is_over(void);
+size_t pairing_waiting(void);
+
+#define PAIRING_SAY(side, literal) pairing_feed(side, literal, sizeof(literal) - 1)
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Names of statements: found, replaced, forgotten; bounded; with memory failing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "failing_alloc.h"
+#include "protocol/postgresql_plans.h"
+
+static void put(struct pg_plans *plans, uint64_t name, const char *operation)
+{
+	struct pg_plan *plan = pg_plan_new(operation, "t");
+
+	pg_plans_put(plans, name, plan);
+	pg_plan_release(&plan);
+}
+
+static void finds_and_forgets(void **state)
+{
+	struct pg_plans *plans = pg_plans_new();
+	struct pg_plan *held;
+
+	(void)state;
+	put(plans, 1, "SELECT");
+	put(plans, 2, "UPDATE");
+	assert_string_equal(pg_plans_find(plans, 1)->operation, "SELECT");
+	held = pg_plan_hold(pg_plans_find(plans, 1));
+	put(plans, 1, "DELETE");
+	assert_string_equal(pg_plans_find(plans, 1)->operation, "DELETE");
+	assert_string_equal(held->operation, "SELECT");
+	pg_plan_release(&held);
+	assert_null(held);
+	pg_plans_put(plans, 1, NULL);
+	pg_plans_put(plans, 3, NULL);
+	assert_null(pg_plans_find(plans, 1));
+	assert_string_equal(pg_plans_find(plans, 2)->table, "t");
+	assert_null(pg_plans_find(NULL, 2));
+	pg_plans_free(&plans);
+	pg_plans_free(&plans);
+}
+
+/* Name 0 is used all the time. */
+static void forgets_the_least_used(void **state)
+{
+	struct pg_plans *plans = pg_plans_new();
+	unsigned known = 0;
+
+	(void)state;
+	for (uint64_t name = 0; name < 3000; name++) {
+		put(plans, name, "SELECT");
+		assert_non_null(pg_plans_find(plans, 0));
+	}
+	for (uint64_t name = 0; name < 3000; name++)
+		known += pg_plans_find(plans, name) != NULL;
+	assert_int_equal(known, PG_PLAN_LISTS * PG_PLAN_LIST_MAX);
+	assert_non_null(pg_plans_find(plans, 2999));
+	pg_plans_free(&plans);
+}
+
+static void without_memory(void **state)
+{
+	(void)state;
+	FOR_EACH_FAILING_ALLOC(nth)
+	{
+		struct pg_plans *plans = pg_plans_new();
+
+		if (plans) {
+			put(plans, 1, "SELECT");
+			put(plans, 1, "UPDATE");
+		}
+		pg_plans_free(&plans);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finds_and_forgets),
+		cmocka_unit_test(forgets_the_least_used),
+		cmocka_unit_test(without_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
