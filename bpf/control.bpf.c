@@ -7,6 +7,7 @@
 #include "lib/conn.bpf.h"
 #include "lib/listener.bpf.h"
 #include "lib/process.bpf.h"
+#include "lib/unix.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -43,6 +44,15 @@ static __always_inline int read_listener(const struct sock *sk)
 	return 0;
 }
 
+static __always_inline int check_unix(const struct sock *sk, __u64 conn_id)
+{
+	struct conn_state *conn = conn_find(sk);
+
+	if (!conn || conn->conn_id != conn_id || !conn_is_unix(conn))
+		return -1;
+	return unix_is_same(conn, sk, false) ? 0 : unix_close(sk);
+}
+
 /* Returns 0, or -1 when the key is not there. */
 SEC("raw_tp/control")
 int BPF_PROG(control, __u64 op, __u64 key, __u64 id, __u64 value)
@@ -54,6 +64,8 @@ int BPF_PROG(control, __u64 op, __u64 key, __u64 id, __u64 value)
 		return set_process_flags((__u32)key, value);
 	case CONTROL_LISTENER_READ:
 		return read_listener((const struct sock *)key);
+	case CONTROL_UNIX_CHECK:
+		return check_unix((const struct sock *)key, id);
 	}
 	return -1;
 }
