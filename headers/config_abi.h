@@ -32,7 +32,7 @@ struct bpf_settings {
 	__u32 count_expected_errors;   /* also EAGAIN, EINPROGRESS, EINTR, ERESTART* */
 	__u32 has_selection;	       /* some processes may carry PROCESS_IGNORED */
 	__u32 unix_connections;	       /* at most so many of conn_by_sock */
-	__u64 sample_interval_ns; /* TCP_SAMPLE at most this often per connection */
+	__u64 sample_interval_ns;      /* TCP_SAMPLE at most this often per connection */
 };
 
 /* Errors that non-blocking I/O and signals bring all day; those from 512 on the process never sees. X(number, NAME) */
@@ -176,8 +176,8 @@ _Static_assert(sizeof(struct listen_port_owner) == 32, "listen_port_owner is sha
 	X(4, PAYLOAD_FAULT, "turn_payload",                                                  \
 	  "first bytes of a turn not copied: the memory was not present")                    \
 	X(5, LISTEN_PORT_FULL, "listener_by_port",                                           \
-	  "listening sockets not found by their port: too many share it")             \
-	X(6, UNIX_FULL, "conn_by_sock_unix",                                               \
+	  "listening sockets not found by their port: too many share it")                    \
+	X(6, UNIX_FULL, "conn_by_sock_unix",                                                 \
 	  "Unix-domain sockets not tracked: they had their share of the table")
 
 enum kernel_counter {
@@ -206,7 +206,8 @@ enum control_op {
 	CONTROL_CONN_MODE = 1,	   /* key: sock, id: conn_id, value: enum conn_mode */
 	CONTROL_PROCESS_FLAGS = 2, /* key: tgid, value: enum process_flags */
 	CONTROL_LISTENER_READ = 3, /* key: sock: fill drops and backlog from the socket */
-	CONTROL_UNIX_CHECK = 4,	   /* key: sock, id: conn_id: end the connection if the socket is dead */
+	CONTROL_UNIX_CHECK =
+		4, /* key: sock, id: conn_id: end the connection if the socket is dead */
 };
 
 #endif

@@ -16,16 +16,16 @@
 #define EVENT_ABI_VERSION 1
 
 /* X(number, KIND, struct and label name). Append only: recorded rings stay readable. */
-#define EVENT_KINDS(X)                     \
-	X(1, PROCESS_EXEC, process_exec)   \
-	X(2, PROCESS_FORK, process_fork)   \
-	X(3, PROCESS_EXIT, process_exit)   \
-	X(4, TCP_CONNECT, tcp_connect)     \
-	X(5, TCP_ACCEPT, tcp_accept)       \
-	X(6, TCP_CLOSE, tcp_close)         \
-	X(7, TCP_SAMPLE, tcp_sample)       \
-	X(8, TURN, turn)                   \
-	X(9, TURN_PROGRESS, turn_progress) \
+#define EVENT_KINDS(X)                      \
+	X(1, PROCESS_EXEC, process_exec)    \
+	X(2, PROCESS_FORK, process_fork)    \
+	X(3, PROCESS_EXIT, process_exit)    \
+	X(4, TCP_CONNECT, tcp_connect)      \
+	X(5, TCP_ACCEPT, tcp_accept)        \
+	X(6, TCP_CLOSE, tcp_close)          \
+	X(7, TCP_SAMPLE, tcp_sample)        \
+	X(8, TURN, turn)                    \
+	X(9, TURN_PROGRESS, turn_progress)  \
 	X(10, SYSCALL_ERROR, syscall_error) \
 	X(11, UNIX_OPEN, unix_open)         \
 	X(12, UNIX_CLOSE, unix_close)

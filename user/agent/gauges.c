@@ -191,8 +191,8 @@ void gauges_connection(struct gauges *gauges, const struct conn_state *conn)
 	bool is_unix = conn->tuple.family == AF_UNIX;
 
 	/* Nobody's, or no longer open for the process to use. */
-	if (!conn->tgid ||
-	    (!is_unix && conn->tcp_state != TCP_STATE_ESTABLISHED && conn->tcp_state != TCP_STATE_CLOSE_WAIT))
+	if (!conn->tgid || (!is_unix && conn->tcp_state != TCP_STATE_ESTABLISHED &&
+			    conn->tcp_state != TCP_STATE_CLOSE_WAIT))
 		return;
 	process = process_lookup(gauges->processes, conn->tgid);
 	if (!process || process->is_ignored || conn->role >= ROLE_COUNT)

@@ -33,18 +33,21 @@ struct request_row {
 		}                                                                    \
 	}
 
+#define HTTP_METRICS                                                       \
+	{                                                                  \
+		[ROLE_SERVER] = { METRIC_HTTP_SERVER_REQUEST_DURATION,     \
+				  METRIC_HTTP_SERVER_REQUEST_BODY_SIZE,    \
+				  METRIC_HTTP_SERVER_RESPONSE_BODY_SIZE }, \
+		[ROLE_CLIENT] = {                                          \
+			METRIC_HTTP_CLIENT_REQUEST_DURATION,               \
+			METRIC_HTTP_CLIENT_REQUEST_BODY_SIZE,              \
+			METRIC_HTTP_CLIENT_RESPONSE_BODY_SIZE              \
+		}                                                          \
+	}
+
 static const struct request_row request_rows[] = {
-	{ "http",
-	  { [ROLE_SERVER] = { METRIC_HTTP_SERVER_REQUEST_DURATION,
-			      METRIC_HTTP_SERVER_REQUEST_BODY_SIZE,
-			      METRIC_HTTP_SERVER_RESPONSE_BODY_SIZE },
-	    [ROLE_CLIENT] = { METRIC_HTTP_CLIENT_REQUEST_DURATION,
-			      METRIC_HTTP_CLIENT_REQUEST_BODY_SIZE,
-			      METRIC_HTTP_CLIENT_RESPONSE_BODY_SIZE } } },
-	{ "redis", DB_METRICS },
-	{ "memcached", DB_METRICS },
-	{ "mysql", DB_METRICS },
-	{ "postgresql", DB_METRICS },
+	{ "http", HTTP_METRICS },    { "fastcgi", HTTP_METRICS }, { "redis", DB_METRICS },
+	{ "memcached", DB_METRICS }, { "mysql", DB_METRICS },	  { "postgresql", DB_METRICS },
 };
 
 /* What a request's labels can say: its attributes, then what every request has. */
@@ -195,8 +198,8 @@ static void facts_collect(const struct request *request, struct fact_text *text,
 	ret_facts[FACT_PROTOCOL] = request->protocol->name;
 	ret_facts[FACT_PROCESS_PID] = text->pid;
 	ret_facts[FACT_PROCESS_EXECUTABLE_NAME] = request->process->executable;
-	ret_facts[FACT_SERVER_ADDRESS] = request->socket_path ? request->socket_path :
-								text->address;
+	ret_facts[FACT_SERVER_ADDRESS] =
+		request->socket_path ? request->socket_path : text->address;
 	ret_facts[FACT_SERVER_PORT] = request->socket_path ? NULL : text->port;
 	ret_facts[FACT_NONE] = NULL;
 }

@@ -104,9 +104,9 @@ struct engine {
 	size_t exchange_count; /* in flight */
 	size_t spare_connection_count;
 	size_t watched_count;
-	struct process_table *processes; /* borrowed, lives longer */
-	struct route_table *routes;	 /* owned */
-	struct route_table *collections; /* owned: tables and their like, bounded as routes are */
+	struct process_table *processes;  /* borrowed, lives longer */
+	struct route_table *routes;	  /* owned */
+	struct route_table *collections;  /* owned: tables and their like, bounded as routes are */
 	struct route_table *socket_paths; /* owned: the same of Unix-domain sockets */
 	const struct observation_sink *sink; /* borrowed, lives longer */
 	struct engine_feedback feedback;

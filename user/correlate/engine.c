@@ -110,7 +110,8 @@ static char *socket_path_new(const uint8_t *bytes, size_t length)
 {
 	char path[UNIX_PATH_MAX + 1];
 
-	if (length && bytes[0]) /* the kernel counts the NUL behind a path, and what callers passed behind it */
+	if (length &&
+	    bytes[0]) /* the kernel counts the NUL behind a path, and what callers passed behind it */
 		length = strnlen((const char *)bytes, length);
 	shown_text_copy(path, sizeof(path), (const char *)bytes, length);
 	if (length && !bytes[0])
@@ -121,8 +122,7 @@ static char *socket_path_new(const uint8_t *bytes, size_t length)
 static int take_unix_open(struct engine *engine, const struct event *event)
 {
 	const struct event_unix_open *open = event->unix_open;
-	struct connection *connection =
-		connection_find(engine, &open->conn, open->header.ktime_ns);
+	struct connection *connection = connection_find(engine, &open->conn, open->header.ktime_ns);
 
 	if (connection)
 		return 0;
@@ -131,8 +131,8 @@ static int take_unix_open(struct engine *engine, const struct event *event)
 		return -ENOMEM;
 	connection->tgid = open->header.tgid;
 	connection->last_ns = open->header.ktime_ns;
-	connection->orphan_outcome = open->conn.flags & CONN_PREEXISTING ? PARSE_PARTIAL :
-									   PARSE_UNMATCHED_RESPONSE;
+	connection->orphan_outcome =
+		open->conn.flags & CONN_PREEXISTING ? PARSE_PARTIAL : PARSE_UNMATCHED_RESPONSE;
 	connection->socket_path = socket_path_new(event->payload, event->payload_bytes);
 	return connection->socket_path ? 0 : -ENOMEM;
 }

@@ -59,7 +59,7 @@ struct engine_conn_view {
 	const struct conn_ref *conn;
 	const struct process *process;
 	const char *socket_path; /* AF_UNIX; "": none, or not known */
-	const char *protocol; /* "unknown" while undecided, "none" after the verdict */
+	const char *protocol;	 /* "unknown" while undecided, "none" after the verdict */
 	uint64_t last_ns;
 	uint64_t requests;
 };

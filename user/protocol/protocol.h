@@ -143,5 +143,6 @@ extern const struct protocol protocol_postgresql;
 extern const struct protocol protocol_redis;
 extern const struct protocol protocol_memcached;
 extern const struct protocol protocol_mysql;
+extern const struct protocol protocol_fastcgi;
 
 #endif
