@@ -263,6 +263,7 @@ static enum protocol_step end_record(struct fastcgi_parse *parse)
 
 	if (type == PARAMS && is_empty && !side->has_head) {
 		side->has_head = true;
+		parse->message->is_left_unread = true; /* php-fpm: the empty STDIN */
 		parse->facts->attributes[ATTRIBUTE_NETWORK_PROTOCOL_NAME] = protocol_name;
 		fastcgi_params_end(&parse->state->params, parse->facts);
 		return STEP_HEAD;
