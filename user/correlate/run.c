@@ -61,6 +61,9 @@ bool run_fits_role(struct connection *connection, unsigned dir, enum sniff_resul
 void run_recognise(struct engine *engine, struct connection *connection,
 		   const struct protocol *protocol)
 {
+	if (protocol != connection->protocol)
+		connection_clear_state(
+			connection); /* what it was taken for before was never sure */
 	connection->protocol = protocol;
 	connection->sync = SYNC_PARSED;
 	if (protocol->mode >=
