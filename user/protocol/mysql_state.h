@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "protocol/postgresql_plans.h"
+#include "protocol/sql_plans.h"
 #include "protocol/protocol.h"
 #include "protocol/sql_words.h"
 
@@ -94,8 +94,8 @@ struct mysql_side {
 
 struct mysql_state {
 	struct mysql_side sides[SIDE_COUNT];
-	struct pg_plans *plans; /* owned: prepared statements by number */
-	struct pg_plan *newest; /* held: prepared last, number not known yet */
+	struct sql_plans *plans; /* owned: prepared statements by number */
+	struct sql_plan *newest; /* held: prepared last, number not known yet */
 	const char *system;	/* static; what the greeting says it is */
 	uint8_t phase;		/* enum mysql_phase */
 	uint8_t eof;		/* enum mysql_eof */

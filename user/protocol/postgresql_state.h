@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "protocol/postgresql_plans.h"
+#include "protocol/sql_plans.h"
 #include "protocol/protocol.h"
 #include "protocol/sql_words.h"
 
@@ -72,8 +72,8 @@ struct pg_side {
 struct pg_state {
 	struct pg_side sides[SIDE_COUNT];
 	struct sql_reader reader;  /* of the statement under way */
-	struct pg_plans *plans;	   /* owned; NULL: none yet */
-	struct pg_plan *unit_plan; /* owned: of the unit under way, as far as it is known */
+	struct sql_plans *plans;	   /* owned; NULL: none yet */
+	struct sql_plan *unit_plan; /* owned: of the unit under way, as far as it is known */
 	uint32_t waiting;	   /* units without an answer */
 	uint16_t copy_batch;
 	bool is_unit_open;     /* messages of a unit were seen, its Execute was not */
