@@ -14,7 +14,7 @@ PARTIAL = "sonde_requests_partial_total"
 OUTCOMES = "sonde_parse_outcomes_total"
 WRONG = ("malformed", "unmatched_response", "lost", "partial", "no_response", "response_cut", "early_response", "header_truncated")
 # Two programs that do nothing but talk keep the agent waiting; others on the machine are not to be counted.
-OPTIONS = ("--ring-bytes", 64 << 20, "--only-exe", "*/player")
+OPTIONS = ("--ring-bytes", 64 << 20, "--only", "exe=*/player")
 
 
 def longest(talk):
