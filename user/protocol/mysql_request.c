@@ -123,8 +123,8 @@ static void end_execute(struct mysql_parse *parse)
 	struct mysql_state *state = parse->state;
 	uint32_t number = mysql_number(parse->side, 1, 4);
 	struct sql_plan *plan = number == NEWEST_STATEMENT ? state->newest :
-			       state->plans		  ? sql_plans_find(state->plans, number) :
-							    NULL;
+				state->plans		   ? sql_plans_find(state->plans, number) :
+							     NULL;
 
 	if (plan)
 		name_operation(parse->facts, plan->operation, plan->table);
