@@ -47,7 +47,7 @@ enum attribute {
 	X(ENCRYPTED, "encrypted", "the connection is encrypted from now on")                     \
 	X(COMPRESSED, "compressed", "what the connection carries is compressed from now on")     \
 	X(STATEMENT_UNKNOWN, "statement_unknown",                                                \
-	  "a statement prepared before sonde began, or forgotten: its table is not known")       \
+	  "a statement prepared before sonde began, forgotten, or cut: its table is not known")  \
 	X(SEVERAL_STATEMENTS, "several_statements",                                              \
 	  "one request of several statements, named by the first")
 
