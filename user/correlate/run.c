@@ -6,8 +6,8 @@
 
 #include "correlate/request.h"
 
-/* Turns that start like no protocol we know, before we stop looking: of a connection that was open before, may be
- * in the middle of a message; of one that was understood once, after a loss. */
+/* Turns that start like no protocol we know, before we stop looking: of a connection that was open before, or had a
+ * loss, may be in the middle of a message; of one that was understood once, after a loss. */
 #define UNRECOGNISED_AT_START_MAX 4
 #define UNRECOGNISED_LATER_MAX 16
 
@@ -16,7 +16,8 @@ void run_not_recognised(struct engine *engine, struct connection *connection)
 	unsigned limit = UNRECOGNISED_LATER_MAX;
 
 	if (!connection->was_recognised)
-		limit = connection->orphan_outcome == PARSE_UNMATCHED_RESPONSE ?
+		limit = connection->orphan_outcome == PARSE_UNMATCHED_RESPONSE &&
+					connection->sync != SYNC_LOST ?
 				1 :
 				UNRECOGNISED_AT_START_MAX;
 	connection->turn_use = TURN_IS_SKIPPED;

@@ -237,8 +237,6 @@ static const struct conversation conversations[] = {
 	{ "early hints", SERVER, .is_open_at_end = true,
 	  .steps = { { 'R', GET },
 		     { 'W', "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" OK_HELLO } },
-	  .is_split_unlike =
-		  true, /* after an empty line the kernel side captures no more of a turn */
 	  .expected = "server GET /a/17 200 1.1 [ok;interim;" },
 	{ "HEAD", SERVER, .is_open_at_end = true,
 	  .steps = { { 'R', "HEAD / HTTP/1.1\r\n\r\n" },
