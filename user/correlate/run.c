@@ -8,7 +8,7 @@
 
 /* Turns that start like no protocol we know, before we stop looking: of a connection that was open before, or had a
  * loss, may be in the middle of a message; of one that was understood once, after a loss. */
-#define UNRECOGNISED_AT_START_MAX 4
+#define UNRECOGNISED_AT_START_MAX 8
 #define UNRECOGNISED_LATER_MAX 16
 
 void run_not_recognised(struct engine *engine, struct connection *connection)
@@ -48,8 +48,12 @@ enum sniff_result run_sniff(const uint8_t *bytes, size_t length,
 bool run_fits_role(struct connection *connection, unsigned dir, enum sniff_result result)
 {
 	enum message_side side = result == SNIFF_REQUEST ? SIDE_REQUEST : SIDE_RESPONSE;
+	bool may_err = connection->is_role_guessed && connection->sync == SYNC_LOST &&
+		       side == SIDE_REQUEST && connection_side(connection, dir) != side;
 
-	if (connection->role == ROLE_UNKNOWN) {
+	if (may_err) /* the parser knows both sides by their roles */
+		connection_clear_state(connection);
+	if (connection->role == ROLE_UNKNOWN || may_err) {
 		connection->role =
 			(side == SIDE_REQUEST) == (dir == DIR_READ) ? ROLE_SERVER : ROLE_CLIENT;
 		connection->is_role_guessed = true;

@@ -325,11 +325,79 @@ static void survive_the_loss_of_any_event(void **state)
 	}
 }
 
+/* A client's connection may be one of which nobody says whose it is.
+ *
+ * The end of what is numbered `from`, of which `half` is left out, and all that follows, and all once more. Returns where
+ * in the log that begins. */
+static size_t join(struct script *script, const struct talk *talk, enum conn_role role, size_t from,
+		   bool is_half)
+{
+	size_t last = saying_count - talk->quit, skipped = is_half ? sayings[from].length / 2 : 0;
+	char *bytes = sayings[from].bytes;
+	size_t at;
+
+	begin(script, role);
+	script->conn.flags = CONN_PREEXISTING;
+	sayings[from].bytes += skipped;
+	sayings[from].length -= skipped;
+	say(script, from, last, 0, 0);
+	sayings[from].length += skipped;
+	sayings[from].bytes = bytes;
+	say(script, talk->login, talk->login + GRACE, 0, 0);
+	at = script->log_bytes;
+	say(script, talk->login, last, 0, 0);
+	hang_up(script);
+	return at;
+}
+
+static void check_joined(const struct talk *talk, enum conn_role role, const char *clean,
+			 size_t clean_at)
+{
+	static struct script script;
+
+	for (size_t i = 2 * talk->login; i < 2 * (saying_count - talk->quit); i++) {
+		size_t at = join(&script, talk, role, i / 2, i % 2);
+
+		(void)check_is_true(talk, script.log, at, clean);
+		if (strcmp(script.log + at, clean + clean_at) != 0) {
+			print_error("%s, joined at %zu half %zu:\n got      %s\n expected %s\n"
+				    " all %s\n",
+				    talk->name, i / 2, i % 2, script.log + at, clean + clean_at,
+				    script.log);
+			fail();
+		}
+		script_close(&script);
+	}
+}
+
+static void are_exact_soon_after_joining_anywhere(void **state)
+{
+	static char clean[SCRIPT_LOG_MAX];
+	static struct script script;
+
+	(void)state;
+	for (size_t i = 0; i < TALKS; i++) {
+		for (enum conn_role role = ROLE_UNKNOWN; role <= ROLE_SERVER; role++) {
+			const struct loss none = { 0 };
+			size_t at;
+
+			load(&talks[i]);
+			begin(&script, role ? role : ROLE_CLIENT);
+			at = say_again(&script, &talks[i], &none);
+			strcpy(clean, script.log);
+			script_close(&script);
+			check_joined(&talks[i], role, clean, at);
+			unload();
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(are_the_same_however_cut),
 		cmocka_unit_test(survive_the_loss_of_any_event),
+		cmocka_unit_test(are_exact_soon_after_joining_anywhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
