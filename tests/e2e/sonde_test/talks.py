@@ -11,7 +11,7 @@ DB = ("db_%s_operation_duration_seconds_count", ("db_operation_name", "error_typ
 PARTIAL = "sonde_requests_partial_total"
 OUTCOMES = "sonde_parse_outcomes_total"
 WRONG = ("malformed", "unmatched_response", "lost", "partial", "no_response", "response_cut", "early_response", "header_truncated")
-ONLY = ("--only-exe", "*/player")  # others on the machine are not to be counted
+ONLY = ("--only", "exe=*/player")  # others on the machine are not to be counted
 
 # {protocol: [(file, metric and labels, count by labels)]}
 COUNTS = {
