@@ -3,7 +3,7 @@
  * `player serve|talk TALK HOST PORT SHAPE…`, where a shape is WRITES/READS/FROM/TO, for every number from FROM to TO one
  * connection; WRITES and READS are `whole`, `split` (in two pieces, the first as long as the number) or `size` (in pieces
  * of that many bytes). A shape `at-once/N/TIMES` is N connections that say everything in turns, and that so many times.
- * Both ends are given the same shapes. Prints how many connections it made.
+ * Both ends are given the same shapes. The client waits for a line on standard input. Prints how many connections it made.
  *
  * TALK is a file of lines: `> ` what the client says, `< ` what the server says, with \r, \n, \\ and \xHH; `<.`: the
  * server ends the connection. See tests/e2e/talks/record. */
@@ -241,6 +241,8 @@ int main(int argc, char **argv)
 	load(&talk, argv[2]);
 	allow_descriptors();
 	to = endpoint_parse(argv[3], argv[4]);
+	if (is_client && getchar() == EOF)
+		refuse("nobody says when to begin", argv[2]);
 	listener = is_client ? -1 : endpoint_listen(argv[3], argv[4], 1024);
 	for (int i = 5; i < argc; i++) {
 		struct shape shape = parse_shape(argv[i]);

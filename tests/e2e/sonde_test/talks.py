@@ -5,6 +5,8 @@ import os
 import re
 from collections import Counter
 
+from .process import wait_until
+
 TALKS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "talks")
 HTTP = ("http_%s_request_duration_seconds_count", ("http_request_method", "http_response_status_code"))
 DB = ("db_%s_operation_duration_seconds_count", ("db_operation_name", "error_type"))
@@ -53,11 +55,20 @@ def longest(talk):
         return max(len(re.sub(r"\\x..|\\.", ".", line[2:].rstrip("\n"))) for line in file)
 
 
-def play(t, talk, service, shapes):
+def is_followed(agent, *processes):
+    """Whether the agent has read which program they run, and decided that it is to be looked at (ONLY)."""
+    known = {row["pid"]: row for row in agent.dump("procs")}
+    return all(process.pid in known and known[process.pid]["service"] == process.service and not known[process.pid]["ignored"]
+               for process in processes)
+
+
+def play(t, agent, talk, service, shapes):
     """Plays a talk in these shapes (programs/player.c) between two programs; returns on how many connections."""
     path = os.path.join(TALKS, talk)
     server, port = t.serve("player", "serve", path, "127.0.0.1", "0", *shapes, service=service)
-    client = t.spawn("player", "talk", path, "127.0.0.1", port, *shapes, service=service + "-client")
+    client = t.spawn("player", "talk", path, "127.0.0.1", port, *shapes, service=service + "-client", stdin=True)
+    t.check(wait_until(lambda: is_followed(agent, server, client), 20 * t.patience), "the agent does not know the players")
+    client.say()
     times = client.result(60 * t.patience)["played"]
     t.equal(server.result(10 * t.patience)["played"], times, "connections, server and client (the witnesses)")
     return times
@@ -68,7 +79,7 @@ def exact(t, agent, protocol, shapes_of):
     for talk, (metric, keys), once in COUNTS[protocol]:
         t.where = f"{talk}: "
         service = talk.replace("_", "-")
-        times = play(t, talk, service, shapes_of(talk))
+        times = play(t, agent, talk, service, shapes_of(talk))
         want = Counter({key: count * times for key, count in once.items()})
         sides = [(metric % "server", service), (metric % "client", service + "-client")]
         counts = lambda m, sides=sides, keys=keys: [m.by(name, *keys, service_name=owner) for name, owner in sides]
