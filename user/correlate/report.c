@@ -128,7 +128,9 @@ void exchange_report(struct engine *engine, struct connection *connection,
 	if (!process)
 		return;
 	if (is_quiet(exchange)) {
-		outcomes = exchange->facts.outcomes & ~(1u << PARSE_PIPELINED);
+		if (exchange->failure == PARSE_OK)
+			outcomes = 0;
+		outcomes |= exchange->facts.outcomes & ~(1u << PARSE_PIPELINED);
 	} else if (is_reported(connection, exchange)) {
 		send_request(engine, connection, exchange, process);
 		outcomes |= exchange->facts.outcomes;

@@ -180,7 +180,8 @@ static void on_response_begin(struct engine *engine, struct connection *connecti
 static void on_recognised(struct engine *engine, struct connection *connection,
 			  enum message_side side)
 {
-	bool was_something = connection->unrecognised_turns > 0;
+	bool was_something =
+		connection->unrecognised_turns > 0 || connection->orphan_outcome == PARSE_LOST;
 
 	if (side == SIDE_REQUEST) {
 		if (!connection->was_recognised && was_something)
