@@ -48,7 +48,7 @@ struct bpf_settings {
 
 /* What the kernel ships of a connection. User space decides after the first bytes. */
 enum conn_mode {
-	/* As MODE_MESSAGES until user space decides. A turn that begins as Redis, memcached or PostgreSQL do makes it MODE_STREAM
+	/* As MODE_MESSAGES until user space decides. A turn that begins as Redis, memcached, HTTP/2 or PostgreSQL do makes it MODE_STREAM
 	 * or MODE_FRAMES at once: what comes next may be over before user space can decide. */
 	MODE_SNIFF = 0,
 	MODE_MESSAGES = 1, /* the first bytes of every turn */

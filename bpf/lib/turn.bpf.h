@@ -239,13 +239,18 @@ static __always_inline bool turn_header_ends(const __u8 *payload, __u32 captured
 #define PG_ASK_SSL 0x2f16d204
 #define PG_ASK_GSS 0x3016d204
 
+/* "PRI ": a client of HTTP/2 begins. A server does with SETTINGS, whose type is the fourth byte. */
+#define HTTP2_PREFACE_WORD 0x20495250u
+#define HTTP2_SETTINGS 4
+
 /* How FastCGI's requests begin: version 1, BEGIN_REQUEST, a number, content of eight bytes. */
 #define FASTCGI_BEGIN 0x0101
 #define FASTCGI_BEGIN_LENGTH 0x00000800u
 #define FASTCGI_PADDING 0x00ff0000u
 
 /* Go ahead of user space where its word would come too late: Redis and memcached have pipelines longer than anybody else's, in
- * their first turn too, FastCGI connections are for one request, and a PostgreSQL client has its first answer before user space has read the start-up packet.
+ * their first turn too, FastCGI connections are for one request, a PostgreSQL client has its first answer before user space
+ * has read the start-up packet, and of HTTP/2 every header adds to what later ones mean.
  *
  * Global linkage, so that the verifier looks at it once: see lib/call.bpf.h. word, next: of the call's first bytes, zeros where
  * there are less. */
@@ -253,10 +258,13 @@ __noinline int turn_first_mode(__u32 word, __u32 next)
 {
 	if ((__u16)word == FASTCGI_BEGIN && (next & ~FASTCGI_PADDING) == FASTCGI_BEGIN_LENGTH)
 		return MODE_STREAM;
-	if ((__u8)word == '*' || ((__u8)word >= 'a' && memcached_begins(word, next)))
+	if (word == HTTP2_PREFACE_WORD || (__u8)word == '*' ||
+	    ((__u8)word >= 'a' && memcached_begins(word, next)))
 		return MODE_STREAM;
 	if (word & 0xffff)
 		return MODE_SNIFF;
+	if (word >> 24 == HTTP2_SETTINGS && !next) /* no flags, stream 0 */
+		return MODE_STREAM;
 	return next == PG_VERSION_3 || next == PG_ASK_SSL || next == PG_ASK_GSS ? MODE_FRAMES :
 										  MODE_SNIFF;
 }

@@ -45,10 +45,23 @@ struct request_row {
 		}                                                          \
 	}
 
-static const struct request_row request_rows[] = {
-	{ "http", HTTP_METRICS },    { "fastcgi", HTTP_METRICS }, { "redis", DB_METRICS },
-	{ "memcached", DB_METRICS }, { "mysql", DB_METRICS },	  { "postgresql", DB_METRICS },
+/* Calls of procedures, whatever carries them. */
+static const struct request_metrics rpc_metrics[ROLE_COUNT] = {
+	[ROLE_SERVER] = { METRIC_RPC_SERVER_CALL_DURATION, METRIC_COUNT, METRIC_COUNT },
+	[ROLE_CLIENT] = { METRIC_RPC_CLIENT_CALL_DURATION, METRIC_COUNT, METRIC_COUNT },
 };
+
+/* clang-format off */
+static const struct request_row request_rows[] = {
+	{ "http", HTTP_METRICS },
+	{ "http2", HTTP_METRICS },
+	{ "fastcgi", HTTP_METRICS },
+	{ "redis", DB_METRICS },
+	{ "memcached", DB_METRICS },
+	{ "mysql", DB_METRICS },
+	{ "postgresql", DB_METRICS },
+};
+/* clang-format on */
 
 /* What a request's labels can say: its attributes, then what every request has. */
 #define FACTS(X)                                              \
@@ -129,6 +142,8 @@ const char *observe_parse_outcome_name(unsigned outcome)
 
 static const struct request_metrics *request_metrics_find(const struct request *request)
 {
+	if (request->attributes[ATTRIBUTE_RPC_SYSTEM_NAME])
+		return &rpc_metrics[request->role];
 	for (size_t i = 0; i < sizeof(request_rows) / sizeof(request_rows[0]); i++)
 		if (strcmp(request_rows[i].protocol, request->protocol->name) == 0)
 			return &request_rows[i].by_role[request->role];
