@@ -11,7 +11,8 @@
 #include "lib/turn_event.bpf.h"
 
 #define CRLFCRLF 0x0a0d0a0du
-#define HTTP_WORD 0x50545448u /* "HTTP" as a little-endian word */
+#define HTTP_WORD 0x50545448u	  /* "HTTP" as a little-endian word */
+#define HTTP_101_WORD 0x31303120u /* " 101", what follows "HTTP/1.1" */
 
 /* Seen from a write that has moved its bytes into the socket but not returned: the other side may answer, and another
  * thread read that answer, before we see the write. write_seq knows. */
@@ -253,6 +254,13 @@ __noinline int turn_first_mode(__u32 word, __u32 next)
 										  MODE_SNIFF;
 }
 
+/* The other side may send what it switched to before user space has read the answer that said so. */
+static __always_inline bool turn_switches(const __u8 *payload, __u32 captured)
+{
+	return captured >= 12 && *(const __u32 *)payload == HTTP_WORD &&
+	       *(const __u32 *)(payload + 8) == HTTP_101_WORD;
+}
+
 /* Note what was copied of a call. Bytes after a hole are of no use, and neither are bytes after the header.
  * Returns whether there is something to tell. */
 static __always_inline bool turn_captured(struct turn_move *move, const __u8 *payload,
@@ -265,6 +273,8 @@ static __always_inline bool turn_captured(struct turn_move *move, const __u8 *pa
 		conn->mode =
 			(__u8)turn_first_mode(captured < 4 ? *payload : *(const __u32 *)payload,
 					      captured < 8 ? 0 : *(const __u32 *)(payload + 4));
+	if (turn_switches(payload, captured) && conn->mode <= MODE_MESSAGES)
+		conn->mode = MODE_STREAM;
 	if (captured < move->call->bytes || turn_header_ends(payload, captured, tail))
 		conn->captured = settings.prefix_bytes;
 	else

@@ -309,6 +309,42 @@ static void on_request(void *context, const struct request *request)
 	add_reads(observer, request, "miss", request->reads - request->read_hits);
 }
 
+static const char *direction_name(unsigned dir)
+{
+	return dir == DIR_WRITE ? "sent" : "received";
+}
+
+static void on_message(void *context, const struct free_message *message)
+{
+	struct observer *observer = context;
+	label_values values = { message->process->service, observe_role_name(message->role),
+				message->type, direction_name(message->dir) };
+
+	(void)series_add(observer->store, METRIC_WEBSOCKET_MESSAGES, values, 0, 1);
+	(void)series_add(observer->store, METRIC_WEBSOCKET_MESSAGE_BYTES, values, 0,
+			 message->bytes);
+}
+
+static void on_tunnel(void *context, const struct tunnel *tunnel)
+{
+	struct observer *observer = context;
+	const char *service = tunnel->process->service;
+	label_values ended = { service, observe_role_name(tunnel->role), tunnel->name,
+			       tunnel->close_code };
+
+	for (unsigned dir = 0; dir < DIR_COUNT; dir++) {
+		label_values moved = { service, observe_role_name(tunnel->role), tunnel->name,
+				       direction_name(dir) };
+
+		if (tunnel->bytes[dir])
+			(void)series_add(observer->store, METRIC_TUNNEL_BYTES, moved, 0,
+					 tunnel->bytes[dir]);
+	}
+	if (tunnel->is_over)
+		(void)series_observe(observer->store, METRIC_TUNNEL_DURATION, ended, 0,
+				     tunnel->duration_ns);
+}
+
 static void on_parse_outcome(void *context, const char *protocol_name, enum parse_outcome outcome)
 {
 	struct observer *observer = context;
@@ -404,6 +440,8 @@ struct observer *observer_new(struct series_store *store)
 	observer->sink = (struct observation_sink){
 		.context = observer,
 		.request = on_request,
+		.message = on_message,
+		.tunnel = on_tunnel,
 		.parse_outcome = on_parse_outcome,
 		.tcp_connect = on_tcp_connect,
 		.tcp_accept = on_tcp_accept,

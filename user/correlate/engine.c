@@ -6,6 +6,7 @@
 
 #include "correlate/connection.h"
 #include "correlate/request.h"
+#include "correlate/tunnel.h"
 #include "correlate/turn.h"
 
 /* A tick looks at no more connections than these, and asks the kernel after no more. */
@@ -80,13 +81,16 @@ static int take_tcp_accept(struct engine *engine, const struct event *event)
 static void send_stats(struct engine *engine, const struct event_header *header,
 		       const struct conn_ref *conn, const struct tcp_stats *stats)
 {
-	const struct connection *connection = connection_find(engine, conn, header->ktime_ns);
+	struct connection *connection = connection_find(engine, conn, header->ktime_ns);
+	bool is_close = header->kind == EVENT_TCP_CLOSE;
 	uint32_t tgid = header->tgid ? header->tgid : connection ? connection->tgid : 0;
 	const struct process *process = selected_process(engine, tgid);
 	struct conn_ref resolved = *conn;
 
 	if (connection && resolved.role == ROLE_UNKNOWN)
 		resolved.role = connection->role;
+	if (connection && connection->tunnel)
+		tunnel_take_stats(engine, connection, stats, is_close ? header->ktime_ns : 0);
 	if (process)
 		engine->sink->tcp_stats(engine->sink->context, &resolved, stats, process);
 }

@@ -37,6 +37,8 @@ static const char *error_type(const struct connection *connection, const struct 
 
 	if (exchange->failure == PARSE_RESPONSE_CUT)
 		return broken_connection_name(connection, "response_cut");
+	if (exchange->failure == PARSE_REQUEST_CUT)
+		return broken_connection_name(connection, "request_cut");
 	if (exchange->failure == PARSE_NO_RESPONSE)
 		return broken_connection_name(connection, "no_response");
 	if (fault == FAULT_SERVER || (fault == FAULT_CLIENT && connection->role == ROLE_CLIENT))

@@ -60,6 +60,7 @@ void run_recognise(struct engine *engine, struct connection *connection,
 		   const struct protocol *protocol)
 {
 	connection->protocol = protocol;
+	connection->wanted_mode = (uint8_t)protocol->mode;
 	connection->sync = SYNC_PARSED;
 	if (protocol->mode >=
 	    MODE_STREAM) /* every call counts; others have time until begin_turn */

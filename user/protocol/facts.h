@@ -32,6 +32,7 @@ enum attribute {
 	X(MALFORMED, "malformed", "bytes that break the protocol's rules")                       \
 	X(EARLY_RESPONSE, "early_response", "answer before the request was complete")            \
 	X(NO_RESPONSE, "no_response", "the connection ended before an answer began")             \
+	X(REQUEST_CUT, "request_cut", "the connection ended inside the request")                 \
 	X(RESPONSE_CUT, "response_cut", "the connection ended inside the answer")                \
 	X(HEAD, "head", "answer without a body, to HEAD")                                        \
 	X(INTERIM, "interim", "1xx answers before the final one")                                \

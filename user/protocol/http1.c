@@ -173,6 +173,7 @@ static const struct {
 	[IN_VERSION] = { http1_in_version, BLIND_HEAD },
 	[IN_STATUS_LINE] = { http1_in_status_line, BLIND_HEAD },
 	[IN_FIELDS] = { http1_in_fields, BLIND_HEAD },
+	[IN_SWITCH_FIELDS] = { http1_in_fields, BLIND_HEAD },
 	[IN_REST] = { in_rest, BLIND_NOTHING },
 	[IN_CHUNK_SIZE] = { in_chunk_size, BLIND_CHUNKS },
 	[IN_CHUNK_DATA] = { in_chunk_data, BLIND_NOTHING },
@@ -282,6 +283,8 @@ static enum sniff_result http1_sniff(const uint8_t *bytes, size_t length)
 const struct protocol protocol_http1 = {
 	.name = "http",
 	.mode = MODE_MESSAGES,
+	.pipelined_mode =
+		MODE_STREAM, /* the turn's first bytes are those of the first message only */
 	.state_bytes = sizeof(struct http1_state),
 	.sniff = http1_sniff,
 	.parse = parse_run,

@@ -31,8 +31,9 @@ enum place {
 	IN_VERSION,
 	IN_STATUS_LINE,
 	IN_FIELDS,
-	IN_LENGTH, /* a body of `left` more bytes */
-	IN_REST,   /* a body until close */
+	IN_SWITCH_FIELDS, /* of an answer 101: those that say what comes next matter too */
+	IN_LENGTH,	  /* a body of `left` more bytes */
+	IN_REST,	  /* a body until close */
 	IN_CHUNK_SIZE,
 	IN_CHUNK_DATA,
 	IN_CHUNK_END,
@@ -83,6 +84,7 @@ struct http1_side {
 	bool is_past_path; /* in the query */
 	bool is_head_cut;  /* in the dark since the head */
 	bool is_bodiless;
+	bool is_websocket; /* what a 101 switches to */
 	/* What is behind here outlives messages. */
 	struct http1_kept_head kept;
 	uint8_t line[HTTP1_HEAD_KEPT_MAX]; /* the beginning of a line, or else the head that is kept */

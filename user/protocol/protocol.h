@@ -64,6 +64,9 @@ struct exchange_facts {
 	struct message sides[SIDE_COUNT];
 	const char *attributes
 		[ATTRIBUTE_COUNT]; /* static, or in `text`; HTTP_ROUTE is the caller's, which also bounds DB_COLLECTION_NAME */
+	const struct protocol
+		*successor;	   /* with opens_tunnel: what follows; NULL: nothing that we know */
+	const char *message_type;  /* with STEP_MESSAGE: static */
 	uint32_t outcomes;	   /* odd things about it: bits 1 << enum parse_outcome */
 	uint32_t note;		   /* the protocol's own */
 	uint32_t reads;		   /* keys that a database looked up, as far as that is known */
@@ -85,6 +88,8 @@ enum protocol_step {
 	STEP_PUSH, /* a message that was not begun and answers nothing ended */
 	STEP_SILENT, /* silence was the answer to the oldest request, which is_quiet: what comes next, and is not
 			begun yet, answers a later one */
+	STEP_MESSAGE, /* a message of a protocol without requests ended: message_type, body_bytes of its side, and
+			 ERROR_TYPE when it says why the connection ends */
 	STEP_COUNT,
 };
 
@@ -98,10 +103,12 @@ enum protocol_boundary {
 };
 
 struct protocol {
-	const char *name;   /* protocol label: "http" … */
-	unsigned mode;	    /* enum conn_mode: what it needs of the kernel */
+	const char *name;	 /* protocol label: "http" … */
+	unsigned mode;		 /* enum conn_mode: what it needs of the kernel */
+	unsigned pipelined_mode; /* the same once requests come before answers; 0: no other */
 	size_t state_bytes; /* of one connection, at most PROTOCOL_STATE_MAX, zeroed at first */
 
+	/* NULL: it only succeeds another one on a connection, and its position once lost is lost for good. */
 	enum sniff_result (*sniff)(const uint8_t *bytes, size_t length);
 
 	/* Take bytes off the run until something is to be told. Call again until STEP_MORE, or STEP_END with
@@ -143,5 +150,6 @@ extern const struct protocol protocol_postgresql;
 extern const struct protocol protocol_redis;
 extern const struct protocol protocol_memcached;
 extern const struct protocol protocol_mysql;
+extern const struct protocol protocol_websocket; /* after HTTP/1 */
 
 #endif

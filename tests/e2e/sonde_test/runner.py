@@ -79,6 +79,7 @@ NEEDS = {
               "this kernel has no netem"),
     "pymemcache": (lambda: _has_module("pymemcache"), "python3-pymemcache is not installed"),
     "pymysql": (lambda: _has_module("pymysql"), "python3-pymysql is not installed"),
+    "websockets": (lambda: works("/usr/bin/python3", "-c", "import websockets"), "python3-websockets is not installed"),
     "postgresql": (lambda: postgresql_programs() and tool("setpriv"), "postgresql is not installed"),
     "psycopg": (lambda: works("/usr/bin/python3", "-c", "import psycopg"), "python3-psycopg is not installed"),
     "psycopg2": (lambda: works("/usr/bin/python3", "-c", "import psycopg2"), "python3-psycopg2 is not installed"),
