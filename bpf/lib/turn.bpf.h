@@ -246,6 +246,10 @@ static __always_inline bool turn_header_ends(const __u8 *payload, __u32 captured
  * there are less. */
 __noinline int turn_first_mode(__u32 word, __u32 next)
 {
+	if (settings.streams_http &&
+	    (word == WORD4('G', 'E', 'T', ' ') || word == WORD4('P', 'O', 'S', 'T') ||
+	     word == WORD4('P', 'U', 'T', ' ')))
+		return MODE_STREAM;
 	if ((__u8)word == '*' || ((__u8)word >= 'a' && memcached_begins(word, next)))
 		return MODE_STREAM;
 	if (word & 0xffff)

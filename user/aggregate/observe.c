@@ -45,6 +45,14 @@ static const struct request_row request_rows[] = {
 	{ "memcached", DB_METRICS },
 	{ "mysql", DB_METRICS },
 	{ "postgresql", DB_METRICS },
+	{ "elasticsearch", DB_METRICS },
+	{ "opensearch", DB_METRICS },
+	{ "jsonrpc",
+	  { [ROLE_SERVER] = { METRIC_RPC_SERVER_CALL_DURATION, METRIC_COUNT, METRIC_COUNT },
+	    [ROLE_CLIENT] = { METRIC_RPC_CLIENT_CALL_DURATION, METRIC_COUNT, METRIC_COUNT } } },
+	{ "graphql",
+	  { [ROLE_SERVER] = { METRIC_GRAPHQL_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT },
+	    [ROLE_CLIENT] = { METRIC_GRAPHQL_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT } } },
 };
 
 /* What a request's labels can say: its attributes, then what every request has. */
@@ -210,7 +218,8 @@ static void request_metrics_list(const struct request *request,
 {
 	const struct request_metrics *metrics = request_metrics_find(request);
 
-	ret_metrics[SERIES_OF_PROCESS] = METRIC_PROCESS_REQUEST_DURATION;
+	ret_metrics[SERIES_OF_PROCESS] =
+		request->is_inner ? METRIC_COUNT : METRIC_PROCESS_REQUEST_DURATION;
 	ret_metrics[SERIES_DURATION] = metrics ? metrics->duration : METRIC_COUNT;
 	ret_metrics[SERIES_REQUEST_SIZE] = metrics ? metrics->request_size : METRIC_COUNT;
 	ret_metrics[SERIES_RESPONSE_SIZE] = metrics ? metrics->response_size : METRIC_COUNT;
@@ -276,6 +285,30 @@ static void add_reads(struct observer *observer, const struct request *request, 
 		(void)series_add(observer->store, METRIC_DB_READS, values, 0, count);
 }
 
+/* What the server says of it. */
+static void observe_told(struct observer *observer, const struct request *request)
+{
+	const char *const *attributes = request->attributes;
+	const struct {
+		const char *result;
+		uint32_t count;
+	} items[] = { { "succeeded", request->items_succeeded },
+		      { "failed", request->items_failed } };
+	label_values values = { request->process->service, observe_role_name(request->role),
+				attributes[ATTRIBUTE_DB_SYSTEM_NAME],
+				attributes[ATTRIBUTE_DB_OPERATION_NAME],
+				attributes[ATTRIBUTE_DB_COLLECTION_NAME] };
+
+	if (request->has_took)
+		(void)series_observe(observer->store, METRIC_DB_TOOK, values, 0, request->took_ns);
+	for (size_t i = 0; i < sizeof(items) / sizeof(items[0]); i++) {
+		values[4] = items[i].result;
+		if (items[i].count)
+			(void)series_add(observer->store, METRIC_DB_ITEMS, values, 0,
+					 items[i].count);
+	}
+}
+
 static void on_request(void *context, const struct request *request)
 {
 	struct observer *observer = context;
@@ -305,6 +338,8 @@ static void on_request(void *context, const struct request *request)
 		missed = series_wanted(request);
 	if (missed)
 		observe_by_labels(observer, request, values, missed, memory ? memory->slots : NULL);
+	if (request->is_inner)
+		observe_told(observer, request);
 	add_reads(observer, request, "hit", request->read_hits);
 	add_reads(observer, request, "miss", request->reads - request->read_hits);
 }

@@ -92,6 +92,7 @@ struct connection {
 	uint8_t unrecognised_turns;
 	uint8_t sniffed_bytes;
 	bool is_role_guessed;
+	bool has_dialects;	    /* its bodies are read */
 	bool was_recognised;	    /* a message head was understood */
 	bool is_turn_late;	    /* the event in hand is TURN_LATE or waits for one */
 	bool had_late_write;	    /* since the newest write turn */
@@ -116,6 +117,8 @@ struct engine {
 	struct route_table *collections; /* owned: tables and their like, bounded as routes are */
 	const struct observation_sink *sink; /* borrowed, lives longer */
 	struct engine_feedback feedback;
+	const struct dialect_rule *dialects; /* borrowed */
+	size_t dialect_count;
 	uint64_t connections_evicted;
 	uint64_t turns_missed;
 	struct exchange_facts nobody; /* what parsers write of no exchange */
@@ -148,7 +151,7 @@ void connection_set_mode(struct engine *engine, struct connection *connection, e
 
 static inline void connection_note_lone(struct connection *connection)
 {
-	if (connection->lone_turns && !--connection->lone_turns)
+	if (connection->lone_turns && !--connection->lone_turns && !connection->has_dialects)
 		connection->wanted_mode = (uint8_t)connection->protocol->mode;
 }
 

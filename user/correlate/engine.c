@@ -54,6 +54,12 @@ void engine_free(struct engine **slot)
 	free(engine);
 }
 
+void engine_set_dialects(struct engine *engine, const struct dialect_rule *rules, size_t count)
+{
+	engine->dialects = rules;
+	engine->dialect_count = count;
+}
+
 static int take_process(struct engine *engine, const struct event *event)
 {
 	return process_table_feed(engine->processes, event);

@@ -29,6 +29,11 @@ struct request {
 						    HTTP_ROUTE, DB_COLLECTION_NAME and what lies in `text` */
 	const char *text;		     /* FACTS_TEXT_MAX bytes of this request, or NULL */
 	enum conn_role role;		     /* client or server, never unknown */
+	uint64_t took_ns;		     /* what the server says it took, when has_took */
+	uint32_t items_succeeded;	     /* of a request that carries several */
+	uint32_t items_failed;
+	bool has_took;
+	bool is_inner; /* spoken inside another request, which is told too */
 	bool is_partial; /* began before sonde did, or a piece of it was lost: counted, its duration is not */
 };
 

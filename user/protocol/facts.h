@@ -11,9 +11,14 @@
 	X(HTTP_ROUTE, "http_route")                               \
 	X(URL_PATH, "url_path")                                   \
 	X(NETWORK_PROTOCOL_VERSION, "network_protocol_version")   \
+	X(RPC_SYSTEM_NAME, "rpc_system_name")                     \
+	X(RPC_METHOD, "rpc_method")                               \
+	X(RPC_RESPONSE_STATUS_CODE, "rpc_response_status_code")   \
 	X(DB_SYSTEM_NAME, "db_system_name")                       \
 	X(DB_OPERATION_NAME, "db_operation_name")                 \
 	X(DB_COLLECTION_NAME, "db_collection_name")               \
+	X(GRAPHQL_OPERATION_TYPE, "graphql_operation_type")       \
+	X(GRAPHQL_OPERATION_NAME, "graphql_operation_name")       \
 	X(ERROR_TYPE, "error_type")
 
 enum attribute {
@@ -49,6 +54,8 @@ enum attribute {
 	X(COMPRESSED, "compressed", "what the connection carries is compressed from now on")     \
 	X(STATEMENT_UNKNOWN, "statement_unknown",                                                \
 	  "a statement prepared before sonde began, or forgotten: its table is not known")       \
+	X(BODY_UNREAD, "body_unread",                                                            \
+	  "a body that a dialect wanted to read was not captured whole, or is not JSON")         \
 	X(SEVERAL_STATEMENTS, "several_statements",                                              \
 	  "one request of several statements, named by the first")
 

@@ -199,6 +199,7 @@ static enum protocol_step end_request_head(struct http1_parse *parse)
 
 	if (side->framing.has_coding && !side->framing.is_chunked)
 		return STEP_BROKEN;
+	http1_begin_body(parse);
 	if (side->framing.is_chunked)
 		side->place = IN_CHUNK_SIZE;
 	else
@@ -248,6 +249,7 @@ static enum protocol_step end_response_head(struct http1_parse *parse)
 	}
 	if (opens_tunnel(parse))
 		return STEP_HEAD;
+	http1_begin_body(parse);
 	if (side->is_bodiless) {
 		expect_length(side, 0);
 	} else if (side->framing.is_chunked) {
@@ -427,6 +429,7 @@ enum protocol_step http1_cut_head(struct http1_parse *parse)
 	    strcmp(parse->facts->attributes[ATTRIBUTE_HTTP_REQUEST_METHOD], "_OTHER") == 0)
 		return STEP_NOT_MINE;
 	parse->facts->outcomes |= 1u << PARSE_HEADER_TRUNCATED;
+	http1_begin_body(parse);
 	if (parse->which == SIDE_RESPONSE)
 		(void)opens_tunnel(parse);
 	return STEP_HEAD;

@@ -56,7 +56,7 @@ struct message {
 	bool is_quiet;	   /* a request that silence may answer: STEP_SILENT; known by its head */
 };
 
-#define FACTS_TEXT_MAX 264
+#define FACTS_TEXT_MAX 400
 
 /* What is known of a request and its answer. Filled by the parser, kept by the caller until both are over; it
  * does not move. */
@@ -65,14 +65,15 @@ struct exchange_facts {
 	const char *attributes
 		[ATTRIBUTE_COUNT]; /* static, or in `text`; HTTP_ROUTE is the caller's, which also bounds DB_COLLECTION_NAME */
 	const struct protocol
-		*successor;	   /* with opens_tunnel: what follows; NULL: nothing that we know */
-	const char *message_type;  /* with STEP_MESSAGE: static */
-	uint32_t outcomes;	   /* odd things about it: bits 1 << enum parse_outcome */
-	uint32_t note;		   /* the protocol's own */
-	uint32_t reads;		   /* keys that a database looked up, as far as that is known */
-	uint32_t read_hits;	   /* of those, found */
-	bool is_preparation;	   /* no request by itself: reported only when it failed */
-	char text[FACTS_TEXT_MAX]; /* the protocol's own */
+		*successor; /* with opens_tunnel: what follows; NULL: nothing that we know */
+	const struct protocol *dialect; /* spoken inside the messages (http_dialect.h); NULL: none */
+	const char *message_type;	/* with STEP_MESSAGE: static */
+	uint32_t outcomes;		/* odd things about it: bits 1 << enum parse_outcome */
+	uint32_t note;			/* the protocol's own */
+	uint32_t reads;	     /* keys that a database looked up, as far as that is known */
+	uint32_t read_hits;  /* of those, found */
+	bool is_preparation; /* no request by itself: reported only when it failed */
+	_Alignas(8) char text[FACTS_TEXT_MAX]; /* the protocol's own */
 };
 
 /* What a parser came to. */
@@ -124,6 +125,10 @@ struct protocol {
 	enum protocol_step (*boundary)(void *state, enum message_side side,
 				       enum protocol_boundary boundary, uint64_t tail);
 
+	/* Read also what bodies say in these dialects (bits 1 << enum http_dialect). Returns false when that cannot be done.
+	 * NULL: the protocol carries none. */
+	bool (*set_dialects)(void *state, unsigned dialects);
+
 	/* Free what the state owns, in whatever condition it is. NULL: it owns nothing. */
 	void (*release)(void *state);
 
@@ -137,7 +142,7 @@ struct protocol {
 			   size_t captured, uint64_t length, struct exchange_facts *facts);
 };
 
-#define PROTOCOL_STATE_MAX 512
+#define PROTOCOL_STATE_MAX 528
 
 /* Paths are kept up to this length; a longer one fills it. */
 #define URL_PATH_MAX 255

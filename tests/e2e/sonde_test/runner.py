@@ -14,7 +14,7 @@ import tempfile
 import time
 import traceback
 
-from . import namespaces
+from . import namespaces, node
 from .agent import LOST, Agent, balance
 from .mariadb import MariaDB
 from .memcached import Memcached
@@ -79,6 +79,8 @@ NEEDS = {
               "this kernel has no netem"),
     "pymemcache": (lambda: _has_module("pymemcache"), "python3-pymemcache is not installed"),
     "pymysql": (lambda: _has_module("pymysql"), "python3-pymysql is not installed"),
+    "node-packages": (node.install, "npm cannot install the packages of tests/e2e/node"),
+    "jsonrpclib": (lambda: works("/usr/bin/python3", "-c", "import jsonrpclib"), "python3-jsonrpclib-pelix is not installed"),
     "websockets": (lambda: works("/usr/bin/python3", "-c", "import websockets"), "python3-websockets is not installed"),
     "postgresql": (lambda: postgresql_programs() and tool("setpriv"), "postgresql is not installed"),
     "psycopg": (lambda: works("/usr/bin/python3", "-c", "import psycopg"), "python3-psycopg is not installed"),
