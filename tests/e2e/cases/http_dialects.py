@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is said inside HTTP/1, of services for which that is switched on: against what clients did and servers counted."""
 
-import json
 import os
 from collections import Counter
 
@@ -147,4 +146,71 @@ def http_graphql_exact(t):
     unread = metrics.total(OUTCOMES, protocol="http", outcome="body_unread")
     t.check(1 <= unread <= 2, f"{unread} bodies were not read whole; one is too long for a call")
     t.check("sEcReT" not in metrics.text, "an argument left the machine")
+    t.nothing_lost(agent)
+
+
+DB_SERVER = "db_server_operation_duration_seconds_count"
+DB_CLIENT = "db_client_operation_duration_seconds_count"
+ITEMS = "sonde_db_items_total"
+TOOK = "sonde_db_took_seconds"
+DB_KEYS = ("db_operation_name", "db_collection_name")
+# Says what it asked for, and what the answers said.
+SEARCH_CLIENT = """
+import http.client, json, sys
+from collections import Counter
+connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
+items, took = Counter(), Counter()
+def ask(method, path, body=None):
+    connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+    answer = connection.getresponse()
+    data = answer.read()
+    return answer.status, json.loads(data) if data else None
+assert ask("PUT", "/shop", json.dumps({"settings": {"number_of_replicas": 0}}))[0] == 200
+for i in range(40):
+    # The second one of each pair is there already.
+    lines = [json.dumps({"create": {"_id": "%d" % (10 * (i // 2) + n)}}) + "\\n" + json.dumps({"name": "sEcReT", "text": "t" * 500}) + "\\n"
+             for n in range(10)]
+    status, answer = ask("POST", "/shop/_bulk", "".join(lines))
+    for item in answer["items"]:
+        items["succeeded" if item["create"]["status"] < 300 else "failed"] += 1
+    took["bulk"] += answer["took"]
+    took["bulks"] += 1
+ask("POST", "/shop/_refresh")
+for i in range(50):
+    status, answer = ask("GET", "/shop/_search", json.dumps({"size": 100, "query": {"match_all": {}}}))
+    assert answer["hits"]["total"]["value"] >= 200
+    took["search"] += answer["took"]
+    assert ask("PUT", "/shop/_doc/x%d" % i, json.dumps({"name": "x"}))[0] == 201
+    assert ask("GET", "/shop/_doc/x%d" % i)[0] == 200
+    assert ask("GET", "/shop/_doc/none")[0] == 404
+    assert ask("HEAD", "/none")[0] == 404
+    ask("GET", "/none/_search", "{}")
+stats = ask("GET", "/shop/_stats/indexing,search")[1]["_all"]["total"]
+print(json.dumps({"items": items, "took": took, "indexed": stats["indexing"]["index_total"],
+                  "queries": stats["search"]["query_total"], "shards": 1}))
+"""
+
+
+@test(needs=("opensearch",))
+def http_opensearch_exact(t):
+    agent = t.agent("--ring-bytes", 64 << 20, "--http-dialect", "opensearch:search-*")
+    server = t.opensearch(service="search-server")
+    told = t.spawn("/usr/bin/python3", "-c", SEARCH_CLIENT, server.port, service="search-client").result(60 * t.patience)
+    t.equal(told["items"], {"succeeded": 200, "failed": 200}, "items, as the answers say")
+    t.equal((told["indexed"], told["queries"]), (200 + 50, 50), "the server's own counts (the witness)")
+    want = Counter({("bulk", "shop"): 40, ("search", "shop"): 50, ("search", "none"): 50, ("index", "shop"): 50, ("get", "shop"): 100,
+                    ("indices.exists", "none"): 50, ("indices.create", "shop"): 1, ("indices.refresh", "shop"): 1,
+                    ("indices.stats", "shop"): 1})
+    for name, service, kind in ((DB_SERVER, "search-server", "server"), (DB_CLIENT, "search-client", "client")):
+        metrics = settled(t, agent, name, want, *DB_KEYS, service_name=service, db_system_name="opensearch",
+                          db_operation_name=lambda operation: operation != "cluster.health")
+        t.equal(metrics.by(ITEMS, "result", service_name=service, kind=kind, db_operation_name="bulk"), told["items"],
+                f"items of {service}")
+        for operation, count in (("bulk", 40), ("search", 50)):
+            t.equal(metrics.total(TOOK + "_count", service_name=service, db_operation_name=operation, db_collection_name="shop"), count,
+                    f"{operation}: answers with a duration, {service}")
+            t.near(metrics.total(TOOK + "_sum", service_name=service, db_operation_name=operation) * 1000, told["took"][operation],
+                   f"{operation}: milliseconds that the server says it took, {service}", 0.01, 0)
+    t.equal(metrics.total(OUTCOMES, protocol="http", outcome="body_unread"), 0, "bodies not read")
+    t.check("sEcReT" not in metrics.text, "a document left the machine")
     t.nothing_lost(agent)
