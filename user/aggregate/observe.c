@@ -33,14 +33,29 @@ struct request_row {
 		}                                                                    \
 	}
 
+#define HTTP_METRICS                                                       \
+	{                                                                  \
+		[ROLE_SERVER] = { METRIC_HTTP_SERVER_REQUEST_DURATION,     \
+				  METRIC_HTTP_SERVER_REQUEST_BODY_SIZE,    \
+				  METRIC_HTTP_SERVER_RESPONSE_BODY_SIZE }, \
+		[ROLE_CLIENT] = {                                          \
+			METRIC_HTTP_CLIENT_REQUEST_DURATION,               \
+			METRIC_HTTP_CLIENT_REQUEST_BODY_SIZE,              \
+			METRIC_HTTP_CLIENT_RESPONSE_BODY_SIZE              \
+		}                                                          \
+	}
+
+/* Calls of procedures, whatever carries them. */
+static const struct request_metrics rpc_metrics[ROLE_COUNT] = {
+	[ROLE_SERVER] = { METRIC_RPC_SERVER_CALL_DURATION, METRIC_COUNT, METRIC_COUNT },
+	[ROLE_CLIENT] = { METRIC_RPC_CLIENT_CALL_DURATION, METRIC_COUNT, METRIC_COUNT },
+};
+
+/* clang-format off */
 static const struct request_row request_rows[] = {
-	{ "http",
-	  { [ROLE_SERVER] = { METRIC_HTTP_SERVER_REQUEST_DURATION,
-			      METRIC_HTTP_SERVER_REQUEST_BODY_SIZE,
-			      METRIC_HTTP_SERVER_RESPONSE_BODY_SIZE },
-	    [ROLE_CLIENT] = { METRIC_HTTP_CLIENT_REQUEST_DURATION,
-			      METRIC_HTTP_CLIENT_REQUEST_BODY_SIZE,
-			      METRIC_HTTP_CLIENT_RESPONSE_BODY_SIZE } } },
+	{ "http", HTTP_METRICS },
+	{ "http2", HTTP_METRICS },
+	{ "fastcgi", HTTP_METRICS },
 	{ "redis", DB_METRICS },
 	{ "memcached", DB_METRICS },
 	{ "mysql", DB_METRICS },
@@ -54,6 +69,7 @@ static const struct request_row request_rows[] = {
 	  { [ROLE_SERVER] = { METRIC_GRAPHQL_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT },
 	    [ROLE_CLIENT] = { METRIC_GRAPHQL_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT } } },
 };
+/* clang-format on */
 
 /* What a request's labels can say: its attributes, then what every request has. */
 #define FACTS(X)                                              \
@@ -134,6 +150,8 @@ const char *observe_parse_outcome_name(unsigned outcome)
 
 static const struct request_metrics *request_metrics_find(const struct request *request)
 {
+	if (request->attributes[ATTRIBUTE_RPC_SYSTEM_NAME])
+		return &rpc_metrics[request->role];
 	for (size_t i = 0; i < sizeof(request_rows) / sizeof(request_rows[0]); i++)
 		if (strcmp(request_rows[i].protocol, request->protocol->name) == 0)
 			return &request_rows[i].by_role[request->role];
@@ -192,17 +210,20 @@ static void facts_collect(const struct request *request, struct fact_text *text,
 	bool is_server = request->role == ROLE_SERVER;
 
 	(void)decimal(text->pid, request->process->tgid);
-	(void)decimal(text->port, is_server ? tuple->local_port : tuple->remote_port);
-	address_text(text->address, is_server ? tuple->local_addr : tuple->remote_addr,
-		     tuple->family);
+	if (!request->socket_path) {
+		(void)decimal(text->port, is_server ? tuple->local_port : tuple->remote_port);
+		address_text(text->address, is_server ? tuple->local_addr : tuple->remote_addr,
+			     tuple->family);
+	}
 	memcpy(ret_facts, request->attributes, sizeof(request->attributes));
 	ret_facts[FACT_SERVICE_NAME] = request->process->service;
 	ret_facts[FACT_KIND] = observe_role_name(request->role);
 	ret_facts[FACT_PROTOCOL] = request->protocol->name;
 	ret_facts[FACT_PROCESS_PID] = text->pid;
 	ret_facts[FACT_PROCESS_EXECUTABLE_NAME] = request->process->executable;
-	ret_facts[FACT_SERVER_ADDRESS] = text->address;
-	ret_facts[FACT_SERVER_PORT] = text->port;
+	ret_facts[FACT_SERVER_ADDRESS] =
+		request->socket_path ? request->socket_path : text->address;
+	ret_facts[FACT_SERVER_PORT] = request->socket_path ? NULL : text->port;
 	ret_facts[FACT_NONE] = NULL;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "correlate/request.h"
+#include "correlate/streams.h"
 #include "correlate/tunnel.h"
 
 /* Kept for the next one instead of being freed. */
@@ -89,6 +90,7 @@ void connection_drop(struct engine *engine, struct connection *connection)
 	connection_unwatch(engine, connection);
 	connection_clear_state(connection);
 	tunnel_drop(connection);
+	free(connection->socket_path);
 	table_remove(&engine->connections, &connection->node);
 	if (engine->spare_connection_count == SPARE_MAX) {
 		free(connection);
@@ -156,6 +158,8 @@ struct exchange *conn_exchange_new(struct engine *engine)
 
 void conn_exchange_free(struct engine *engine, struct exchange *exchange)
 {
+	if (exchange->stream)
+		streams_forget(engine, exchange);
 	engine->exchange_count--;
 	if (engine->spare_exchange_count == SPARE_MAX) {
 		free(exchange);
@@ -183,6 +187,7 @@ static void free_connection(struct connection *connection)
 	free_exchanges(connection->oldest);
 	connection_clear_state(connection);
 	tunnel_drop(connection);
+	free(connection->socket_path);
 	free(connection);
 }
 

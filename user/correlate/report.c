@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finished exchanges become requests for the sink: whose, which route, which error, what was odd. */
 #include <string.h>
+#include <sys/socket.h>
 
 #include "correlate/request.h"
 #include "protocol/http_dialect.h"
@@ -78,12 +79,22 @@ static void send_inner_request(struct engine *engine, const struct exchange *exc
 	engine->sink->request(engine->sink->context, &request);
 }
 
+static const char *socket_path(struct engine *engine, const struct connection *connection,
+			       const struct process *process)
+{
+	const char *path = connection->socket_path;
+
+	return path && path[0] ? route_table_intern(engine->socket_paths, process->service, path) :
+				 "";
+}
+
 static void send_request(struct engine *engine, struct connection *connection,
 			 const struct exchange *exchange, const struct process *process)
 {
 	const struct message *sides = exchange->facts.sides;
 	const char *path = exchange->facts.attributes[ATTRIBUTE_URL_PATH];
 	const char *collection = exchange->facts.attributes[ATTRIBUTE_DB_COLLECTION_NAME];
+	const char *method = exchange->facts.attributes[ATTRIBUTE_RPC_METHOD];
 	struct request request = {
 		.start_ns = exchange->start_ns,
 		.end_ns = exchange->end_ns > exchange->start_ns ? exchange->end_ns :
@@ -97,12 +108,19 @@ static void send_request(struct engine *engine, struct connection *connection,
 		.read_hits = exchange->facts.read_hits,
 		.text = exchange->facts.text,
 		.role = connection->role,
-		.is_partial = exchange->failure == PARSE_PARTIAL || exchange->failure == PARSE_LOST,
+		.is_partial = exchange->failure == PARSE_PARTIAL ||
+			      exchange->failure == PARSE_LOST ||
+			      exchange->failure == PARSE_HEADER_UNKNOWN,
 	};
 
+	if (connection->ref.tuple.family == AF_UNIX)
+		request.socket_path = socket_path(engine, connection, process);
 	memcpy(request.attributes, exchange->facts.attributes, sizeof(request.attributes));
 	request.attributes[ATTRIBUTE_ERROR_TYPE] = error_type(connection, exchange);
-	if (path && connection->role == ROLE_SERVER)
+	if (method)
+		request.attributes[ATTRIBUTE_RPC_METHOD] =
+			route_table_intern(engine->routes, process->service, method);
+	else if (path && connection->role == ROLE_SERVER)
 		request.attributes[ATTRIBUTE_HTTP_ROUTE] =
 			route_table_of_path(engine->routes, process->service, path);
 	if (collection)
@@ -146,7 +164,9 @@ void exchange_report(struct engine *engine, struct connection *connection,
 	if (!process)
 		return;
 	if (is_quiet(exchange)) {
-		outcomes = exchange->facts.outcomes & ~(1u << PARSE_PIPELINED);
+		if (exchange->failure == PARSE_OK)
+			outcomes = 0;
+		outcomes |= exchange->facts.outcomes & ~(1u << PARSE_PIPELINED);
 	} else if (is_reported(connection, exchange)) {
 		send_request(engine, connection, exchange, process);
 		outcomes |= exchange->facts.outcomes;

@@ -7,9 +7,9 @@
 
 #include "correlate/request.h"
 
-/* Turns that start like no protocol we know, before we stop looking: of a connection that was open before, may be
- * in the middle of a message; of one that was understood once, after a loss. */
-#define UNRECOGNISED_AT_START_MAX 4
+/* Turns that start like no protocol we know, before we stop looking: of a connection that was open before, or had a
+ * loss, may be in the middle of a message; of one that was understood once, after a loss. */
+#define UNRECOGNISED_AT_START_MAX 8
 #define UNRECOGNISED_LATER_MAX 16
 
 void run_not_recognised(struct engine *engine, struct connection *connection)
@@ -17,7 +17,8 @@ void run_not_recognised(struct engine *engine, struct connection *connection)
 	unsigned limit = UNRECOGNISED_LATER_MAX;
 
 	if (!connection->was_recognised)
-		limit = connection->orphan_outcome == PARSE_UNMATCHED_RESPONSE ?
+		limit = connection->orphan_outcome == PARSE_UNMATCHED_RESPONSE &&
+					connection->sync != SYNC_LOST ?
 				1 :
 				UNRECOGNISED_AT_START_MAX;
 	connection->turn_use = TURN_IS_SKIPPED;
@@ -35,7 +36,7 @@ enum sniff_result run_sniff(const uint8_t *bytes, size_t length,
 	for (size_t i = 0; i < protocol_table_length; i++) {
 		enum sniff_result result = protocol_table[i]->sniff(bytes, length);
 
-		if (result == SNIFF_REQUEST || result == SNIFF_RESPONSE) {
+		if (result == SNIFF_REQUEST || result == SNIFF_RESPONSE || result == SNIFF_EITHER) {
 			*ret_protocol = protocol_table[i];
 			return result;
 		}
@@ -48,8 +49,14 @@ enum sniff_result run_sniff(const uint8_t *bytes, size_t length,
 bool run_fits_role(struct connection *connection, unsigned dir, enum sniff_result result)
 {
 	enum message_side side = result == SNIFF_REQUEST ? SIDE_REQUEST : SIDE_RESPONSE;
+	bool may_err = connection->is_role_guessed && connection->sync == SYNC_LOST &&
+		       side == SIDE_REQUEST && connection_side(connection, dir) != side;
 
-	if (connection->role == ROLE_UNKNOWN) {
+	if (result == SNIFF_EITHER)
+		return connection->role != ROLE_UNKNOWN;
+	if (may_err) /* the parser knows both sides by their roles */
+		connection_clear_state(connection);
+	if (connection->role == ROLE_UNKNOWN || may_err) {
 		connection->role =
 			(side == SIDE_REQUEST) == (dir == DIR_READ) ? ROLE_SERVER : ROLE_CLIENT;
 		connection->is_role_guessed = true;
@@ -86,6 +93,8 @@ static void set_dialects(struct engine *engine, struct connection *connection)
 void run_recognise(struct engine *engine, struct connection *connection,
 		   const struct protocol *protocol)
 {
+	if (protocol != connection->protocol) /* what it was taken for before was never sure */
+		connection_clear_state(connection);
 	connection->protocol = protocol;
 	connection->wanted_mode = (uint8_t)protocol->mode;
 	connection->sync = SYNC_PARSED;
@@ -99,8 +108,9 @@ void run_recognise(struct engine *engine, struct connection *connection,
 static void sniffed(struct engine *engine, struct connection *connection, unsigned dir,
 		    enum sniff_result result, const struct protocol *protocol)
 {
-	bool is_known = (result == SNIFF_REQUEST || result == SNIFF_RESPONSE) &&
-			run_fits_role(connection, dir, result);
+	bool is_known =
+		(result == SNIFF_REQUEST || result == SNIFF_RESPONSE || result == SNIFF_EITHER) &&
+		run_fits_role(connection, dir, result);
 
 	if (connection->was_recognised && protocol != connection->protocol)
 		is_known = false;
@@ -108,7 +118,7 @@ static void sniffed(struct engine *engine, struct connection *connection, unsign
 	if (connection->sync == SYNC_PARSED) {
 		if (is_known)
 			requests_break_off(engine, connection, connection_side(connection, dir));
-	} else if (connection->sync == SYNC_LOST && is_known && result != SNIFF_REQUEST) {
+	} else if (connection->sync == SYNC_LOST && is_known && result == SNIFF_RESPONSE) {
 		connection->turn_use = TURN_IS_SKIPPED; /* an answer to something lost */
 	} else if (is_known) {
 		run_recognise(engine, connection, protocol);

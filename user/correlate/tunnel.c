@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "correlate/request.h"
 
@@ -33,7 +34,8 @@ static void note_start(struct connection *connection, uint64_t rest)
 
 	tunnel->has_bytes = !connection->is_moved_unsure && !connection->is_turn_late &&
 			    connection->turn.dir == dir &&
-			    !(connection->ref.flags & CONN_PREEXISTING);
+			    !(connection->ref.flags & CONN_PREEXISTING) &&
+			    connection->ref.tuple.family != AF_UNIX; /* such sockets do not count */
 	memcpy(tunnel->known, connection->moved, sizeof(tunnel->known));
 	tunnel->known[dir] += connection->consumed - rest;
 }

@@ -84,6 +84,7 @@ struct http1_side {
 	uint8_t slashes;
 	bool is_past_path; /* in the query */
 	bool is_head_cut;  /* in the dark since the head */
+	bool is_reopened;  /* by an interim answer, after its end was told */
 	bool is_bodiless;
 	bool is_websocket; /* what a 101 switches to */
 	bool is_body_read; /* in a dialect */
