@@ -30,8 +30,8 @@ struct bpf_settings {
 	__u32 wake_bytes;	       /* ring fill at which the reader is woken before its timer */
 	__u32 error_events_per_second; /* per process, to the ring; 0: none */
 	__u32 count_expected_errors;   /* also EAGAIN, EINPROGRESS, EINTR, ERESTART* */
-	__u32 unix_connections;	       /* at most so many of conn_by_sock */
-	__u32 _pad;
+	__u32 streams_http; /* what begins as an HTTP/1 request is MODE_STREAM: bodies of some are wanted */
+	__u32 unix_connections;	  /* at most so many of conn_by_sock */
 	__u64 sample_interval_ns; /* TCP_SAMPLE at most this often per connection */
 };
 

@@ -12,7 +12,8 @@
 #include "lib/unix_call.bpf.h"
 
 #define CRLFCRLF 0x0a0d0a0du
-#define HTTP_WORD 0x50545448u /* "HTTP" as a little-endian word */
+#define HTTP_WORD 0x50545448u	  /* "HTTP" as a little-endian word */
+#define HTTP_101_WORD 0x31303120u /* " 101", what follows "HTTP/1.1" */
 
 /* Seen from a write that has moved its bytes into the socket but not returned: the other side may answer, and another
  * thread read that answer, before we see the write. write_seq knows. */
@@ -256,6 +257,10 @@ static __always_inline bool turn_header_ends(const __u8 *payload, __u32 captured
  * there are less. */
 __noinline int turn_first_mode(__u32 word, __u32 next)
 {
+	if (settings.streams_http &&
+	    (word == WORD4('G', 'E', 'T', ' ') || word == WORD4('P', 'O', 'S', 'T') ||
+	     word == WORD4('P', 'U', 'T', ' ')))
+		return MODE_STREAM;
 	if ((__u16)word == FASTCGI_BEGIN && (next & ~FASTCGI_PADDING) == FASTCGI_BEGIN_LENGTH)
 		return MODE_STREAM;
 	if (word == HTTP2_PREFACE_WORD || (__u8)word == '*' ||
@@ -267,6 +272,13 @@ __noinline int turn_first_mode(__u32 word, __u32 next)
 		return MODE_STREAM;
 	return next == PG_VERSION_3 || next == PG_ASK_SSL || next == PG_ASK_GSS ? MODE_FRAMES :
 										  MODE_SNIFF;
+}
+
+/* The other side may send what it switched to before user space has read the answer that said so. */
+static __always_inline bool turn_switches(const __u8 *payload, __u32 captured)
+{
+	return captured >= 12 && *(const __u32 *)payload == HTTP_WORD &&
+	       *(const __u32 *)(payload + 8) == HTTP_101_WORD;
 }
 
 /* Note what was copied of a call. Bytes after a hole are of no use, and neither are bytes after the header.
@@ -281,6 +293,8 @@ static __always_inline bool turn_captured(struct turn_move *move, const __u8 *pa
 		conn->mode =
 			(__u8)turn_first_mode(captured < 4 ? *payload : *(const __u32 *)payload,
 					      captured < 8 ? 0 : *(const __u32 *)(payload + 4));
+	if (turn_switches(payload, captured) && conn->mode <= MODE_MESSAGES)
+		conn->mode = MODE_STREAM;
 	if (captured < move->call->bytes || turn_header_ends(payload, captured, tail))
 		conn->captured = settings.prefix_bytes;
 	else

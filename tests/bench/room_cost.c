@@ -150,6 +150,16 @@ static void ignore_stats(void *context, const struct conn_ref *conn, const struc
 	(void)context, (void)conn, (void)stats, (void)process;
 }
 
+static void ignore_message(void *context, const struct free_message *message)
+{
+	(void)context, (void)message;
+}
+
+static void ignore_tunnel(void *context, const struct tunnel *tunnel)
+{
+	(void)context, (void)tunnel;
+}
+
 static void ignore_error(void *context, const struct event_syscall_error *event,
 			 const struct process *process)
 {
@@ -180,9 +190,15 @@ static long feed_all(struct bench *bench, const struct observation_sink *sink)
 
 static long pass_feed(struct bench *bench, void *context)
 {
-	struct observation_sink sink = { bench,		 count_request, ignore_parse_outcome,
-					 ignore_connect, ignore_accept, ignore_stats,
-					 ignore_error };
+	struct observation_sink sink = { .context = bench,
+					 .request = count_request,
+					 .message = ignore_message,
+					 .tunnel = ignore_tunnel,
+					 .parse_outcome = ignore_parse_outcome,
+					 .tcp_connect = ignore_connect,
+					 .tcp_accept = ignore_accept,
+					 .tcp_stats = ignore_stats,
+					 .syscall_error = ignore_error };
 
 	(void)context;
 	bench->requests = 0;

@@ -45,9 +45,12 @@ static void take_step(struct parser *parser, enum message_side side, enum protoc
 	if (parser->written < TRANSCRIPT_MAX - 512)
 		parser->written += (size_t)snprintf(parser->transcript + parser->written, 20,
 						    "%d:%d ", side, step);
-	if (step == STEP_HEAD || step == STEP_END)
+	if (step == STEP_HEAD || step == STEP_END || step == STEP_MESSAGE)
 		write_facts(parser);
-	if ((step == STEP_BEGIN && side == SIDE_REQUEST) || step == STEP_SILENT)
+	if (step == STEP_MESSAGE && !parser->facts.message_type)
+		abort();
+	if ((step == STEP_BEGIN && side == SIDE_REQUEST) || step == STEP_SILENT ||
+	    step == STEP_MESSAGE)
 		memset(&parser->facts, 0, sizeof(parser->facts));
 	if (step == STEP_BEGIN)
 		parser->is_answered = side == SIDE_RESPONSE;
@@ -146,7 +149,7 @@ static void boundary(struct parser *parser, enum message_side side, uint8_t whic
 
 static void check_sniff(const struct protocol *protocol, const uint8_t *bytes, size_t length)
 {
-	for (size_t i = 0; i <= length && i < SNIFF_MAX; i++) {
+	for (size_t i = 0; protocol->sniff && i <= length && i < SNIFF_MAX; i++) {
 		enum sniff_result now = protocol->sniff(bytes, i);
 
 		if (now != SNIFF_MORE && i + 1 <= length && protocol->sniff(bytes, i + 1) != now)

@@ -58,6 +58,20 @@ static void on_stats(void *context, const struct conn_ref *conn, const struct tc
 	(void)context, (void)conn, (void)stats, (void)process;
 }
 
+static void on_message(void *context, const struct free_message *message)
+{
+	(void)context;
+	if (!message->type || message->role == ROLE_UNKNOWN)
+		abort();
+}
+
+static void on_tunnel(void *context, const struct tunnel *tunnel)
+{
+	(void)context;
+	if (!tunnel->name || tunnel->role == ROLE_UNKNOWN)
+		abort();
+}
+
 static void on_error(void *context, const struct event_syscall_error *event,
 		     const struct process *process)
 {
@@ -172,8 +186,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 						     .routes_per_service = 2,
 						     .services = 1 };
 	struct world world = { .now_ns = 1000000000 };
-	struct observation_sink sink = { &world,    on_request, on_outcome, on_connect,
-					 on_accept, on_stats,	on_error };
+	struct observation_sink sink = { .context = &world,
+					 .request = on_request,
+					 .message = on_message,
+					 .tunnel = on_tunnel,
+					 .parse_outcome = on_outcome,
+					 .tcp_connect = on_connect,
+					 .tcp_accept = on_accept,
+					 .tcp_stats = on_stats,
+					 .syscall_error = on_error };
 	struct engine_feedback feedback = { .context = &world, .ask_progress = on_ask };
 	struct process_table *processes = process_table_new(8, NULL, NULL);
 

@@ -239,7 +239,10 @@ static int start_tables(struct agent *agent)
 	recording_feed_init(&agent->feed, &options->loader.settings, agent->processes);
 	agent->engine =
 		engine_new(&limits, agent->processes, observer_sink(agent->observer), &feedback);
-	return agent->engine ? 0 : -ENOMEM;
+	if (!agent->engine)
+		return -ENOMEM;
+	engine_set_dialects(agent->engine, options->dialects, options->dialect_count);
+	return 0;
 }
 
 static void log_report(const struct check_report *report)

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "agent/selection_rules.h"
+#include "correlate/engine.h"
 #include "load/loader.h"
 
 struct agent_options {
@@ -17,6 +18,8 @@ struct agent_options {
 	struct loader_options loader;
 	size_t series_limit; /* per metric */
 	size_t routes_per_service;
+	const struct dialect_rule *dialects; /* borrowed */
+	size_t dialect_count;
 	unsigned series_ttl_seconds; /* after the end of a series' process */
 };
 

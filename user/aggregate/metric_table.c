@@ -53,6 +53,11 @@ static const uint64_t size_bounds[] = {
 	256 * KIB, 1 * MIB, 4 * MIB, 16 * MIB, 64 * MIB, 256 * MIB, 1024 * MIB,
 };
 
+static const uint64_t session_bounds[] = {
+	10 * MS,   100 * MS,  1 * SEC,	  5 * SEC,     15 * SEC,    60 * SEC,
+	300 * SEC, 900 * SEC, 3600 * SEC, 14400 * SEC, 43200 * SEC, 86400 * SEC,
+};
+
 #define LAYOUT(array, divide_by, octave_of)                                           \
 	{                                                                             \
 		.bounds = (array), .bound_count = sizeof(array) / sizeof((array)[0]), \
@@ -64,6 +69,7 @@ const struct bucket_layout bucket_layouts[BUCKETS_COUNT] = {
 	[BUCKETS_REQUEST] = LAYOUT(request_bounds, 1e9, octave_of_billions),
 	[BUCKETS_CONNECT] = LAYOUT(connect_bounds, 1e9, octave_of_billions),
 	[BUCKETS_RTT] = LAYOUT(rtt_bounds, 1e9, octave_of_billions),
+	[BUCKETS_SESSION] = LAYOUT(session_bounds, 1e9, octave_of_billions),
 	[BUCKETS_SIZE] = LAYOUT(size_bounds, 1, octave_of_ones),
 };
 

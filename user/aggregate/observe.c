@@ -60,6 +60,14 @@ static const struct request_row request_rows[] = {
 	{ "memcached", DB_METRICS },
 	{ "mysql", DB_METRICS },
 	{ "postgresql", DB_METRICS },
+	{ "elasticsearch", DB_METRICS },
+	{ "opensearch", DB_METRICS },
+	{ "jsonrpc",
+	  { [ROLE_SERVER] = { METRIC_RPC_SERVER_CALL_DURATION, METRIC_COUNT, METRIC_COUNT },
+	    [ROLE_CLIENT] = { METRIC_RPC_CLIENT_CALL_DURATION, METRIC_COUNT, METRIC_COUNT } } },
+	{ "graphql",
+	  { [ROLE_SERVER] = { METRIC_GRAPHQL_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT },
+	    [ROLE_CLIENT] = { METRIC_GRAPHQL_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT } } },
 };
 /* clang-format on */
 
@@ -231,7 +239,8 @@ static void request_metrics_list(const struct request *request,
 {
 	const struct request_metrics *metrics = request_metrics_find(request);
 
-	ret_metrics[SERIES_OF_PROCESS] = METRIC_PROCESS_REQUEST_DURATION;
+	ret_metrics[SERIES_OF_PROCESS] =
+		request->is_inner ? METRIC_COUNT : METRIC_PROCESS_REQUEST_DURATION;
 	ret_metrics[SERIES_DURATION] = metrics ? metrics->duration : METRIC_COUNT;
 	ret_metrics[SERIES_REQUEST_SIZE] = metrics ? metrics->request_size : METRIC_COUNT;
 	ret_metrics[SERIES_RESPONSE_SIZE] = metrics ? metrics->response_size : METRIC_COUNT;
@@ -297,6 +306,30 @@ static void add_reads(struct observer *observer, const struct request *request, 
 		(void)series_add(observer->store, METRIC_DB_READS, values, 0, count);
 }
 
+/* What the server says of it. */
+static void observe_told(struct observer *observer, const struct request *request)
+{
+	const char *const *attributes = request->attributes;
+	const struct {
+		const char *result;
+		uint32_t count;
+	} items[] = { { "succeeded", request->items_succeeded },
+		      { "failed", request->items_failed } };
+	label_values values = { request->process->service, observe_role_name(request->role),
+				attributes[ATTRIBUTE_DB_SYSTEM_NAME],
+				attributes[ATTRIBUTE_DB_OPERATION_NAME],
+				attributes[ATTRIBUTE_DB_COLLECTION_NAME] };
+
+	if (request->has_took)
+		(void)series_observe(observer->store, METRIC_DB_TOOK, values, 0, request->took_ns);
+	for (size_t i = 0; i < sizeof(items) / sizeof(items[0]); i++) {
+		values[4] = items[i].result;
+		if (items[i].count)
+			(void)series_add(observer->store, METRIC_DB_ITEMS, values, 0,
+					 items[i].count);
+	}
+}
+
 static void on_request(void *context, const struct request *request)
 {
 	struct observer *observer = context;
@@ -326,8 +359,46 @@ static void on_request(void *context, const struct request *request)
 		missed = series_wanted(request);
 	if (missed)
 		observe_by_labels(observer, request, values, missed, memory ? memory->slots : NULL);
+	if (request->is_inner)
+		observe_told(observer, request);
 	add_reads(observer, request, "hit", request->read_hits);
 	add_reads(observer, request, "miss", request->reads - request->read_hits);
+}
+
+static const char *direction_name(unsigned dir)
+{
+	return dir == DIR_WRITE ? "sent" : "received";
+}
+
+static void on_message(void *context, const struct free_message *message)
+{
+	struct observer *observer = context;
+	label_values values = { message->process->service, observe_role_name(message->role),
+				message->type, direction_name(message->dir) };
+
+	(void)series_add(observer->store, METRIC_WEBSOCKET_MESSAGES, values, 0, 1);
+	(void)series_add(observer->store, METRIC_WEBSOCKET_MESSAGE_BYTES, values, 0,
+			 message->bytes);
+}
+
+static void on_tunnel(void *context, const struct tunnel *tunnel)
+{
+	struct observer *observer = context;
+	const char *service = tunnel->process->service;
+	label_values ended = { service, observe_role_name(tunnel->role), tunnel->name,
+			       tunnel->close_code };
+
+	for (unsigned dir = 0; dir < DIR_COUNT; dir++) {
+		label_values moved = { service, observe_role_name(tunnel->role), tunnel->name,
+				       direction_name(dir) };
+
+		if (tunnel->bytes[dir])
+			(void)series_add(observer->store, METRIC_TUNNEL_BYTES, moved, 0,
+					 tunnel->bytes[dir]);
+	}
+	if (tunnel->is_over)
+		(void)series_observe(observer->store, METRIC_TUNNEL_DURATION, ended, 0,
+				     tunnel->duration_ns);
 }
 
 static void on_parse_outcome(void *context, const char *protocol_name, enum parse_outcome outcome)
@@ -425,6 +496,8 @@ struct observer *observer_new(struct series_store *store)
 	observer->sink = (struct observation_sink){
 		.context = observer,
 		.request = on_request,
+		.message = on_message,
+		.tunnel = on_tunnel,
 		.parse_outcome = on_parse_outcome,
 		.tcp_connect = on_tcp_connect,
 		.tcp_accept = on_tcp_accept,

@@ -27,6 +27,8 @@ enum request_series {
 	X(DB_SYSTEM_NAME)            \
 	X(DB_OPERATION_NAME)         \
 	X(DB_COLLECTION_NAME)        \
+	X(GRAPHQL_OPERATION_TYPE)    \
+	X(GRAPHQL_OPERATION_NAME)    \
 	X(ERROR_TYPE)
 
 enum labelled {

@@ -10,6 +10,7 @@
 #include "cli/command_table.h"
 #include "cli/commands.h"
 #include "cli/control_client.h"
+#include "cli/dialect_option.h"
 #include "cli/socket_option.h"
 
 #define LISTEN_DEFAULT "127.0.0.1:9464"
@@ -35,6 +36,7 @@ enum long_option {
 struct parsed {
 	struct agent_options agent;
 	struct forced_hook forced[FORCED_MAX];
+	struct dialect_rules dialects;
 };
 
 static unsigned long number(struct argp_state *state, const char *option, const char *text,
@@ -80,6 +82,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &agent->socket_path;
+		state->child_inputs[1] = &parsed->dialects;
 		return 0;
 	case 'l':
 		agent->listen = argument;
@@ -166,10 +169,11 @@ static const struct argp_option argp_options[] = {
 
 int command_agent(int argc, char **argv)
 {
-	static const struct argp argp = {
+	const struct argp_child children[] = { socket_option[0], dialect_option[0], { 0 } };
+	const struct argp argp = {
 		.options = argp_options,
 		.parser = parse_option,
-		.children = socket_option,
+		.children = children,
 		.doc = "Observe this machine and serve what is seen on /metrics.",
 	};
 	struct parsed parsed = {
@@ -190,5 +194,8 @@ int command_agent(int argc, char **argv)
 		return STATUS_FAILED;
 	argp_parse(&argp, argc, argv, 0, NULL, &parsed);
 	parsed.agent.loader.forced = parsed.forced;
+	parsed.agent.loader.settings.streams_http = parsed.dialects.count > 0;
+	parsed.agent.dialects = parsed.dialects.rules;
+	parsed.agent.dialect_count = parsed.dialects.count;
 	return agent_run(&parsed.agent) ? STATUS_FAILED : STATUS_OK;
 }

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "cli/command_table.h"
 #include "cli/commands.h"
+#include "cli/dialect_option.h"
 #include "correlate/engine.h"
 #include "decode/event.h"
 #include "export/exporter_table.h"
@@ -43,6 +44,7 @@ struct replay {
 struct replay_options {
 	const char *path;
 	const struct exporter *exporter;
+	struct dialect_rules dialects;
 };
 
 static void replay_done(struct replay *replay)
@@ -143,6 +145,7 @@ static int replay_file(FILE *file, const struct replay_options *options)
 		log_error("replay: %s", strerror(-error));
 		return STATUS_FAILED;
 	}
+	engine_set_dialects(replay.engine, options->dialects.rules, options->dialects.count);
 	error = replay_stream(file, feed, &replay, &result);
 	say_faults(options->path, &result, &replay, error);
 	settle(&replay);
@@ -157,6 +160,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	struct replay_options *options = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->dialects;
+		return 0;
 	case 'f':
 		options->exporter = exporter_find(argument);
 		if (!options->exporter)
@@ -186,6 +192,7 @@ int command_replay(int argc, char **argv)
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse_option,
+		.children = dialect_option,
 		.args_doc = "FILE",
 		.doc = "Print the metrics that the events in FILE (- for standard input) make, as text."
 		       "\vA damaged file is used up to the damage, and the exit status is 1.",

@@ -7,6 +7,7 @@
 
 #include "correlate/request.h"
 #include "correlate/streams.h"
+#include "correlate/tunnel.h"
 
 /* Kept for the next one instead of being freed. */
 #define SPARE_MAX 1024
@@ -88,6 +89,7 @@ void connection_drop(struct engine *engine, struct connection *connection)
 {
 	connection_unwatch(engine, connection);
 	connection_clear_state(connection);
+	tunnel_drop(connection);
 	free(connection->socket_path);
 	table_remove(&engine->connections, &connection->node);
 	if (engine->spare_connection_count == SPARE_MAX) {
@@ -184,6 +186,7 @@ static void free_connection(struct connection *connection)
 		free(connection->incoming);
 	free_exchanges(connection->oldest);
 	connection_clear_state(connection);
+	tunnel_drop(connection);
 	free(connection->socket_path);
 	free(connection);
 }

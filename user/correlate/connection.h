@@ -45,6 +45,9 @@ enum connection_sync {
 	SYNC_DONE,   /* nothing more to understand: no protocol we know, or a tunnel */
 };
 
+/* A connection's tunnel; tunnel.h. */
+struct tunnel_state;
+
 enum turn_use {
 	TURN_IS_SNIFFED,
 	TURN_IS_PARSED,
@@ -83,21 +86,27 @@ struct connection {
 	uint32_t ask_interval_ms;
 	uint32_t tgid; /* of the newest call */
 	uint32_t first_stream; /* of a request that began under our eyes, since the newest loss; 0: none yet */
-	uint32_t newest_stream; /* the same, whatever was lost */
-	uint64_t late_consumed; /* bytes of the newest late write that were looked at */
+	uint32_t newest_stream;	     /* the same, whatever was lost */
+	uint64_t moved[DIR_COUNT];   /* by turns that are over, unless is_moved_unsure */
+	struct tunnel_state *tunnel; /* owned; NULL: none was opened */
+	uint64_t late_consumed;	     /* bytes of the newest late write that were looked at */
 	uint16_t exchange_count;
 	uint8_t role;		/* enum conn_role */
 	uint8_t sync;		/* enum connection_sync */
 	uint8_t mode;		/* enum conn_mode, as the kernel was told */
+	uint8_t wanted_mode;	/* the same, what the protocol needs now */
+	uint8_t lone_turns;	/* until that is again what it needs without pipelining; 0: it is */
 	uint8_t turn_use;	/* enum turn_use */
 	uint8_t orphan_outcome; /* enum parse_outcome: what an answer without request is */
 	uint8_t unrecognised_turns;
 	uint8_t sniffed_bytes;
 	bool is_role_guessed;
+	bool has_dialects;	    /* its bodies are read */
 	bool was_recognised;	    /* a message head was understood */
 	bool is_turn_late;	    /* the event in hand is TURN_LATE or waits for one */
 	bool had_stream_loss;	    /* streams may have begun unseen */
 	bool had_late_write;	    /* since the newest write turn */
+	bool is_moved_unsure;	    /* turns were missed, or other bytes before the first */
 	bool is_order_unsure;	    /* the turn may hold answers that were not seen */
 	uint8_t sniffed[SNIFF_MAX]; /* first bytes of the turn, too few to say */
 	_Alignas(8) uint8_t state[PROTOCOL_STATE_MAX];
@@ -123,6 +132,8 @@ struct engine {
 	struct route_table *socket_paths; /* owned: the same of Unix-domain sockets */
 	const struct observation_sink *sink; /* borrowed, lives longer */
 	struct engine_feedback feedback;
+	const struct dialect_rule *dialects; /* borrowed */
+	size_t dialect_count;
 	uint64_t connections_evicted;
 	uint64_t turns_missed;
 	struct exchange_facts nobody; /* what parsers write of no exchange */
@@ -149,6 +160,15 @@ void connection_unwatch(struct engine *engine, struct connection *connection);
 
 /* Tell the kernel what to ship of the connection, unless it knows. */
 void connection_set_mode(struct engine *engine, struct connection *connection, enum conn_mode mode);
+
+/* Requests without another one before them until the kernel is told that pipelining is over. */
+#define LONE_TURNS 64
+
+static inline void connection_note_lone(struct connection *connection)
+{
+	if (connection->lone_turns && !--connection->lone_turns && !connection->has_dialects)
+		connection->wanted_mode = (uint8_t)connection->protocol->mode;
+}
 
 static inline bool connection_is_watched(const struct connection *connection)
 {

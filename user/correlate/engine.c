@@ -9,6 +9,7 @@
 #include "correlate/connection.h"
 #include "correlate/request.h"
 #include "correlate/shown_text.h"
+#include "correlate/tunnel.h"
 #include "correlate/turn.h"
 
 /* A tick looks at no more connections than these, and asks the kernel after no more. */
@@ -59,6 +60,12 @@ void engine_free(struct engine **slot)
 	free(engine);
 }
 
+void engine_set_dialects(struct engine *engine, const struct dialect_rule *rules, size_t count)
+{
+	engine->dialects = rules;
+	engine->dialect_count = count;
+}
+
 static int take_process(struct engine *engine, const struct event *event)
 {
 	return process_table_feed(engine->processes, event);
@@ -86,13 +93,16 @@ static int take_tcp_accept(struct engine *engine, const struct event *event)
 static void send_stats(struct engine *engine, const struct event_header *header,
 		       const struct conn_ref *conn, const struct tcp_stats *stats)
 {
-	const struct connection *connection = connection_find(engine, conn, header->ktime_ns);
+	struct connection *connection = connection_find(engine, conn, header->ktime_ns);
+	bool is_close = header->kind == EVENT_TCP_CLOSE;
 	uint32_t tgid = header->tgid ? header->tgid : connection ? connection->tgid : 0;
 	const struct process *process = selected_process(engine, tgid);
 	struct conn_ref resolved = *conn;
 
 	if (connection && resolved.role == ROLE_UNKNOWN)
 		resolved.role = connection->role;
+	if (connection && connection->tunnel)
+		tunnel_take_stats(engine, connection, stats, is_close ? header->ktime_ns : 0);
 	if (process)
 		engine->sink->tcp_stats(engine->sink->context, &resolved, stats, process);
 }

@@ -36,6 +36,15 @@ struct engine *engine_new(const struct engine_limits *limits, struct process_tab
 			  const struct engine_feedback *feedback);
 void engine_free(struct engine **engine);
 
+/* A service whose HTTP bodies are read in a dialect. */
+struct dialect_rule {
+	const char *service_glob; /* borrowed; fnmatch(3) */
+	uint8_t dialect;	  /* enum http_dialect */
+};
+
+/* From now on. The rules are borrowed, and live longer than the engine. */
+void engine_set_dialects(struct engine *engine, const struct dialect_rule *rules, size_t count);
+
 /* Take in one decoded event of any kind. Returns 0 or -ENOMEM (the event had no effect, counted). */
 int engine_feed(struct engine *engine, const struct event *event);
 

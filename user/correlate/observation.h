@@ -31,13 +31,41 @@ struct request {
 						    HTTP_ROUTE, DB_COLLECTION_NAME and what lies in `text` */
 	const char *text;		     /* FACTS_TEXT_MAX bytes of this request, or NULL */
 	enum conn_role role;		     /* client or server, never unknown */
+	uint64_t took_ns;		     /* what the server says it took, when has_took */
+	uint32_t items_succeeded;	     /* of a request that carries several */
+	uint32_t items_failed;
+	bool has_took;
+	bool is_inner; /* spoken inside another request, which is told too */
 	bool is_partial; /* began before sonde did, or a piece of it was lost: counted, its duration is not */
+};
+
+/* A message of a protocol that has no requests. Borrowed as a request is. */
+struct free_message {
+	const struct protocol *protocol;
+	const struct process *process;
+	const char *type; /* static */
+	uint64_t bytes;	  /* of its payload */
+	enum conn_role role;
+	enum turn_dir dir;
+};
+
+/* What a connection carries after an Upgrade or CONNECT, whatever it is. */
+struct tunnel {
+	const struct process *process;
+	const char *name;	/* "connect", "other", or the protocol that followed; static */
+	const char *close_code; /* that protocol's reason for the end; static */
+	uint64_t duration_ns;
+	uint64_t bytes[DIR_COUNT]; /* moved since the last time this tunnel was told of */
+	enum conn_role role;
+	bool is_over; /* else only bytes are told */
 };
 
 /* Where finished things go; every member is set. Called on the owner thread. */
 struct observation_sink {
 	void *context;
 	void (*request)(void *context, const struct request *request);
+	void (*message)(void *context, const struct free_message *message);
+	void (*tunnel)(void *context, const struct tunnel *tunnel);
 	void (*parse_outcome)(void *context, const char *protocol_name, enum parse_outcome outcome);
 	void (*tcp_connect)(void *context, const struct event_tcp_connect *event,
 			    const struct process *process);

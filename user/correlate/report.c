@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "correlate/request.h"
+#include "protocol/http_dialect.h"
 
 const struct process *selected_process(struct engine *engine, uint32_t tgid)
 {
@@ -38,11 +39,44 @@ static const char *error_type(const struct connection *connection, const struct 
 
 	if (exchange->failure == PARSE_RESPONSE_CUT)
 		return broken_connection_name(connection, "response_cut");
+	if (exchange->failure == PARSE_REQUEST_CUT)
+		return broken_connection_name(connection, "request_cut");
 	if (exchange->failure == PARSE_NO_RESPONSE)
 		return broken_connection_name(connection, "no_response");
 	if (fault == FAULT_SERVER || (fault == FAULT_CLIENT && connection->role == ROLE_CLIENT))
 		return exchange->facts.attributes[ATTRIBUTE_ERROR_TYPE];
 	return NULL;
+}
+
+static const char *bounded(struct engine *engine, const struct process *process, const char *name)
+{
+	return name ? route_table_intern(engine->collections, process->service, name) : NULL;
+}
+
+/* The request that the other one carries. A dialect's error is one for both sides. */
+static void send_inner_request(struct engine *engine, const struct exchange *exchange,
+			       const struct request *outer)
+{
+	const struct http_dialect_facts *spoken = http_dialect_facts_of(&exchange->facts);
+	struct request request = *outer;
+	const char **attributes = request.attributes;
+
+	http_dialect_tell(&exchange->facts, attributes);
+	if (!spoken->error)
+		attributes[ATTRIBUTE_ERROR_TYPE] = outer->attributes[ATTRIBUTE_ERROR_TYPE];
+	attributes[ATTRIBUTE_RPC_METHOD] =
+		bounded(engine, outer->process, attributes[ATTRIBUTE_RPC_METHOD]);
+	attributes[ATTRIBUTE_GRAPHQL_OPERATION_NAME] =
+		bounded(engine, outer->process, attributes[ATTRIBUTE_GRAPHQL_OPERATION_NAME]);
+	attributes[ATTRIBUTE_DB_COLLECTION_NAME] =
+		bounded(engine, outer->process, attributes[ATTRIBUTE_DB_COLLECTION_NAME]);
+	request.protocol = exchange->facts.dialect;
+	request.is_inner = true;
+	request.has_took = spoken->has_took;
+	request.took_ns = spoken->took_ns;
+	request.items_succeeded = spoken->items_succeeded;
+	request.items_failed = spoken->items_failed;
+	engine->sink->request(engine->sink->context, &request);
 }
 
 static const char *socket_path(struct engine *engine, const struct connection *connection,
@@ -94,6 +128,8 @@ static void send_request(struct engine *engine, struct connection *connection,
 			route_table_intern(engine->collections, process->service, collection);
 	connection->requests++;
 	engine->sink->request(engine->sink->context, &request);
+	if (exchange->facts.dialect && !request.is_partial)
+		send_inner_request(engine, exchange, &request);
 }
 
 /* Failures that are counted but are no finished request. A client without an answer had one that failed; a server

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "correlate/streams.h"
+#include "correlate/tunnel.h"
 
 static void exchange_let_go(struct engine *engine, struct connection *connection,
 			    struct exchange *exchange);
@@ -134,6 +135,8 @@ void requests_resync(struct engine *engine, struct connection *connection)
 	connection->sync = SYNC_LOST;
 	connection->is_order_unsure = false;
 	connection->turn_use = TURN_IS_SKIPPED;
+	if (!protocol->sniff)
+		connection_give_up(engine, connection);
 }
 
 void connection_give_up(struct engine *engine, struct connection *connection)
@@ -141,6 +144,18 @@ void connection_give_up(struct engine *engine, struct connection *connection)
 	connection->sync = SYNC_DONE;
 	connection_unwatch(engine, connection);
 	connection_set_mode(engine, connection, MODE_LENGTHS);
+}
+
+/* Answers to requests that came together may come in one turn, of which the kernel then must send more than the beginning. */
+static void on_pipelined(struct engine *engine, struct connection *connection)
+{
+	const struct protocol *protocol = connection->protocol;
+
+	if (!protocol->pipelined_mode)
+		return;
+	connection->lone_turns = LONE_TURNS;
+	connection->wanted_mode = (uint8_t)protocol->pipelined_mode;
+	connection_set_mode(engine, connection, protocol->pipelined_mode);
 }
 
 static void on_request_begin(struct engine *engine, struct connection *connection, uint64_t time_ns)
@@ -159,8 +174,12 @@ static void on_request_begin(struct engine *engine, struct connection *connectio
 		exchange->start_ns = time_ns;
 	exchange->tgid = connection->tgid;
 	exchange->has_request = true;
-	if (connection->oldest != exchange && !connection->is_turn_late)
+	if (connection->oldest != exchange && !connection->is_turn_late) {
 		exchange->facts.outcomes |= 1u << PARSE_PIPELINED;
+		on_pipelined(engine, connection);
+	} else {
+		connection_note_lone(connection);
+	}
 	connection->incoming = exchange;
 }
 
@@ -224,7 +243,23 @@ static void on_response_end(struct engine *engine, struct connection *connection
 	}
 }
 
-static void on_response_head(struct engine *engine, struct connection *connection, uint64_t time_ns)
+/* Nothing of this protocol follows the answer. Only those that open a tunnel say so; feeds are left alone. */
+static void leave_protocol(struct engine *engine, struct connection *connection, uint64_t rest,
+			   uint64_t time_ns)
+{
+	struct exchange_facts facts = connection->oldest->facts;
+	bool is_tunnel = facts.outcomes & (1u << PARSE_UPGRADE | 1u << PARSE_CONNECT);
+
+	on_response_end(engine, connection, time_ns);
+	requests_abandon(engine, connection, PARSE_LOST);
+	if (is_tunnel)
+		tunnel_open(engine, connection, &facts, rest, time_ns);
+	else
+		connection_give_up(engine, connection);
+}
+
+static void on_response_head(struct engine *engine, struct connection *connection, uint64_t rest,
+			     uint64_t time_ns)
 {
 	struct exchange *exchange = connection->oldest;
 	const struct message *answer = exchange ? &exchange->facts.sides[SIDE_RESPONSE] : NULL;
@@ -235,9 +270,7 @@ static void on_response_head(struct engine *engine, struct connection *connectio
 	if (!connection->was_recognised)
 		on_recognised(engine, connection, SIDE_RESPONSE);
 	if (answer->opens_tunnel) {
-		on_response_end(engine, connection, time_ns);
-		requests_abandon(engine, connection, PARSE_LOST);
-		connection_give_up(engine, connection);
+		leave_protocol(engine, connection, rest, time_ns);
 	} else if (exchange->has_request && !exchange->has_request_end &&
 		   !exchange->facts.sides[SIDE_REQUEST].is_left_unread) {
 		exchange->facts.outcomes |= 1u << PARSE_EARLY_RESPONSE;
@@ -254,12 +287,12 @@ static inline void on_begin(struct engine *engine, struct connection *connection
 }
 
 static inline void on_head(struct engine *engine, struct connection *connection,
-			   enum message_side side, uint64_t time_ns)
+			   enum message_side side, uint64_t rest, uint64_t time_ns)
 {
 	if (side == SIDE_REQUEST)
 		on_request_head(engine, connection);
 	else
-		on_response_head(engine, connection, time_ns);
+		on_response_head(engine, connection, rest, time_ns);
 }
 
 static inline void on_end(struct engine *engine, struct connection *connection,
@@ -315,7 +348,8 @@ static void on_broken(struct engine *engine, struct connection *connection, enum
 /* What was in the bytes that are missing cannot be said: at least one request when it was the asking side. */
 static void on_lost(struct engine *engine, struct connection *connection, enum message_side side)
 {
-	bool is_unseen = side == SIDE_REQUEST && !connection->incoming;
+	bool is_unseen =
+		(side == SIDE_REQUEST && !connection->incoming) || !connection->protocol->sniff;
 
 	requests_resync(engine, connection);
 	if (is_unseen)
@@ -331,9 +365,19 @@ static void forget_protocol(struct engine *engine, struct connection *connection
 	connection_clear_state(connection);
 	connection->protocol = NULL;
 	connection->sync = SYNC_START;
+	connection->lone_turns = 0;
 	connection_set_mode(engine, connection, MODE_SNIFF);
 	if (connection->is_role_guessed)
 		connection->role = ROLE_UNKNOWN;
+}
+
+static inline struct exchange_facts *facts_of(struct engine *engine, struct connection *connection,
+					      enum message_side side)
+{
+	struct exchange *exchange =
+		side == SIDE_REQUEST ? connection->incoming : connection->oldest;
+
+	return exchange ? &exchange->facts : &engine->nobody;
 }
 
 bool requests_take_odd_step(struct engine *engine, struct connection *connection,
@@ -341,6 +385,8 @@ bool requests_take_odd_step(struct engine *engine, struct connection *connection
 {
 	if (step == STEP_UNSEEN) {
 		on_unseen(engine, connection, side);
+	} else if (step == STEP_MESSAGE) {
+		tunnel_take_message(engine, connection, side, facts_of(engine, connection, side));
 	} else if (step == STEP_PUSH) {
 		requests_count(engine, connection, connection->tgid, PARSE_PUSH);
 	} else if (step == STEP_LOST) {
@@ -353,15 +399,6 @@ bool requests_take_odd_step(struct engine *engine, struct connection *connection
 		on_broken(engine, connection, side);
 	}
 	return true;
-}
-
-static inline struct exchange_facts *facts_of(struct engine *engine, struct connection *connection,
-					      enum message_side side)
-{
-	struct exchange *exchange =
-		side == SIDE_REQUEST ? connection->incoming : connection->oldest;
-
-	return exchange ? &exchange->facts : &engine->nobody;
 }
 
 /* Inline: half of what is done for a step hangs on the side alone. */
@@ -381,7 +418,7 @@ static inline __attribute__((always_inline)) bool feed_side(struct engine *engin
 		if (step == STEP_BEGIN)
 			on_begin(engine, connection, side, time_ns);
 		else if (step == STEP_HEAD)
-			on_head(engine, connection, side, time_ns);
+			on_head(engine, connection, side, run->length, time_ns);
 		else if (step == STEP_END)
 			on_end(engine, connection, side, time_ns);
 		else if (step == STEP_SILENT)
@@ -420,6 +457,7 @@ bool requests_take_known_request(struct engine *engine, struct connection *conne
 		conn_exchange_free(engine, exchange);
 		return false;
 	}
+	connection_note_lone(connection);
 	exchange->start_ns = time_ns;
 	exchange->tgid = connection->tgid;
 	exchange->has_request = true;
@@ -498,6 +536,13 @@ static bool is_cut(const struct connection *connection)
 	       answer->facts.sides[SIDE_RESPONSE].end != END_LIKELY;
 }
 
+/* Where the end of a request is not in its bytes, nobody can say. */
+static bool is_request_cut(const struct exchange *exchange)
+{
+	return exchange->has_request_head && !exchange->has_request_end &&
+	       exchange->facts.sides[SIDE_REQUEST].end == END_FRAMED;
+}
+
 void requests_close(struct engine *engine, struct connection *connection)
 {
 	uint64_t moved_ns = connection->moved_ns[connection_dir(connection, SIDE_RESPONSE)];
@@ -518,7 +563,9 @@ void requests_close(struct engine *engine, struct connection *connection)
 								   PARSE_EARLY_RESPONSE);
 		} else {
 			exchange->end_ns = connection->closed_ns;
-			settle_oldest(engine, connection, PARSE_NO_RESPONSE);
+			settle_oldest(engine, connection,
+				      is_request_cut(exchange) ? PARSE_REQUEST_CUT :
+								 PARSE_NO_RESPONSE);
 		}
 	}
 	incoming_end(engine, connection);

@@ -2,6 +2,7 @@
 /* The next bytes of a direction go to the protocol, or are looked at for one. */
 #include "correlate/run.h"
 
+#include <fnmatch.h>
 #include <string.h>
 
 #include "correlate/request.h"
@@ -63,16 +64,45 @@ bool run_fits_role(struct connection *connection, unsigned dir, enum sniff_resul
 	return connection_side(connection, dir) == side;
 }
 
+static unsigned dialects_of(struct engine *engine, const struct connection *connection)
+{
+	const struct process *process = selected_process(engine, connection->tgid);
+	unsigned dialects = 0;
+
+	for (size_t i = 0; process && i < engine->dialect_count; i++)
+		if (fnmatch(engine->dialects[i].service_glob, process->service, 0) == 0)
+			dialects |= 1u << engine->dialects[i].dialect;
+	return dialects;
+}
+
+/* The first bytes of turns are not enough for bodies. */
+static void set_dialects(struct engine *engine, struct connection *connection)
+{
+	unsigned dialects = dialects_of(engine, connection);
+
+	if (!dialects || !connection->protocol->set_dialects(connection->state, dialects)) {
+		/* The kernel side streams HTTP of all services until it is told. */
+		connection_set_mode(engine, connection, connection->protocol->mode);
+		return;
+	}
+	connection->has_dialects = true;
+	connection->wanted_mode = MODE_STREAM;
+	connection_set_mode(engine, connection, MODE_STREAM);
+}
+
 void run_recognise(struct engine *engine, struct connection *connection,
 		   const struct protocol *protocol)
 {
 	if (protocol != connection->protocol) /* what it was taken for before was never sure */
 		connection_clear_state(connection);
 	connection->protocol = protocol;
+	connection->wanted_mode = (uint8_t)protocol->mode;
 	connection->sync = SYNC_PARSED;
 	if (protocol->mode >=
 	    MODE_STREAM) /* every call counts; others have time until begin_turn */
 		connection_set_mode(engine, connection, protocol->mode);
+	if (engine->dialect_count && protocol->set_dialects)
+		set_dialects(engine, connection);
 }
 
 static void sniffed(struct engine *engine, struct connection *connection, unsigned dir,

@@ -64,6 +64,7 @@ static void lose(struct engine *engine, struct connection *connection, uint32_t 
 	uint32_t requests = request_turns(connection, skipped, dir);
 
 	connection->sniffed_bytes = 0;
+	connection->is_moved_unsure = true;
 	if (connection->sync == SYNC_START) {
 		if (connection->orphan_outcome == PARSE_UNMATCHED_RESPONSE)
 			connection->orphan_outcome = PARSE_LOST;
@@ -96,6 +97,7 @@ static uint64_t time_of(const struct event_turn *event)
 /* Of a turn without oddities. */
 static inline void start_turn(struct connection *connection, const struct event_turn *event)
 {
+	connection->moved[connection->turn.dir] += connection->consumed;
 	connection->turn_no = event->conn.turn_no;
 	connection->turn = event->turn;
 	connection->consumed = 0;
@@ -109,7 +111,7 @@ static inline void start_turn(struct connection *connection, const struct event_
 static inline void settle_mode(struct engine *engine, struct connection *connection)
 {
 	if (connection->turn_no > FRESH_TURNS)
-		connection_set_mode(engine, connection, connection->protocol->mode);
+		connection_set_mode(engine, connection, connection->wanted_mode);
 }
 
 static inline void begin_turn(struct engine *engine, struct connection *connection,
@@ -247,6 +249,7 @@ static void take_late_write(struct engine *engine, struct connection *connection
 		connection->awaited_turn_no = 0;
 	connection->is_turn_late = true;
 	connection->had_late_write = true;
+	connection->moved[DIR_WRITE] += turn->call_bytes;
 	connection->moved_ns[DIR_WRITE] = time_ns;
 	if (connection->sync != SYNC_PARSED) {
 		enum sniff_result result = run_sniff(event->payload, turn->captured, &protocol);
@@ -317,6 +320,7 @@ static struct connection *add_for_turn(struct engine *engine, const struct event
 	} else if (connection->turn_no) {
 		connection->orphan_outcome = PARSE_LOST;
 		engine->turns_missed += connection->turn_no;
+		connection->is_moved_unsure = true;
 	}
 	connection->turn.dir = !event->turn.dir;
 	return connection;

@@ -22,7 +22,7 @@ static const char introduction[] =
 
 static const char *const bucket_names[BUCKETS_COUNT] = {
 	[BUCKETS_NONE] = "",   [BUCKETS_REQUEST] = "request", [BUCKETS_CONNECT] = "connect",
-	[BUCKETS_RTT] = "rtt", [BUCKETS_SIZE] = "size",
+	[BUCKETS_RTT] = "rtt", [BUCKETS_SIZE] = "size",	      [BUCKETS_SESSION] = "session",
 };
 
 static void row_write(struct text_buffer *out, const struct metric_row *row)

@@ -18,6 +18,8 @@
 	X(DB_SYSTEM_NAME, "db_system_name")                       \
 	X(DB_OPERATION_NAME, "db_operation_name")                 \
 	X(DB_COLLECTION_NAME, "db_collection_name")               \
+	X(GRAPHQL_OPERATION_TYPE, "graphql_operation_type")       \
+	X(GRAPHQL_OPERATION_NAME, "graphql_operation_name")       \
 	X(ERROR_TYPE, "error_type")
 
 enum attribute {
@@ -36,6 +38,7 @@ enum attribute {
 	X(MALFORMED, "malformed", "bytes that break the protocol's rules")                       \
 	X(EARLY_RESPONSE, "early_response", "answer before the request was complete")            \
 	X(NO_RESPONSE, "no_response", "the connection ended before an answer began")             \
+	X(REQUEST_CUT, "request_cut", "the connection ended inside the request")                 \
 	X(RESPONSE_CUT, "response_cut", "the connection ended inside the answer")                \
 	X(HEAD, "head", "answer without a body, to HEAD")                                        \
 	X(INTERIM, "interim", "1xx answers before the final one")                                \
@@ -55,6 +58,8 @@ enum attribute {
 	X(HEADER_UNKNOWN, "header_unknown",                                                      \
 	  "a field of the header is an entry of a table from before sonde began")                \
 	X(STREAM_RESET, "stream_reset", "a stream that was over before its answer was whole")    \
+	X(BODY_UNREAD, "body_unread",                                                            \
+	  "a body that a dialect wanted to read was not captured whole, or is not JSON")         \
 	X(SEVERAL_STATEMENTS, "several_statements",                                              \
 	  "one request of several statements, named by the first")
 

@@ -3,6 +3,7 @@
  * http1_head.c's. Lenient where nginx, curl and llhttp are: empty lines before a message, bare LF, runs of spaces. */
 #include "protocol/http1_state.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "config_abi.h"
@@ -56,16 +57,23 @@ static enum protocol_step at_start(struct http1_side *side, enum message_side wh
 	return STEP_BEGIN;
 }
 
-static enum protocol_step message_ends(struct http1_side *side)
+static enum protocol_step message_ends(struct http1_state *http1, enum message_side which,
+				       struct exchange_facts *facts)
 {
+	struct http1_side *side = &http1->sides[which];
+
+	if (side->is_body_read)
+		http_dialect_end(http1->dialects, which, facts);
 	side->place = AT_START;
 	return STEP_END;
 }
 
 /* HEAD may become known only now: its answer was seen before it. */
-static enum protocol_step in_length(struct http1_side *side, enum message_side which,
+static enum protocol_step in_length(struct http1_state *http1, enum message_side which,
 				    struct protocol_run *run, struct exchange_facts *facts)
 {
+	struct http1_side *side = &http1->sides[which];
+	const uint8_t *bytes = run->bytes;
 	uint64_t taken;
 
 	if (which == SIDE_RESPONSE && (facts->note & NOTE_HEAD)) {
@@ -73,14 +81,17 @@ static enum protocol_step in_length(struct http1_side *side, enum message_side w
 		side->left = 0;
 	}
 	taken = run_take_at_most(run, side->left);
+	if (side->is_body_read)
+		http_dialect_take(http1->dialects, which, bytes, taken, facts);
 	side->left -= taken;
 	facts->sides[which].body_bytes += taken;
-	return side->left ? STEP_MORE : message_ends(side);
+	return side->left ? STEP_MORE : message_ends(http1, which, facts);
 }
 
 static enum protocol_step in_rest(struct http1_parse *parse)
 {
 	parse->message->body_bytes += parse->run->length;
+	http1_read_body(parse, parse->run->length);
 	run_take(parse->run, parse->run->length);
 	return STEP_MORE;
 }
@@ -102,8 +113,10 @@ static enum protocol_step in_chunk_size(struct http1_parse *parse)
 static enum protocol_step in_chunk_data(struct http1_parse *parse)
 {
 	struct http1_side *side = parse->side;
-	uint64_t taken = run_take_at_most(parse->run, side->left);
+	uint64_t taken = parse->run->length < side->left ? parse->run->length : side->left;
 
+	http1_read_body(parse, taken);
+	run_take(parse->run, taken);
 	side->left -= taken;
 	parse->message->body_bytes += taken;
 	if (side->left)
@@ -132,7 +145,7 @@ static enum protocol_step in_trailers(struct http1_parse *parse)
 
 	while (http1_take_line(parse, &line, &length))
 		if (!length)
-			return message_ends(parse->side);
+			return message_ends(parse->state, parse->which, parse->facts);
 	return STEP_MORE;
 }
 
@@ -140,6 +153,9 @@ static enum protocol_step in_dark(struct http1_parse *parse)
 {
 	struct http1_side *side = parse->side;
 
+	if (side->is_body_read)
+		http_dialect_take(parse->state->dialects, parse->which, NULL, parse->run->length,
+				  parse->facts);
 	side->left += parse->run->length;
 	if (!side->is_head_cut)
 		parse->message->body_bytes += parse->run->length;
@@ -173,6 +189,7 @@ static const struct {
 	[IN_VERSION] = { http1_in_version, BLIND_HEAD },
 	[IN_STATUS_LINE] = { http1_in_status_line, BLIND_HEAD },
 	[IN_FIELDS] = { http1_in_fields, BLIND_HEAD },
+	[IN_SWITCH_FIELDS] = { http1_in_fields, BLIND_HEAD },
 	[IN_REST] = { in_rest, BLIND_NOTHING },
 	[IN_CHUNK_SIZE] = { in_chunk_size, BLIND_CHUNKS },
 	[IN_CHUNK_DATA] = { in_chunk_data, BLIND_NOTHING },
@@ -221,7 +238,7 @@ static enum protocol_step parse_run(void *state, enum message_side which, struct
 	if (side->place == AT_START)
 		return at_start(side, which, run);
 	if (side->place == IN_LENGTH)
-		return in_length(side, which, run, facts);
+		return in_length(http1, which, run, facts);
 	return parse_places(http1, which, run, facts);
 }
 
@@ -282,12 +299,30 @@ static enum sniff_result http1_sniff(const uint8_t *bytes, size_t length)
 	return starts_target(bytes[at]) ? SNIFF_REQUEST : SNIFF_NO;
 }
 
+static bool http1_set_dialects(void *state, unsigned dialects)
+{
+	struct http1_state *http1 = state;
+
+	if (!http1->dialects)
+		http1->dialects = http_dialect_reader_new(dialects);
+	return http1->dialects;
+}
+
+static void http1_release(void *state)
+{
+	free(((struct http1_state *)state)->dialects);
+}
+
 const struct protocol protocol_http1 = {
 	.name = "http",
 	.mode = MODE_MESSAGES,
+	.pipelined_mode =
+		MODE_STREAM, /* the turn's first bytes are those of the first message only */
 	.state_bytes = sizeof(struct http1_state),
 	.sniff = http1_sniff,
 	.parse = parse_run,
 	.boundary = http1_boundary,
+	.set_dialects = http1_set_dialects,
+	.release = http1_release,
 	.take_known = http1_take_known,
 };

@@ -199,6 +199,7 @@ static enum protocol_step end_request_head(struct http1_parse *parse)
 
 	if (side->framing.has_coding && !side->framing.is_chunked)
 		return STEP_BROKEN;
+	http1_begin_body(parse);
 	if (side->framing.is_chunked)
 		side->place = IN_CHUNK_SIZE;
 	else
@@ -212,12 +213,15 @@ static bool opens_tunnel(struct http1_parse *parse)
 
 	if (!status)
 		return false;
-	if (memcmp(status, "101", 3) == 0)
+	if (memcmp(status, "101", 3) == 0) {
 		parse->facts->outcomes |= 1u << PARSE_UPGRADE;
-	else if ((parse->facts->note & NOTE_CONNECT) && status[0] == '2')
+		if (parse->side->is_websocket)
+			parse->facts->successor = &protocol_websocket;
+	} else if ((parse->facts->note & NOTE_CONNECT) && status[0] == '2') {
 		parse->facts->outcomes |= 1u << PARSE_CONNECT;
-	else
+	} else {
 		return false;
+	}
 	parse->message->opens_tunnel = true;
 	parse->side->place = IN_TUNNEL;
 	return true;
@@ -256,6 +260,7 @@ static enum protocol_step end_response_head(struct http1_parse *parse)
 	close_reopened(&parse->state->sides[SIDE_REQUEST]);
 	if (opens_tunnel(parse))
 		return STEP_HEAD;
+	http1_begin_body(parse);
 	if (side->is_bodiless) {
 		expect_length(side, 0);
 	} else if (side->framing.is_chunked) {
@@ -280,7 +285,8 @@ static bool take_status_line(struct http1_parse *parse, const uint8_t *line, siz
 	status = http1_status_of(line + HTTP1_STATUS_AT);
 	http1_tell_status(parse->facts, label, &status);
 	parse->side->is_bodiless = status.is_bodiless || parse->facts->note & NOTE_HEAD;
-	parse->side->place = IN_FIELDS;
+	parse->side->place =
+		memcmp(line + HTTP1_STATUS_AT, "101", 3) ? IN_FIELDS : IN_SWITCH_FIELDS;
 	return true;
 }
 
@@ -293,6 +299,8 @@ static enum protocol_step take_head_line(struct http1_parse *parse, const uint8_
 	if (!length)
 		return parse->which == SIDE_REQUEST ? end_request_head(parse) :
 						      end_response_head(parse);
+	if (parse->side->place == IN_SWITCH_FIELDS && http1_is_websocket_upgrade(line, length))
+		parse->side->is_websocket = true;
 	if (http1_may_frame(line, length) &&
 	    http1_framing_add(&parse->side->framing, line, length) < 0)
 		return STEP_BROKEN;
@@ -302,7 +310,7 @@ static enum protocol_step take_head_line(struct http1_parse *parse, const uint8_
 /* Most fields say nothing of the body, and then only where they end is of interest. */
 static bool is_of_interest(const struct http1_parse *parse, const uint8_t *line, size_t length)
 {
-	return length <= 1 || http1_may_frame(line, length) || parse->side->place == IN_STATUS_LINE;
+	return length <= 1 || http1_may_frame(line, length) || parse->side->place != IN_FIELDS;
 }
 
 /* Take the lines that are whole in the run, up to a NUL. The last block reaches back behind the one before. */
@@ -350,7 +358,7 @@ static enum protocol_step in_split_lines(struct http1_parse *parse)
 	size_t length;
 
 	while (step == STEP_ONWARD && http1_take_line(parse, &line, &length)) {
-		bool has_nul = side->place == IN_FIELDS && memchr(line, '\0', length);
+		bool has_nul = side->place >= IN_FIELDS && memchr(line, '\0', length);
 
 		step = has_nul ? STEP_BROKEN : take_head_line(parse, line, length);
 	}
@@ -428,10 +436,11 @@ enum protocol_step http1_cut_head(struct http1_parse *parse)
 		set_path(parse);
 	if (place == IN_METHOD || place == IN_STATUS_LINE)
 		return STEP_UNSEEN;
-	if (place != IN_FIELDS &&
+	if (place < IN_FIELDS &&
 	    strcmp(parse->facts->attributes[ATTRIBUTE_HTTP_REQUEST_METHOD], "_OTHER") == 0)
 		return STEP_NOT_MINE;
 	parse->facts->outcomes |= 1u << PARSE_HEADER_TRUNCATED;
+	http1_begin_body(parse);
 	if (parse->which == SIDE_RESPONSE)
 		(void)opens_tunnel(parse);
 	return STEP_HEAD;

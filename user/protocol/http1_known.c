@@ -86,11 +86,13 @@ bool http1_take_known_head(struct http1_parse *parse)
 bool http1_take_known(void *state, enum message_side which, const uint8_t *bytes, size_t captured,
 		      uint64_t length, struct exchange_facts *facts)
 {
-	struct http1_side *side = &((struct http1_state *)state)->sides[which];
+	struct http1_state *http1 = state;
+	struct http1_side *side = &http1->sides[which];
 	const struct http1_kept_head *kept = &side->kept;
 
 	if (length != kept->whole_bytes || !kept->bytes || captured < kept->bytes || facts->note ||
-	    side->place != AT_START || memcmp(bytes, side->line, kept->bytes) != 0)
+	    http1->dialects || side->place != AT_START ||
+	    memcmp(bytes, side->line, kept->bytes) != 0)
 		return false;
 	if (which == SIDE_REQUEST)
 		tell_request(side, facts);

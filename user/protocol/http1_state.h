@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "protocol/http1_words.h"
+#include "protocol/http_dialect.h"
 #include "protocol/protocol.h"
 
 /* Looked at of each line; the fields that matter are shorter. */
@@ -31,8 +32,9 @@ enum place {
 	IN_VERSION,
 	IN_STATUS_LINE,
 	IN_FIELDS,
-	IN_LENGTH, /* a body of `left` more bytes */
-	IN_REST,   /* a body until close */
+	IN_SWITCH_FIELDS, /* of an answer 101: those that say what comes next matter too */
+	IN_LENGTH,	  /* a body of `left` more bytes */
+	IN_REST,	  /* a body until close */
 	IN_CHUNK_SIZE,
 	IN_CHUNK_DATA,
 	IN_CHUNK_END,
@@ -84,12 +86,15 @@ struct http1_side {
 	bool is_head_cut;  /* in the dark since the head */
 	bool is_reopened;  /* by an interim answer, after its end was told */
 	bool is_bodiless;
+	bool is_websocket; /* what a 101 switches to */
+	bool is_body_read; /* in a dialect */
 	/* What is behind here outlives messages. */
 	struct http1_kept_head kept;
 	uint8_t line[HTTP1_HEAD_KEPT_MAX]; /* the beginning of a line, or else the head that is kept */
 };
 
 struct http1_state {
+	struct http_dialect_reader *dialects; /* owned; NULL: bodies are not looked at */
 	struct http1_side sides[SIDE_COUNT];
 };
 _Static_assert(sizeof(struct http1_state) <= PROTOCOL_STATE_MAX, "raise PROTOCOL_STATE_MAX");
@@ -97,6 +102,7 @@ _Static_assert(sizeof(struct http1_state) <= PROTOCOL_STATE_MAX, "raise PROTOCOL
 /* Layout of exchange_facts.text. */
 struct http1_text {
 	char path[URL_PATH_MAX + 1];
+	struct http_dialect_facts dialect;
 };
 _Static_assert(sizeof(struct http1_text) <= FACTS_TEXT_MAX, "raise FACTS_TEXT_MAX");
 
@@ -166,6 +172,21 @@ static inline bool http1_take_line(struct http1_parse *parse, const uint8_t **re
 	*ret_line = bytes;
 	*ret_length = http1_line_length(bytes, length);
 	return true;
+}
+
+/* The head is known, and a dialect may want to read what follows. */
+static inline void http1_begin_body(struct http1_parse *parse)
+{
+	if (parse->state->dialects)
+		parse->side->is_body_read =
+			http_dialect_begin(parse->state->dialects, parse->which, parse->facts);
+}
+
+static inline void http1_read_body(struct http1_parse *parse, uint64_t length)
+{
+	if (parse->side->is_body_read)
+		http_dialect_take(parse->state->dialects, parse->which, parse->run->bytes, length,
+				  parse->facts);
 }
 
 /* The message's end will not be seen in its bytes. */

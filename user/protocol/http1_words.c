@@ -193,6 +193,16 @@ int http1_framing_add(struct http1_framing *framing, const uint8_t *line, size_t
 			   add_transfer_encoding(framing, value, length);
 }
 
+bool http1_is_websocket_upgrade(const uint8_t *line, size_t length)
+{
+	if (length <= 8 || strncasecmp((const char *)line, "upgrade:", 8) != 0)
+		return false;
+	line += 8;
+	length -= 8;
+	trim(&line, &length);
+	return length == 9 && strncasecmp((const char *)line, "websocket", 9) == 0;
+}
+
 static int hex_digit(uint8_t c)
 {
 	if (c >= '0' && c <= '9')

@@ -58,7 +58,7 @@ struct message {
 	bool is_left_unread; /* a request of which servers leave the end unread, as a rule; known by its head */
 };
 
-#define FACTS_TEXT_MAX 264
+#define FACTS_TEXT_MAX 400
 
 /* What is known of a request and its answer. Filled by the parser, kept by the caller until both are over; it
  * does not move. */
@@ -66,13 +66,17 @@ struct exchange_facts {
 	struct message sides[SIDE_COUNT];
 	const char *attributes
 		[ATTRIBUTE_COUNT]; /* static, or in `text`; HTTP_ROUTE is the caller's, which also bounds DB_COLLECTION_NAME */
-	uint32_t outcomes;  /* odd things about it: bits 1 << enum parse_outcome */
-	uint32_t note;	    /* the protocol's own */
+	const struct protocol
+		*successor; /* with opens_tunnel: what follows; NULL: nothing that we know */
+	const struct protocol *dialect; /* spoken inside the messages (http_dialect.h); NULL: none */
+	const char *message_type;	/* with STEP_MESSAGE: static */
+	uint32_t outcomes;		/* odd things about it: bits 1 << enum parse_outcome */
+	uint32_t note;			/* the protocol's own */
 	uint32_t reads;	    /* keys that a database looked up, as far as that is known */
 	uint32_t read_hits; /* of those, found */
 	bool is_kind_unknown; /* so much was not seen that no metric can be chosen: it counts as partial */
-	bool is_preparation;	   /* no request by itself: reported only when it failed */
-	char text[FACTS_TEXT_MAX]; /* the protocol's own */
+	bool is_preparation; /* no request by itself: reported only when it failed */
+	_Alignas(8) char text[FACTS_TEXT_MAX]; /* the protocol's own */
 };
 
 /* What a parser came to. */
@@ -88,6 +92,8 @@ enum protocol_step {
 	STEP_PUSH, /* a message that was not begun and answers nothing ended */
 	STEP_SILENT, /* silence was the answer to the oldest request, which is_quiet: what comes next, and is not
 			begun yet, answers a later one */
+	STEP_MESSAGE, /* a message of a protocol without requests ended: message_type, body_bytes of its side, and
+			 ERROR_TYPE when it says why the connection ends */
 	/* Of protocols with streams only: */
 	STEP_STREAM,  /* what comes next is of another stream: facts of its exchange are wanted */
 	STEP_RESET,   /* the stream is over by an error, whatever was under way on it */
@@ -111,10 +117,12 @@ struct protocol_stream {
 };
 
 struct protocol {
-	const char *name;   /* protocol label: "http" … */
-	unsigned mode;	    /* enum conn_mode: what it needs of the kernel */
+	const char *name;	 /* protocol label: "http" … */
+	unsigned mode;		 /* enum conn_mode: what it needs of the kernel */
+	unsigned pipelined_mode; /* the same once requests come before answers; 0: no other */
 	size_t state_bytes; /* of one connection, at most PROTOCOL_STATE_MAX, zeroed at first */
 
+	/* NULL: it only succeeds another one on a connection, and its position once lost is lost for good. */
 	enum sniff_result (*sniff)(const uint8_t *bytes, size_t length);
 
 	/* Take bytes off the run until something is to be told. Call again until STEP_MORE, or STEP_END with
@@ -129,6 +137,10 @@ struct protocol {
 	 * answer begun, only BOUNDARY_RESYNC is sure to be told. */
 	enum protocol_step (*boundary)(void *state, enum message_side side,
 				       enum protocol_boundary boundary, uint64_t tail);
+
+	/* Read also what bodies say in these dialects (bits 1 << enum http_dialect). Returns false when that cannot be done.
+	 * NULL: the protocol carries none. */
+	bool (*set_dialects)(void *state, unsigned dialects);
 
 	/* Free what the state owns, in whatever condition it is. NULL: it owns nothing. */
 	void (*release)(void *state);
@@ -148,7 +160,7 @@ struct protocol {
 	const struct protocol_stream *(*stream)(const void *state, enum message_side side);
 };
 
-#define PROTOCOL_STATE_MAX 512
+#define PROTOCOL_STATE_MAX 528
 
 /* Paths are kept up to this length; a longer one fills it. */
 #define URL_PATH_MAX 255
@@ -162,6 +174,7 @@ extern const struct protocol protocol_postgresql;
 extern const struct protocol protocol_redis;
 extern const struct protocol protocol_memcached;
 extern const struct protocol protocol_mysql;
+extern const struct protocol protocol_websocket; /* after HTTP/1 */
 extern const struct protocol protocol_fastcgi;
 
 #endif

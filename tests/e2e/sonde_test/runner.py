@@ -14,7 +14,7 @@ import tempfile
 import time
 import traceback
 
-from . import namespaces
+from . import namespaces, node, opensearch
 from .agent import LOST, Agent, balance
 from .mariadb import MariaDB
 from .memcached import Memcached
@@ -81,6 +81,10 @@ NEEDS = {
     "php-fpm": (php_program, "php-fpm is not installed"),
     "pymemcache": (lambda: _has_module("pymemcache"), "python3-pymemcache is not installed"),
     "pymysql": (lambda: _has_module("pymysql"), "python3-pymysql is not installed"),
+    "node-packages": (node.install, "npm cannot install the packages of tests/e2e/node"),
+    "opensearch": (opensearch.install, "mvn cannot install the libraries of tests/e2e/java"),
+    "jsonrpclib": (lambda: works("/usr/bin/python3", "-c", "import jsonrpclib"), "python3-jsonrpclib-pelix is not installed"),
+    "websockets": (lambda: works("/usr/bin/python3", "-c", "import websockets"), "python3-websockets is not installed"),
     "postgresql": (lambda: postgresql_programs() and tool("setpriv"), "postgresql is not installed"),
     "psycopg": (lambda: works("/usr/bin/python3", "-c", "import psycopg"), "python3-psycopg is not installed"),
     "psycopg2": (lambda: works("/usr/bin/python3", "-c", "import psycopg2"), "python3-psycopg2 is not installed"),
@@ -142,6 +146,11 @@ class Context:
 
     def memcached(self, **keywords):
         server = Memcached(self.directory, patience=self.patience, **keywords)
+        self.closers.append(server.stop)
+        return server
+
+    def opensearch(self, **keywords):
+        server = opensearch.OpenSearch(self.directory, patience=self.patience, **keywords)
         self.closers.append(server.stop)
         return server
 

@@ -97,11 +97,26 @@ static void on_error(void *context, const struct event_syscall_error *event,
 	log_text(context, "error %u %s;", event->error, process->service);
 }
 
+static void on_message(void *context, const struct free_message *message)
+{
+	log_text(context, "%s %s %s %llu;", message->protocol->name,
+		 message->dir == DIR_WRITE ? "sent" : "received", message->type,
+		 (unsigned long long)message->bytes);
+}
+
+static void on_tunnel(void *context, const struct tunnel *tunnel)
+{
+	log_text(context, "tunnel %s %s %llu/%llu%s%s;", tunnel->name,
+		 tunnel->is_over ? "over" : "goes on", (unsigned long long)tunnel->bytes[DIR_READ],
+		 (unsigned long long)tunnel->bytes[DIR_WRITE], tunnel->close_code ? " " : "",
+		 tunnel->close_code ? tunnel->close_code : "");
+}
+
 static void on_set_mode(void *context, uint64_t sock, uint64_t conn_id, enum conn_mode mode)
 {
 	struct script *script = context;
 
-	if (sock == script->conn.sock && conn_id == script->conn.conn_id)
+	if (sock == script->conn.sock && conn_id == script->conn.conn_id && !script->is_deaf)
 		script->mode = mode;
 }
 
@@ -152,6 +167,8 @@ int script_open(struct script *script, const struct engine_limits *limits)
 						       .services = 4 };
 	static struct observation_sink sink = {
 		.request = on_request,
+		.message = on_message,
+		.tunnel = on_tunnel,
 		.parse_outcome = on_outcome,
 		.tcp_connect = on_connect,
 		.tcp_accept = on_accept,
@@ -195,6 +212,7 @@ void script_connect(struct script *script, enum conn_role role, uint8_t flags)
 	};
 	script->turn = (struct turn_summary){ 0 };
 	script->captured = 0;
+	memset(script->moved, 0, sizeof(script->moved));
 	script->mode = MODE_SNIFF;
 	script->is_open = true;
 }
@@ -274,6 +292,7 @@ void script_call(struct script *script, enum turn_dir dir, const char *bytes, si
 			(struct turn_summary){ .start_ns = script->now_ns, .dir = (uint8_t)dir };
 		script->captured = 0;
 	}
+	script->moved[dir] += length;
 	offset = (uint32_t)script->turn.bytes;
 	if (script->mode >= MODE_STREAM)
 		room = PREFIX_MAX;
@@ -348,6 +367,8 @@ void script_hang_up(struct script *script, uint8_t flags)
 		.header = { .tgid = SCRIPT_TGID, .kind = EVENT_TCP_CLOSE, .size = sizeof(event) },
 		.conn = script->conn,
 		.turn = script->turn,
+		.stats = { .bytes_received = script->moved[DIR_READ],
+			   .bytes_sent = script->moved[DIR_WRITE] },
 	};
 
 	script->now_ns += CALL_NS;

@@ -29,6 +29,7 @@ struct script {
 	struct conn_ref conn;
 	struct turn_summary turn;
 	uint32_t captured;
+	uint64_t moved[DIR_COUNT];
 	uint32_t prefix_bytes;
 	enum conn_mode mode;
 	int drop_event; /* the nth TURN event from now is lost; 0: none */
@@ -37,6 +38,7 @@ struct script {
 	bool with_bodies; /* log body sizes */
 	bool with_times;  /* log microseconds: start and end */
 	bool is_open;
+	bool is_deaf; /* modes that the engine asks for are not taken */
 	char log[SCRIPT_LOG_MAX];
 	size_t log_bytes;
 };

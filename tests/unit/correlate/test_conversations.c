@@ -35,6 +35,7 @@ struct conversation {
 	bool is_open_at_end;  /* expected without the close */
 	bool is_split_unlike; /* splitting changes what is captured, and with it the report */
 	bool with_bodies;
+	bool is_kernel_deaf; /* it goes on as it began, whatever the engine asks */
 	struct step steps[12];
 	const char *expected;
 };
@@ -258,7 +259,58 @@ static const struct conversation conversations[] = {
 		     { 'W', "HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n" },
 		     { 'R', "\x81\x05hello" },
 		     { 'W', "\x81\x01x" } },
-	  .expected = "server GET /ws 101 1.1 [ok;upgrade;" },
+	  .expected = "server GET /ws 101 1.1 [ok;upgrade;websocket received text 5;"
+		      "websocket sent text 1;" },
+	{ "websocket until it is closed", CLIENT,
+	  .steps = { { 'W', "GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n" },
+		     { 'R', "HTTP/1.1 101 Switching\r\nupgrade:  WebSocket \r\n\r\n\x01\x01x" },
+		     { 'W', "\x89\x84....abcd" },
+		     { 'R', "\x8a\x04"
+			    "abcd\x80\x02yz\x88\x02\x03\xe9" },
+		     { 'W', "\x88\x82....\x2d\xc7" } },
+	  .expected = "client GET /ws 101 1.1 [ok;upgrade;websocket sent ping 4;"
+		      "websocket received pong 4;websocket received text 3;"
+		      "websocket received close 2;websocket sent close 2;"
+		      "tunnel websocket over 17/18 1001;" },
+	{ "websocket whose header is not seen", SERVER,
+	  .steps = { { 'R', "GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n" },
+		     { 'W', "HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n" },
+		     { 'R', "\x81\x05hello" },
+		     { 's', NULL, 9 },
+		     { 'W', "\x81\x01x" } },
+	  .expected = "server GET /ws 101 1.1 [ok;upgrade;websocket received text 5;"
+		      "server - - - - partial [lost;tunnel websocket over 7/12 1006;" },
+	{ "websocket that is none", SERVER,
+	  .steps = { { 'R', "GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n" },
+		     { 'W', "HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n" },
+		     { 'R', "\x83\x05hello" },
+		     { 'W', "\x81\x01x" } },
+	  .expected = "server GET /ws 101 1.1 [ok;upgrade;malformed;"
+		      "tunnel websocket over 7/3 1006;" },
+	{ "upgrade to something else", SERVER,
+	  .steps = { { 'R', "GET /x HTTP/1.1\r\nUpgrade: xyz\r\n\r\n" },
+		     { 'W', "HTTP/1.1 101 Switching\r\nUpgrade: xyz\r\n\r\nhi" },
+		     { 'R', "hello" } },
+	  .expected = "server GET /x 101 1.1 [ok;upgrade;tunnel other over 5/2;" },
+	{ "tunnel after other requests", SERVER,
+	  .steps = { { 'R', GET },
+		     { 'W', OK_HELLO },
+		     { 'R', "CONNECT example.com:443 HTTP/1.1\r\n\r\n" },
+		     { 'W', "HTTP/1.1 200 Established\r\n\r\n" },
+		     { 'R', "\x16\x03\x01" },
+		     { 's', NULL, 100000 } },
+	  .expected = GOT "server CONNECT - 200 1.1 [ok;connect;tunnel connect over 3/100000;" },
+	{ "tunnel on a connection from before", SERVER, .flags = CONN_PREEXISTING,
+	  .steps = { { 'R', "CONNECT example.com:443 HTTP/1.1\r\n\r\n" },
+		     { 'W', "HTTP/1.1 200 Established\r\n\r\n" },
+		     { 'R', "\x16\x03\x01" } },
+	  .expected = "server CONNECT - 200 1.1 [ok;connect;tunnel connect over 0/0;partial;" },
+	{ "upload given up", SERVER,
+	  .steps = { { 'R', "POST /p HTTP/1.1\r\nContent-Length: 10\r\n\r\n012" } },
+	  .expected = "server POST /p - 1.1 error=request_cut [request_cut;" },
+	{ "upload given up by the client", CLIENT, .close_flags = CONN_RESET_RECEIVED,
+	  .steps = { { 'W', "POST /p HTTP/1.1\r\nContent-Length: 10\r\n\r\n012" } },
+	  .expected = "client POST /p - 1.1 error=reset [request_cut;" },
 	{ "tunnel", SERVER, .is_open_at_end = true,
 	  .steps = { { 'R', "CONNECT example.com:443 HTTP/1.1\r\n\r\n" },
 		     { 'W', "HTTP/1.1 200 Established\r\n\r\n" },
@@ -276,7 +328,16 @@ static const struct conversation conversations[] = {
 	  .is_split_unlike = true, /* a read that ends with an empty line ends the capture */
 	  .expected =
 		  GOT "server GET /b 200 1.1 [ok;pipelined;server GET /c 200 1.0 [ok;pipelined;" },
+	{ "pipelined, long answers", SERVER, .is_open_at_end = true,
+	  .steps = { { 'R', GET "GET /b HTTP/1.1\r\n\r\nGET /c HTTP/1.0\r\n\r\n" },
+		     { 'W', OK_HELLO OK_1200 OK_EMPTY },
+		     { 'R', GET },
+		     { 'W', OK_EMPTY } },
+	  .is_split_unlike = true,
+	  .expected = GOT "server GET /b 200 1.1 [ok;pipelined;"
+			  "server GET /c 200 1.0 [ok;pipelined;" GOT },
 	{ "pipelined, answers not all captured", SERVER, .is_open_at_end = true,
+	  .is_kernel_deaf = true,
 	  .steps = { { 'R', GET "GET /b HTTP/1.1\r\n\r\nGET /c HTTP/1.0\r\n\r\n" },
 		     { 'W', OK_HELLO "HTTP/1.1 200 OK\r\nX: " LONG_1200 "\r\n\r\n" OK_EMPTY },
 		     { 'R', GET },
@@ -551,6 +612,7 @@ static void check(const struct conversation *conversation, size_t split_step, si
 
 	assert_int_equal(script_open(&script, NULL), 0);
 	script.with_bodies = conversation->with_bodies;
+	script.is_deaf = conversation->is_kernel_deaf;
 	script_connect(&script, conversation->role, conversation->flags);
 	script_run(&script, conversation->steps, split_step, split_at);
 	if (!conversation->is_open_at_end)
