@@ -22,7 +22,8 @@ struct agent_options {
 	struct loader_options loader;
 	size_t series_limit; /* per metric */
 	size_t routes_per_service;
-	unsigned series_ttl_seconds; /* after the end of a series' process */
+	size_t statements_per_service; /* and side and system; 0: none are kept */
+	unsigned series_ttl_seconds;   /* after the end of a series' process */
 };
 
 /* Run until SIGTERM or SIGINT. Logs what goes wrong.

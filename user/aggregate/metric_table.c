@@ -53,6 +53,11 @@ static const uint64_t size_bounds[] = {
 	256 * KIB, 1 * MIB, 4 * MIB, 16 * MIB, 64 * MIB, 256 * MIB, 1024 * MIB,
 };
 
+/* What the conventions advise for db.client.response.returned_rows. */
+static const uint64_t rows_bounds[] = {
+	1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000,
+};
+
 #define LAYOUT(array, divide_by, octave_of)                                           \
 	{                                                                             \
 		.bounds = (array), .bound_count = sizeof(array) / sizeof((array)[0]), \
@@ -65,6 +70,7 @@ const struct bucket_layout bucket_layouts[BUCKETS_COUNT] = {
 	[BUCKETS_CONNECT] = LAYOUT(connect_bounds, 1e9, octave_of_billions),
 	[BUCKETS_RTT] = LAYOUT(rtt_bounds, 1e9, octave_of_billions),
 	[BUCKETS_SIZE] = LAYOUT(size_bounds, 1, octave_of_ones),
+	[BUCKETS_ROWS] = LAYOUT(rows_bounds, 1, octave_of_ones),
 };
 
 size_t metric_label_count(enum metric metric)

@@ -42,6 +42,7 @@ enum bucket_layout_id {
 	BUCKETS_CONNECT, /* until a connection is there, or was given up */
 	BUCKETS_RTT,	 /* round trips and waits inside the kernel */
 	BUCKETS_SIZE,	 /* bodies */
+	BUCKETS_ROWS,
 	BUCKETS_COUNT,
 };
 

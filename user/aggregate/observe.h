@@ -7,9 +7,11 @@
 #include "correlate/observation.h"
 
 struct observer;
+struct statement_table;
 
-/* An observer that writes into the store, which must outlive it. NULL when out of memory. */
-struct observer *observer_new(struct series_store *store);
+/* An observer that writes into the store and the statements (NULL: nobody wants them), which must outlive it. NULL when out
+ * of memory. */
+struct observer *observer_new(struct series_store *store, struct statement_table *statements);
 void observer_free(struct observer **observer);
 
 /* What to give to the engine; lives as long as the observer. What finds no room is counted in the

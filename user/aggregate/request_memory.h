@@ -13,6 +13,9 @@ enum request_series {
 	SERIES_DURATION,
 	SERIES_REQUEST_SIZE,
 	SERIES_RESPONSE_SIZE,
+	SERIES_OF_ALL, /* requests; those from here on are of some */
+	SERIES_RETURNED_ROWS = SERIES_OF_ALL,
+	SERIES_VALUE_SIZE,
 	REQUEST_SERIES,
 };
 
@@ -48,6 +51,7 @@ struct remembered {
 	uint8_t at[LABELLED_COUNT]; /* … from here on */
 	uint8_t wanted;		    /* the caller's, as the rest; 0 in a new entry */
 	struct series_slot slots[REQUEST_SERIES];
+	struct series_slot reads[2]; /* missed, found */
 	char text[MEMORY_TEXT_MAX];
 };
 

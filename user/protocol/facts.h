@@ -14,6 +14,7 @@
 	X(DB_SYSTEM_NAME, "db_system_name")                       \
 	X(DB_OPERATION_NAME, "db_operation_name")                 \
 	X(DB_COLLECTION_NAME, "db_collection_name")               \
+	X(DB_QUERY_TEXT, "db_query_text")                         \
 	X(ERROR_TYPE, "error_type")
 
 enum attribute {
@@ -48,6 +49,8 @@ enum attribute {
 	X(COMPRESSED, "compressed", "what the connection carries is compressed from now on")     \
 	X(STATEMENT_UNKNOWN, "statement_unknown",                                                \
 	  "a statement prepared before sonde began, or forgotten: its table is not known")       \
+	X(ROWS_UNSEEN, "rows_unseen",                                                            \
+	  "an answer of which not all was seen: how many rows it had is not known")              \
 	X(SEVERAL_STATEMENTS, "several_statements",                                              \
 	  "one request of several statements, named by the first")
 

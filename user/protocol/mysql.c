@@ -123,6 +123,7 @@ static enum protocol_step mysql_boundary(void *state, enum message_side which,
 		mysql->phase = PHASE_COMMANDS;
 		mysql->is_local_data = false;
 		mysql->has_statement = false;
+		mysql->is_statement_cut = false;
 		return STEP_MORE;
 	}
 	if (side->place != MYSQL_IN_REST)
@@ -138,6 +139,7 @@ static void mysql_release(void *state)
 
 	sql_plan_release(&mysql->newest);
 	sql_plans_free(&mysql->plans);
+	sql_text_free(&mysql->statement);
 }
 
 /* Protocol 10, a version of two numbers at least, in a packet of sane length. */

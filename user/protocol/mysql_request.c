@@ -39,16 +39,6 @@ static const char *command_name(uint8_t command)
 	return "other";
 }
 
-static void name_operation(struct exchange_facts *facts, const char *operation, const char *table)
-{
-	facts->attributes[ATTRIBUTE_DB_OPERATION_NAME] = operation;
-	if (!*table)
-		return;
-	strncpy(facts->text, table, SQL_TABLE_MAX);
-	facts->text[SQL_TABLE_MAX] = '\0';
-	facts->attributes[ATTRIBUTE_DB_COLLECTION_NAME] = facts->text;
-}
-
 static bool is_statement(const struct mysql_parse *parse)
 {
 	uint8_t command = parse->side->body_bytes ? parse->side->body[0] : 0;
@@ -69,15 +59,18 @@ static void take_statement(struct mysql_parse *parse, const uint8_t *bytes, size
 	if (!length)
 		return;
 	if (!state->has_statement)
-		sql_reader_init(&state->reader, SQL_MYSQL);
+		sql_text_begin(&state->statement, SQL_MYSQL, state->has_plain_backslash);
 	state->has_statement = true;
-	(void)sql_reader_take(&state->reader, bytes, length);
+	if (state->statement)
+		sql_text_take(state->statement, bytes, length);
 }
 
 void mysql_request_body(struct mysql_parse *parse, const uint8_t *bytes, size_t length)
 {
 	struct mysql_side *side = parse->side;
 
+	if (!bytes && is_statement(parse))
+		parse->state->is_statement_cut = true;
 	if (!bytes || side->is_unseen)
 		return;
 	if (!side->body_bytes) {
@@ -94,28 +87,29 @@ void mysql_request_body(struct mysql_parse *parse, const uint8_t *bytes, size_t 
 
 static void name_statement(struct mysql_parse *parse)
 {
-	struct sql_reader *reader = &parse->state->reader;
-	const char *operation;
+	struct mysql_state *state = parse->state;
+	bool is_cut = state->is_statement_cut || parse->side->length == MYSQL_PACKET_MAX;
 
-	if (!parse->state->has_statement)
-		sql_reader_init(reader, SQL_MYSQL);
-	sql_reader_end(reader);
-	operation = sql_reader_operation(reader);
-	name_operation(parse->facts, operation ? operation : "other", sql_reader_table(reader));
-	parse->state->has_statement = false;
+	if (!state->has_statement)
+		sql_text_begin(&state->statement, SQL_MYSQL, state->has_plain_backslash);
+	state->has_statement = false;
+	state->is_statement_cut = false;
+	sql_name_operation(parse->facts, "other");
+	if (!state->statement)
+		return;
+	sql_text_end(state->statement, is_cut);
+	sql_name_by_text(parse->facts, state->statement);
 }
 
 static void end_prepare(struct mysql_parse *parse)
 {
-	struct exchange_facts *facts = parse->facts;
-	const char *table;
+	struct mysql_state *state = parse->state;
 
 	name_statement(parse);
-	table = facts->attributes[ATTRIBUTE_DB_COLLECTION_NAME];
-	facts->is_preparation = true;
-	sql_plan_release(&parse->state->newest);
-	parse->state->newest =
-		sql_plan_new(facts->attributes[ATTRIBUTE_DB_OPERATION_NAME], table ? table : "");
+	parse->facts->is_preparation = true;
+	sql_plan_release(&state->newest);
+	if (state->statement)
+		state->newest = sql_text_plan(state->statement);
 }
 
 static void end_execute(struct mysql_parse *parse)
@@ -123,11 +117,11 @@ static void end_execute(struct mysql_parse *parse)
 	struct mysql_state *state = parse->state;
 	uint32_t number = mysql_number(parse->side, 1, 4);
 	struct sql_plan *plan = number == NEWEST_STATEMENT ? state->newest :
-			       state->plans		  ? sql_plans_find(state->plans, number) :
-							    NULL;
+				state->plans		   ? sql_plans_find(state->plans, number) :
+							     NULL;
 
 	if (plan)
-		name_operation(parse->facts, plan->operation, plan->table);
+		sql_name_by_plan(parse->facts, plan);
 	else
 		parse->facts->outcomes |= 1u << PARSE_STATEMENT_UNKNOWN;
 }
@@ -160,7 +154,7 @@ static void end_command(struct mysql_parse *parse)
 		parse->state->phase = PHASE_LOGIN;
 		/* fall through */
 	default:
-		name_operation(parse->facts, command_name(command), "");
+		sql_name_operation(parse->facts, command_name(command));
 	}
 }
 
@@ -172,7 +166,7 @@ static void end_login(struct mysql_parse *parse)
 
 	parse->facts->note = COM_LOGIN;
 	parse->facts->is_preparation = true;
-	name_operation(parse->facts, "CONNECT", "");
+	sql_name_operation(parse->facts, "CONNECT");
 	if (capabilities & CLIENT_SSL && side->length == SSL_REQUEST_BYTES) {
 		parse->state->phase = PHASE_TLS;
 		return;

@@ -31,6 +31,7 @@ static enum protocol_step start(struct pg_parse *parse)
 	side->header_bytes = 0;
 	side->field = 0;
 	side->is_unseen = false;
+	side->is_cut = false;
 	side->is_settled = false;
 	return STEP_ONWARD;
 }
@@ -145,10 +146,12 @@ static enum protocol_step pg_parse(void *opaque, enum message_side which, struct
 /* What was prepared outlives a loss. */
 static void forget_position(struct pg_state *state)
 {
+	struct sql_text *statement = state->statement;
 	struct sql_plans *plans = state->plans;
 
 	sql_plan_release(&state->unit_plan);
 	memset(state, 0, sizeof(*state));
+	state->statement = statement;
 	state->plans = plans;
 	state->is_ready = true;
 }
@@ -173,6 +176,7 @@ static void pg_release(void *opaque)
 
 	sql_plan_release(&state->unit_plan);
 	sql_plans_free(&state->plans);
+	sql_text_free(&state->statement);
 }
 
 /* Kafka's first bytes may look like these up to here, but no letter follows. */

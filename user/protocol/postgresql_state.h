@@ -5,9 +5,8 @@
 
 #include <stdbool.h>
 
-#include "protocol/sql_plans.h"
 #include "protocol/protocol.h"
-#include "protocol/sql_words.h"
+#include "protocol/sql_text.h"
 
 /* PostgreSQL 15: the server takes no start-up packet beyond 10000 bytes (MAX_STARTUP_PACKET_LENGTH) and no message beyond 1 GiB. */
 #define PG_STARTUP_MAX 10000
@@ -61,6 +60,7 @@ struct pg_side {
 	uint8_t field;	 /* of the message, as far as it was read */
 	uint8_t resume;	 /* enum pg_place: after PG_IN_END */
 	bool is_begun;	 /* STEP_BEGIN was the newest step */
+	bool is_cut;	 /* the statement's end was not captured */
 	bool is_unseen;	 /* what is looked for in the message was not captured */
 	bool is_portal;	 /* what Close names */
 	bool is_push;	 /* the message answers nothing */
@@ -71,10 +71,10 @@ struct pg_side {
 
 struct pg_state {
 	struct pg_side sides[SIDE_COUNT];
-	struct sql_reader reader;  /* of the statement under way */
-	struct sql_plans *plans;	   /* owned; NULL: none yet */
+	struct sql_text *statement; /* owned: the one under way; NULL: none yet */
+	struct sql_plans *plans;    /* owned; NULL: none yet */
 	struct sql_plan *unit_plan; /* owned: of the unit under way, as far as it is known */
-	uint32_t waiting;	   /* units without an answer */
+	uint32_t waiting;	    /* units without an answer */
 	uint16_t copy_batch;
 	bool is_unit_open;     /* messages of a unit were seen, its Execute was not */
 	bool has_batch_units;  /* since the newest Sync */

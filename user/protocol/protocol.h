@@ -56,7 +56,14 @@ struct message {
 	bool is_quiet;	   /* a request that silence may answer: STEP_SILENT; known by its head */
 };
 
-#define FACTS_TEXT_MAX 264
+/* What an answer says of rows. */
+enum rows_kind {
+	ROWS_UNKNOWN, /* or none */
+	ROWS_RETURNED,
+	ROWS_AFFECTED,
+};
+
+#define FACTS_TEXT_MAX 384
 
 /* What is known of a request and its answer. Filled by the parser, kept by the caller until both are over; it
  * does not move. */
@@ -64,10 +71,15 @@ struct exchange_facts {
 	struct message sides[SIDE_COUNT];
 	const char *attributes
 		[ATTRIBUTE_COUNT]; /* static, or in `text`; HTTP_ROUTE is the caller's, which also bounds DB_COLLECTION_NAME */
-	uint32_t outcomes;	   /* odd things about it: bits 1 << enum parse_outcome */
-	uint32_t note;		   /* the protocol's own */
-	uint32_t reads;		   /* keys that a database looked up, as far as that is known */
-	uint32_t read_hits;	   /* of those, found */
+	uint32_t outcomes;    /* odd things about it: bits 1 << enum parse_outcome */
+	uint32_t note;	      /* the protocol's own */
+	uint64_t statement;   /* which one it is, literals apart; 0: not known, or no such thing */
+	uint64_t value_bytes; /* of the longest value sent or got, when has_value */
+	uint64_t rows;	      /* as rows_kind says */
+	uint8_t rows_kind;    /* enum rows_kind */
+	uint32_t reads;	      /* keys that a database looked up, as far as that is known */
+	uint32_t read_hits;   /* of those, found */
+	bool has_value;
 	bool is_preparation;	   /* no request by itself: reported only when it failed */
 	char text[FACTS_TEXT_MAX]; /* the protocol's own */
 };

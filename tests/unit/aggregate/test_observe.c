@@ -36,7 +36,7 @@ static int set_up(void **state)
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
 	fixture->store = series_store_new(100);
-	fixture->observer = observer_new(fixture->store);
+	fixture->observer = observer_new(fixture->store, NULL);
 	fixture->sink = observer_sink(fixture->observer);
 	*state = fixture;
 	return 0;
@@ -269,7 +269,7 @@ static void address_is(struct fixture *fixture, const char *address, const char 
 	series_store_free(&fixture->store);
 	observer_free(&fixture->observer);
 	fixture->store = series_store_new(100);
-	fixture->observer = observer_new(fixture->store);
+	fixture->observer = observer_new(fixture->store, NULL);
 	fixture->sink = observer_sink(fixture->observer);
 	fixture->sink->request(fixture->sink->context, &request);
 	snapshot_unref(&fixture->snapshot);
@@ -409,7 +409,7 @@ static void without_memory(void **state)
 	FOR_EACH_FAILING_ALLOC(nth)
 	{
 		struct series_store *store = series_store_new(10);
-		struct observer *observer = store ? observer_new(store) : NULL;
+		struct observer *observer = store ? observer_new(store, NULL) : NULL;
 		const struct observation_sink *sink;
 
 		if (observer) {
