@@ -120,6 +120,7 @@ static void refresh(struct agent *agent)
 {
 	series_begin_round(agent->store);
 	statement_table_report(agent->statements, agent->store, now_monotonic_ns());
+	pools_write(agent, now_monotonic_ns());
 	if (totals_refresh(agent->totals, now_monotonic_ns()))
 		log_debug("kernel tables could not be read whole, the next round will");
 	figures_write(agent);

@@ -202,6 +202,9 @@ static void write_fills(struct agent *agent)
 		  (double)agent->options->loader.processes);
 	set_total(agent, METRIC_TABLE_EVICTED, "processes", NULL,
 		  process_table_evicted(agent->processes));
+	set_gauge(agent, METRIC_TABLE_ENTRIES, "pools", (double)engine.pools);
+	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "pools", (double)engine.pools_limit);
+	set_total(agent, METRIC_TABLE_EVICTED, "pools", NULL, engine.pools_refused);
 	statement_table_read(agent->statements, &statements);
 	set_gauge(agent, METRIC_TABLE_ENTRIES, "statements", (double)statements.count);
 	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "statements", (double)statements.limit);

@@ -83,6 +83,9 @@ void figures_window(struct agent *agent,
 /* services.c: requests, errors and latency of each service, for people. Returns 0 or -ENOMEM. */
 int services_write(struct agent *agent, json_t **ret_array);
 
+/* pools.c: connections to databases, in the series. */
+void pools_write(struct agent *agent, uint64_t now_ns);
+
 /* statements.c: those that took the most time first. Returns 0 or -ENOMEM. */
 int statements_write(struct agent *agent, size_t limit, json_t **ret_array, size_t *ret_total);
 

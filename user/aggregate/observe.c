@@ -158,7 +158,7 @@ static void ipv4_text(char out[INET6_ADDRSTRLEN], const uint8_t *bytes)
 	out[-1] = '\0';
 }
 
-static void address_text(char out[INET6_ADDRSTRLEN], const uint8_t bytes[16], unsigned family)
+void observe_address(char out[OBSERVE_ADDRESS_MAX], const uint8_t bytes[16], unsigned family)
 {
 	static const uint8_t mapped[12] = {
 		[10] = 0xff, [11] = 0xff
@@ -171,6 +171,8 @@ static void address_text(char out[INET6_ADDRSTRLEN], const uint8_t bytes[16], un
 	else if (!inet_ntop(AF_INET6, bytes, out, INET6_ADDRSTRLEN))
 		out[0] = '\0';
 }
+
+_Static_assert(OBSERVE_ADDRESS_MAX == INET6_ADDRSTRLEN, "the longest there is");
 
 /* Buffers for those facts of a request that are not text already. */
 struct fact_text {
@@ -187,8 +189,8 @@ static void facts_collect(const struct request *request, struct fact_text *text,
 
 	(void)decimal(text->pid, request->process->tgid);
 	(void)decimal(text->port, is_server ? tuple->local_port : tuple->remote_port);
-	address_text(text->address, is_server ? tuple->local_addr : tuple->remote_addr,
-		     tuple->family);
+	observe_address(text->address, is_server ? tuple->local_addr : tuple->remote_addr,
+			tuple->family);
 	memcpy(ret_facts, request->attributes, sizeof(request->attributes));
 	ret_facts[FACT_SERVICE_NAME] = request->process->service;
 	ret_facts[FACT_KIND] = observe_role_name(request->role);

@@ -18,6 +18,10 @@ void observer_free(struct observer **observer);
  * store. */
 const struct observation_sink *observer_sink(const struct observer *observer);
 
+/* An address as labels spell it; IPv4 in IPv6 is IPv4. */
+#define OBSERVE_ADDRESS_MAX 46
+void observe_address(char ret_text[OBSERVE_ADDRESS_MAX], const uint8_t bytes[16], unsigned family);
+
 /* "client", "server" or "unknown": values of the labels `role` and `kind`. */
 const char *observe_role_name(unsigned role);
 

@@ -45,6 +45,7 @@ struct group {
 	size_t count;
 	uint64_t least_weight; /* none of them has less */
 	struct figures other;
+	uint64_t forgotten; /* counts of statements that gave up their place */
 	bool is_changed;
 	char service[SERVICE_NAME_MAX];
 };
@@ -131,8 +132,10 @@ static void remove_series(const struct statement_table *table, const struct grou
 	labels_write(&labels, group, statement ? statement->fingerprint : 0);
 	for (size_t i = 0; i < sizeof(figure_metrics) / sizeof(figure_metrics[0]); i++)
 		series_remove(table->store, figure_metrics[i], labels.values);
-	if (!statement)
+	if (!statement) {
+		series_remove(table->store, METRIC_DB_STATEMENTS_FORGOTTEN, labels.values);
 		return;
+	}
 	labels.values[4] = statement->summary;
 	labels.values[5] = statement->text;
 	series_remove(table->store, METRIC_DB_STATEMENT_INFO, labels.values);
@@ -260,6 +263,8 @@ static bool make_room(struct statement_table *table, struct group *group, uint64
 	least = lightest(group);
 	if (weight / 2 <= least->weight)
 		return false;
+	group->forgotten += least->figures.count;
+	group->is_changed = true;
 	statement_drop(table, least);
 	table->evicted++;
 	return true;
@@ -410,8 +415,11 @@ void statement_table_report(struct statement_table *table, struct series_store *
 		struct labels_of labels = { 0 };
 
 		labels_write(&labels, group, 0);
-		if (group->is_changed)
+		if (group->is_changed) {
 			report_figures(store, &labels, &group->other);
+			(void)series_set_total(store, METRIC_DB_STATEMENTS_FORGOTTEN, labels.values,
+					       0, group->forgotten);
+		}
 		group->is_changed = false;
 	}
 	age(table, now_ns);

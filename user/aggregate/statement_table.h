@@ -4,8 +4,8 @@
  * What a statement weighs is the time it took, a failure at least STATEMENT_FAILURE_NS; weights are halved every
  * STATEMENT_AGING_NS. While a group (service, side, database system) has room, a new statement is taken in. Then it adds to
  * `other`, and to a sketch of what is outside; when it weighs twice as much as the lightest inside, it takes its place.
- * Figures of a statement are exact from when it was taken in; what it did before is in `other`, so that nothing is counted twice
- * and nothing is left out. The sketch may take a light statement for a heavy one, never the other way around: a statement that
+ * Figures of a statement are exact from when it was taken in; what it did before is in `other`, so that nothing is counted twice;
+ * of one that gave up its place the count goes to `forgotten`, so that nothing is left out. The sketch may take a light statement for a heavy one, never the other way around: a statement that
  * takes more than about 2/limit of a group's time is inside.
  * Source  G. Einziger et al., "TinyLFU", 2017; A. Metwally et al., "Space-Saving", 2005 */
 #ifndef SONDE_AGGREGATE_STATEMENT_TABLE_H

@@ -86,6 +86,7 @@ void connection_clear_state(struct connection *connection)
 void connection_drop(struct engine *engine, struct connection *connection)
 {
 	connection_unwatch(engine, connection);
+	pool_leave(connection);
 	connection_clear_state(connection);
 	table_remove(&engine->connections, &connection->node);
 	if (engine->spare_connection_count == SPARE_MAX) {

@@ -10,6 +10,7 @@
 
 #include "base/table.h"
 #include "correlate/engine.h"
+#include "correlate/pool.h"
 #include "correlate/route.h"
 #include "protocol/protocol.h"
 
@@ -61,6 +62,7 @@ struct connection {
 	struct exchange *
 		incoming; /* whose request is being read; owned when is_reported, else in the list */
 	const struct protocol *protocol; /* NULL while unknown */
+	struct pool *pool;		 /* borrowed; NULL: in none */
 	uint64_t consumed;		 /* bytes of the turn under way that were looked at */
 	uint64_t moved_ns[DIR_COUNT];	 /* newest known call */
 	uint64_t last_ns;
@@ -85,6 +87,7 @@ struct connection {
 	uint8_t unrecognised_turns;
 	uint8_t sniffed_bytes;
 	bool is_role_guessed;
+	bool is_pool_known;	    /* or that it has none */
 	bool was_recognised;	    /* a message head was understood */
 	bool is_turn_late;	    /* the event in hand is TURN_LATE or waits for one */
 	bool had_late_write;	    /* since the newest write turn */
@@ -104,6 +107,7 @@ struct engine {
 	size_t spare_connection_count;
 	size_t watched_count;
 	struct process_table *processes; /* borrowed, lives longer */
+	struct pools pools;
 	struct route_table *routes;	 /* owned */
 	struct route_table *collections; /* owned: tables and their like, bounded as routes are */
 	const struct observation_sink *sink; /* borrowed, lives longer */

@@ -427,6 +427,7 @@ int turn_take_close(struct engine *engine, const struct event *event)
 		return 0;
 	take_ref(connection, &close->conn, &close->header);
 	connection->closed_ns = close->header.ktime_ns;
+	pool_leave(connection);
 	if (connection->sync == SYNC_PARSED || connection->sync == SYNC_LOST)
 		finish_by_close(engine, connection, close);
 	if (connection->sync == SYNC_PARSED && connection->oldest &&

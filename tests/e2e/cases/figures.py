@@ -6,10 +6,16 @@ from collections import Counter
 
 from sonde_test.runner import test
 
-RINGS = ("--ring-bytes", 64 << 20)
+# Room for all, as when a metric is crowded the series of clients that have ended go after seconds.
+ROOMY = ("--ring-bytes", 64 << 20, "--series", 50000)
 STATEMENTS = "sonde_db_statements_total"
 ERRORS = "sonde_db_statement_errors_total"
 ROWS = "sonde_db_statement_rows_total"
+SECONDS = "sonde_db_statement_seconds_total"
+WORST = "sonde_db_statement_worst_seconds"
+PARTIAL = "sonde_requests_partial_total"
+READS = "sonde_db_reads_total"
+POOL = "db_client_connection_count"
 
 
 def texts(metrics, **which):
@@ -24,6 +30,10 @@ def by_text(metrics, name, **which):
     for fingerprint, value in metrics.by(name, "db_query_fingerprint", **which).items():
         found[known.get(fingerprint, "other")] += value
     return found
+
+
+def sides(name):
+    return ("server", name), ("client", name + "-client")
 
 
 def masked(query):
@@ -44,7 +54,7 @@ def witness(server, column):
 @test(needs=("postgresql",))
 def figures_pgbench_statements_exact(t):
     """Every statement of pgbench by its fingerprint, in each mode: calls and rows against pg_stat_statements."""
-    agent = t.agent(*RINGS)
+    agent = t.agent(*ROOMY)
     server = t.postgresql(service="pg-figures")
     server._run(f"{server.bin}/pgbench", "-i", "-q", "-h", server.directory)
     server.forget()
@@ -56,12 +66,213 @@ def figures_pgbench_statements_exact(t):
     calls, rows = witness(server, "calls"), witness(server, "rows")
     ours = {text for text in calls if "pgbench" in text}
     t.equal(sum(calls[text] for text in ours if text.startswith("UPDATE")), 3 * 3200, "updates of pg_stat_statements (the witness)")
-    metrics = agent.settle(lambda m: by_text(m, STATEMENTS, kind="client")["END"], 3200)
-    for kind in ("server", "client"):
-        got = by_text(metrics, STATEMENTS, kind=kind)
+    metrics = agent.settle(lambda m: by_text(m, STATEMENTS, service_name="pg-figures-client")["END"], 3200)
+    for kind, service in sides("pg-figures"):
+        got = by_text(metrics, STATEMENTS, service_name=service)
         t.equal({text: got[text] for text in ours}, {text: calls[text] for text in ours}, f"{kind}: calls")
-        got = by_text(metrics, ROWS, kind=kind)
+        got = by_text(metrics, ROWS, service_name=service)
         t.equal({text: got[text] for text in ours}, {text: rows[text] for text in ours}, f"{kind}: rows")
-        t.equal({text for text in by_text(metrics, STATEMENTS, kind=kind) if "pg_catalog" not in text}, ours | {"BEGIN", "END"},
+        t.equal({text for text in by_text(metrics, STATEMENTS, service_name=service) if "pg_catalog" not in text}, ours | {"BEGIN", "END"},
                 f"{kind}: statements")
+    t.equal(sum(metrics.total(PARTIAL, service_name=service) for _, service in sides("pg-figures")), 0, "partial operations")
     t.nothing_lost(agent)
+
+
+MIXED = [  # statement, its text, times, rows each, errors each
+    ("SELECT a FROM t WHERE b = '{}sEcReT' OR a IN (1, 2, {}99, 99 + {})", "SELECT a FROM t WHERE b = ? OR a IN (? + ?)", 30, 2, 0),
+    ("INSERT INTO t VALUES ({} + 1000, 'sEcReT')", "INSERT INTO t VALUES (? + ?, ?)", 20, 1, 0),
+    ("INSERT INTO t VALUES (1, E'sEc\\'ReT{}')", "INSERT INTO t VALUES (?, ?)", 10, 0, 1),
+    ("SELECT $q$sEcReT$q$ -- sEcReT {}", "SELECT ?", 10, 1, 0),
+    ("SELECT * FROM nowhere WHERE secret = {}", "SELECT * FROM nowhere WHERE secret = ?", 5, 0, 1),
+    ("UPDATE t SET b = '{}' WHERE a <= 10", "UPDATE t SET b = ? WHERE a <= ?", 10, 10, 0),
+    ("SELECT pg_sleep(0.0{})", "SELECT pg_sleep(?)", 4, 1, 0),
+]
+
+
+@test(needs=("postgresql",))
+def figures_postgresql_mixed_statements(t):
+    """Errors, rows and the worst time by fingerprint; no literal leaves the machine; the same in `sonde dump`; a limit holds."""
+    agent, limited, off = t.agent(*ROOMY), t.agent(*ROOMY, "--statements", 3), t.agent("--statements", 0)
+    server = t.postgresql(service="pg-mixed-figures")
+    server.ask("CREATE TABLE t AS SELECT a, 'x' AS b FROM generate_series(1, 10) a", "CREATE UNIQUE INDEX ON t (a)")
+    server.forget()
+    said = [part for statement, _, times, _, _ in MIXED for i in range(times) for part in ("-c", statement.replace("{}", str(i + 1)))]
+    t.spawn(f"{server.bin}/psql", "-X", *said, service="pg-mixed-figures-client", env=server.environment).wait(120 * t.patience,
+                                                                                                         status=None)
+    calls, rows = witness(server, "calls"), witness(server, "rows")
+    want = Counter({text: times for _, text, times, _, _ in MIXED})
+    metrics = agent.settle(lambda m: by_text(m, STATEMENTS, service_name="pg-mixed-figures-client"), want)
+    for kind, service in sides("pg-mixed-figures"):
+        t.equal(by_text(metrics, STATEMENTS, service_name=service), want, f"{kind}: statements")
+        errors = by_text(metrics, ERRORS, service_name=service)
+        t.equal(errors, Counter({text: times * fails for _, text, times, _, fails in MIXED if fails}), f"{kind}: failed")
+        got = by_text(metrics, ROWS, service_name=service)
+        t.equal(got, Counter({text: times * each for _, text, times, each, _ in MIXED if each}), f"{kind}: rows")
+        for _, text, times, each, fails in MIXED:
+            if not fails and text in calls:
+                t.equal((want[text], got[text]), (calls[text], rows[text]), f"{text}: pg_stat_statements (the witness)")
+        t.check(by_text(metrics, WORST, service_name=service)["SELECT pg_sleep(?)"] >= 0.04, f"{kind}: the worst of pg_sleep")
+        t.check(by_text(metrics, SECONDS, service_name=service)["SELECT pg_sleep(?)"] >= 0.1, f"{kind}: the time of pg_sleep")
+    returned = Counter(SELECT=30 * 2 + 10 + 4)
+    for kind, service in sides("pg-mixed-figures"):
+        name = f"db_{kind}_response_returned_rows"
+        t.equal(metrics.by(name + "_sum", "db_operation_name", service_name=service), returned, name)
+        t.equal(metrics.by(name + "_count", "db_operation_name", service_name=service), Counter(SELECT=44), name)
+    shown = {(row["service"], row["text"]): row for row in agent.dump("statements") if "pg-mixed-figures" in row["service"]}
+    t.equal({key: row["count"] for key, row in shown.items()},
+            {(service, text): count for _, service in sides("pg-mixed-figures") for text, count in want.items()}, "sonde dump statements")
+    whole = lambda m, service: m.total(STATEMENTS, service_name=service) + m.total("sonde_db_statements_forgotten_total", service_name=service)
+    few = limited.settle(lambda m: whole(m, "pg-mixed-figures-client"), sum(want.values()))
+    for kind, service in sides("pg-mixed-figures"):
+        got = by_text(few, STATEMENTS, service_name=service)
+        t.equal(whole(few, service), sum(want.values()), f"--statements 3: {kind}: all are in one of them")
+        t.equal((len(texts(few, service_name=service)), got["other"] > 0), (3, True), f"--statements 3: {kind}: told apart")
+        t.check("SELECT pg_sleep(?)" in got, f"--statements 3: {kind}: the heaviest is inside: {got}")
+    t.check(not off.scrape().has(STATEMENTS), "--statements 0")
+    for name, text in (("metrics", metrics.text), ("dump", str(shown)), ("limited", few.text)):
+        t.check("sEcReT" not in text and "ReT" not in text, f"{name}: a literal left the machine")
+    t.nothing_lost(agent)
+
+
+PYMYSQL = r"""
+import pymysql, sys
+connection = pymysql.connect(host="127.0.0.1", port=int(sys.argv[1]), user="root", database="t", autocommit=True)
+cursor = connection.cursor()
+def run(statement, *args):
+    try:
+        cursor.execute(statement, *args)
+        cursor.fetchall()
+    except pymysql.Error as error:
+        print(error.args[0])
+run("CREATE TABLE a (i INT PRIMARY KEY, s VARCHAR(99))")
+for i in range(1000):
+    run("INSERT INTO a VALUES (%s, %s)", (i, "it's \\ \" sEcReT"))
+    run("INSERT INTO `a` (i, s) VALUES (%d, 'x'), (%d, \"sEcReT\")" % (10000 + 2 * i, 10001 + 2 * i))
+    run("SELECT i FROM a WHERE i < 3 AND s <> 'sEcReT%d' # sEcReT" % i)
+    run("SELECT `s` FROM a WHERE i IN (%s)" % ", ".join(map(str, range(i % 7 + 1))))
+    run("UPDATE a SET s = CONCAT(s, '!') WHERE i = %s LIMIT 1" % i)
+    if i % 10 == 0:
+        run("INSERT INTO a VALUES (0, 'again')")
+        run("SELECT nosuch, 5 FROM a")
+        run("DELETE FROM a WHERE i BETWEEN 10000 AND 10001")
+print("done")
+"""
+
+
+def digest(text):
+    """performance_schema's form and ours, made alike."""
+    text = re.sub(r"[\s`]", "", text).upper().replace("<>", "!=")
+    text = re.sub(r"\(\.\.\.\)(,\.\.\.|/\*,\.\.\.\*/)?", "(?)", text)
+    return re.sub(r"\(\?(,\?)*\)(,\.\.\.)?", "(?)", text)
+
+
+@test(needs=("mariadbd", "pymysql"))
+def figures_mariadb_statements_exact(t):
+    """Count, errors and rows by fingerprint against performance_schema's digests."""
+    agent = t.agent(*ROOMY)
+    mariadb = t.mariadb(service="maria-figures", options=["--performance-schema=ON"])
+    mariadb.say("TRUNCATE performance_schema.events_statements_summary_by_digest")
+    run = t.spawn("/usr/bin/python3", "-c", PYMYSQL, mariadb.port, service="maria-figures-client")
+    run.wait(120 * t.patience)
+    t.check(run.output().endswith("done\n"), run.output())
+    want = {}
+    for line in mariadb.say("SELECT COUNT_STAR, SUM_ERRORS, SUM_ROWS_SENT + SUM_ROWS_AFFECTED, DIGEST_TEXT FROM "
+                            "performance_schema.events_statements_summary_by_digest WHERE SCHEMA_NAME = 't'").splitlines():
+        count, errors, rows, text = line.split("\t")
+        if re.match("INSERT|SELECT|UPDATE|DELETE", text):
+            old = want.get(digest(text), (0, 0, 0))
+            want[digest(text)] = (old[0] + int(count), old[1] + int(errors), old[2] + int(rows))
+    t.check(sum(count for count, _, _ in want.values()) > 5000, f"the witness: {want}")
+
+    def figures(metrics, service):
+        found = {}
+        for name in (STATEMENTS, ERRORS, ROWS):
+            for text, value in by_text(metrics, name, service_name=service).items():
+                if re.match("INSERT|SELECT|UPDATE|DELETE", text):
+                    found.setdefault(digest(text), Counter())[name] += value
+        return {text: tuple(figure[name] for name in (STATEMENTS, ERRORS, ROWS)) for text, figure in found.items()}
+
+    metrics = agent.settle(lambda m: (figures(m, "maria-figures"), figures(m, "maria-figures-client")), (want, want))
+    for kind, service in sides("maria-figures"):
+        t.equal(figures(metrics, service), want, f"{kind}: count, errors, rows")
+    t.check("sEcReT" not in metrics.text, "a literal left the machine")
+    t.equal(sum(metrics.total(PARTIAL, service_name=service) for _, service in sides("maria-figures")), 0, "partial operations")
+    t.nothing_lost(agent)
+
+
+@test(needs=("redis-benchmark",))
+def figures_redis_hits_and_values_exact(t):
+    """Hits and misses of 10,000 reads against the server's own counters; sizes of values."""
+    agent = t.agent(*ROOMY)
+    redis = t.redis(service="redis-figures")
+
+    def benchmark(*args):
+        t.spawn("/usr/bin/redis-benchmark", "-h", "127.0.0.1", "-p", redis.port, *args, service="redis-figures-client").wait(
+            120 * t.patience)
+
+    benchmark("-n", 400, "-r", 1000, "-d", 300, "-c", 5, "-t", "set")
+    benchmark("-n", 10000, "-r", 1000, "-c", 50, "-P", 16, "-t", "get")
+    benchmark("-n", 1000, "-r", 2000, "-c", 5, "mget", "key:__rand_int__", "key:__rand_int__", "key:__rand_int__")
+    benchmark("-n", 100, "-c", 5, "hset", "hash", "f", "v" * 5000, "g", "w")
+    info = dict(re.findall(r"keyspace_(hits|misses):(\d+)", redis.ask("INFO", "stats")))
+    want = Counter(hit=int(info["hits"]), miss=int(info["misses"]))
+    t.equal(sum(want.values()), 13000, f"the witness: {info}")
+    for kind, service in (("server", "redis-figures"), ("client", "redis-figures-client")):
+        metrics = agent.settle(lambda m: m.by(READS, "result", kind=kind, service_name=service), want)
+        t.equal(metrics.by(READS, "result", kind=kind, service_name=service), want, f"{kind}: reads")
+        labels = {"kind": kind, "service_name": service}
+        counts = metrics.by("sonde_db_value_bytes_count", "db_operation_name", **labels)
+        sums = metrics.by("sonde_db_value_bytes_sum", "db_operation_name", **labels)
+        t.equal((counts["SET"], sums["SET"]), (400, 400 * 300), f"{kind}: values set")
+        t.equal((counts["HSET"], sums["HSET"]), (100, 100 * 5000), f"{kind}: values of a hash")
+        gets = metrics.by("sonde_db_value_bytes_count", "db_operation_name", **labels)["GET"]
+        t.equal(sums["GET"], gets * 300, f"{kind}: values got")
+    t.nothing_lost(agent)
+
+
+def pool_of(metrics, service):
+    return metrics.by(POOL, "db_client_connection_state", service_name=service)
+
+
+WAITERS = r"""
+import socket, sys
+def said(connection, *words):
+    connection.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words))
+connections = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(20)]
+for connection in connections:
+    said(connection, b"PING")
+    connection.recv(100)
+for connection in connections[:7]:
+    said(connection, b"BLPOP", b"nobody", b"0")
+print("waiting", flush=True)
+sys.stdin.readline()
+for connection in connections[:15]:
+    connection.close()
+print("closed", flush=True)
+sys.stdin.readline()
+"""
+
+
+@test()
+def figures_connections_in_use(t):
+    """Twenty connections, seven wait for an answer; then fifteen close."""
+    agent = t.agent(*ROOMY)
+    redis = t.redis(service="redis-pool")
+    run = t.spawn("/usr/bin/python3", "-c", WAITERS, redis.port, service="redis-pool-client", stdin=True)
+    want = Counter(used=7, idle=13)
+    metrics = agent.settle(lambda m: pool_of(m, "redis-pool-client"), want)
+    t.equal(pool_of(metrics, "redis-pool-client"), want, "connections")
+    t.equal(set(metrics.by(POOL, "db_system_name", "server_address", "server_port", service_name="redis-pool-client")),
+            {("redis", "127.0.0.1", str(redis.port))}, "the pool")
+    run.popen.stdin.write(b"\n")
+    run.popen.stdin.flush()
+    want = Counter(idle=5)
+    metrics = agent.settle(lambda m: pool_of(m, "redis-pool-client"), want)
+    t.equal(pool_of(metrics, "redis-pool-client"), want, "connections that are left")
+    t.equal(metrics.total("sonde_db_client_connections_used_max", service_name="redis-pool-client"), 7, "the most in use")
+    t.equal(pool_of(metrics, "redis-pool"), Counter(), "the server has no pool")
+    run.popen.stdin.write(b"\n")
+    run.popen.stdin.close()
+    run.wait(20 * t.patience)
+    metrics = agent.settle(lambda m: pool_of(m, "redis-pool-client"), Counter())
+    t.equal(pool_of(metrics, "redis-pool-client"), Counter(), "connections at the end")
