@@ -14,6 +14,7 @@ void sql_text_begin(struct sql_text **slot, enum sql_dialect dialect, bool has_p
 	if (!*slot)
 		return;
 	sql_reader_init(&(*slot)->reader, dialect);
+	(*slot)->reader.has_plain_backslash = has_plain_backslash;
 	sql_mask_init(&(*slot)->mask, dialect, has_plain_backslash);
 }
 
