@@ -91,8 +91,8 @@ static const struct view views[] = {
 	    { .key = "lost" } } },
 };
 
-static const char *const topics[] = { "services", "statements", "hooks", "conns", "procs",
-				      "series",	  "maps",	"rings", "config" };
+static const char *const topics[] = { "services", "statements", "hooks", "conns",  "procs",
+				      "series",	  "maps",	"rings", "config", "selection" };
 #define TOPIC_COUNT (sizeof(topics) / sizeof(topics[0]))
 
 struct dump_options {
@@ -290,7 +290,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		if (options->topic || !is_topic(argument))
 			argp_error(
 				state,
-				"'%s' is none of services, statements, hooks, conns, procs, series, maps, rings, config",
+				"'%s' is none of services, statements, hooks, conns, procs, series, maps, rings, config, selection",
 				argument);
 		options->topic = argument;
 		return 0;
@@ -310,7 +310,8 @@ int command_dump(int argc, char **argv)
 		.options = argp_options,
 		.parser = parse_option,
 		.children = socket_option,
-		.args_doc = "[services|statements|hooks|conns|procs|series|maps|rings|config]",
+		.args_doc =
+			"[services|statements|hooks|conns|procs|series|maps|rings|config|selection]",
 		.doc = "Print what the running agent holds; without a topic, a little of everything.",
 	};
 	struct dump_options options = { 0 };
