@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "mysql_talks.h"
 #include "pairing.h"
 #include "protocol/protocol.h"
 
@@ -81,11 +82,29 @@ static void says_what_was_not_seen(void **state)
 	assert_string_equal(pairing_text(), "SELECT t rows? <SELECT a FROM t WHERE b = ?…>;");
 }
 
+static const char prepared[] =
+	"CREATE c affected=0 <create or replace table c (i int)>;"
+	"INSERT c affected=3 <insert into c values (?), ...>;SELECT c rows=3 <select i from c>;"
+	"UPDATE c affected=3 <update c set i=i+?>;UPDATE c affected=3 <update c set i=i+?>;"
+	"SELECT c <select i from c where i > ?>;FETCH rows=2;FETCH rows=1;one-way;one-way;"
+	"DELETE c affected=3 <delete from c>;SELECT c <select nosuch from c>=1054;one-way;"
+	"RESET CONNECTION;DROP c affected=0 <drop table c>;one-way;";
+
+/* What was prepared is remembered with its text. */
+static void names_prepared_statements(void **state)
+{
+	(void)state;
+	pairing_tell_figures(true);
+	pairing_play(&protocol_mysql, mysql_talks[MYSQL_PREPARED], 0, SIZE_MAX);
+	assert_string_equal(pairing_text(), prepared);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tells_however_it_is_split),
 		cmocka_unit_test(says_what_was_not_seen),
+		cmocka_unit_test(names_prepared_statements),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
