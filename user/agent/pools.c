@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Connections to databases as gauges: what services hold open, and how much of it they use. */
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "agent/state.h"
 
@@ -21,8 +22,13 @@ static void write_pool(void *context, const struct engine_pool_view *view)
 	char address[OBSERVE_ADDRESS_MAX], port[6];
 	label_values values = { view->service, view->system, address, port };
 
-	observe_address(address, view->addr, view->family);
-	(void)snprintf(port, sizeof(port), "%u", view->port);
+	if (view->family == AF_UNIX) {
+		values[2] = view->socket_path;
+		values[3] = "";
+	} else {
+		observe_address(address, view->addr, view->family);
+		(void)snprintf(port, sizeof(port), "%u", view->port);
+	}
 	write_state(agent, values, "used", view->used, view->is_gone);
 	write_state(agent, values, "idle", view->open - view->used, view->is_gone);
 	if (view->is_gone)

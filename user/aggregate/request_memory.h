@@ -24,6 +24,7 @@ enum request_series {
 	X(HTTP_REQUEST_METHOD)       \
 	X(HTTP_RESPONSE_STATUS_CODE) \
 	X(HTTP_ROUTE)                \
+	X(NETWORK_PROTOCOL_NAME)     \
 	X(RPC_SYSTEM_NAME)           \
 	X(RPC_METHOD)                \
 	X(RPC_RESPONSE_STATUS_CODE)  \
@@ -52,7 +53,8 @@ struct remembered {
 	enum conn_role role; /* of the process */
 	uint16_t copied;     /* bits: which attributes are not static; their text is below … */
 	uint8_t at[LABELLED_COUNT]; /* … from here on */
-	uint8_t wanted;		    /* the caller's, as the rest; 0 in a new entry */
+	uint8_t path_at; /* there, too: the path of a Unix-domain socket; 0: none, or empty */
+	uint8_t wanted;	 /* the caller's, as the rest; 0 in a new entry */
 	struct series_slot slots[REQUEST_SERIES];
 	struct series_slot reads[2]; /* missed, found */
 	char text[MEMORY_TEXT_MAX];

@@ -10,9 +10,13 @@
 #include "correlate/connection.h"
 #include "correlate/request.h"
 
+/* Of an address of a Unix-domain socket: sun_path and a NUL. */
+#define SOCKET_PATH_MAX 109
+
 struct pool_key {
 	const char *service;
 	const char *system;
+	const char *path;    /* of the server's socket; "": TCP, or not known */
 	const uint8_t *addr; /* 16 bytes, of the server */
 	uint16_t port;
 	uint16_t family;
@@ -30,6 +34,7 @@ struct pool {
 	uint16_t port;
 	uint16_t family;
 	uint8_t addr[16];
+	char path[SOCKET_PATH_MAX];
 	char service[SERVICE_NAME_MAX];
 };
 
@@ -40,7 +45,8 @@ static bool pool_matches(const struct table_node *node, const void *key)
 
 	return pool->port == wanted->port && pool->family == wanted->family &&
 	       memcmp(pool->addr, wanted->addr, sizeof(pool->addr)) == 0 &&
-	       pool->system == wanted->system && strcmp(pool->service, wanted->service) == 0;
+	       pool->system == wanted->system && strcmp(pool->path, wanted->path) == 0 &&
+	       strcmp(pool->service, wanted->service) == 0;
 }
 
 int pools_init(struct pools *pools)
@@ -74,6 +80,7 @@ static struct pool *pool_new(struct pools *pools, const struct pool_key *key, ui
 	pool->port = key->port;
 	pool->family = key->family;
 	memcpy(pool->addr, key->addr, sizeof(pool->addr));
+	strncpy(pool->path, key->path, sizeof(pool->path) - 1);
 	strncpy(pool->service, key->service, sizeof(pool->service) - 1);
 	(void)table_insert(&pools->table, &pool->node, hash); /* there is room, seen above */
 	return pool;
@@ -82,7 +89,8 @@ static struct pool *pool_new(struct pools *pools, const struct pool_key *key, ui
 static struct pool *pool_get(struct pools *pools, const struct pool_key *key)
 {
 	uint64_t hash = hash_bytes(key->service, strlen(key->service)) ^ hash_bytes(key->addr, 16) ^
-			key->port ^ (uintptr_t)key->system << 16;
+			hash_bytes(key->path, strlen(key->path)) ^ key->port ^
+			(uintptr_t)key->system << 16;
 	struct table_node *node = table_find(&pools->table, hash, key);
 
 	return node ? table_entry(node, struct pool, node) : pool_new(pools, key, hash);
@@ -108,6 +116,7 @@ void pool_join(struct engine *engine, struct connection *connection,
 	const struct conn_tuple *tuple = &connection->ref.tuple;
 	const struct process *process;
 	struct pool_key key = { .system = exchange->facts.attributes[ATTRIBUTE_DB_SYSTEM_NAME],
+				.path = connection->socket_path ? connection->socket_path : "",
 				.addr = tuple->remote_addr,
 				.port = tuple->remote_port,
 				.family = tuple->family };
@@ -157,6 +166,7 @@ void engine_each_pool(struct engine *engine, uint64_t now_ns,
 		struct pool *pool = table_entry(node, struct pool, node);
 		struct engine_pool_view view = { .service = pool->service,
 						 .system = pool->system,
+						 .socket_path = pool->path,
 						 .addr = pool->addr,
 						 .port = pool->port,
 						 .family = pool->family,

@@ -123,7 +123,6 @@ static enum protocol_step mysql_boundary(void *state, enum message_side which,
 		mysql->phase = PHASE_COMMANDS;
 		mysql->is_local_data = false;
 		mysql->has_statement = false;
-		mysql->is_statement_cut = false;
 		return STEP_MORE;
 	}
 	if (side->place != MYSQL_IN_REST)

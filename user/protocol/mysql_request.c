@@ -69,8 +69,8 @@ void mysql_request_body(struct mysql_parse *parse, const uint8_t *bytes, size_t 
 {
 	struct mysql_side *side = parse->side;
 
-	if (!bytes && is_statement(parse))
-		parse->state->is_statement_cut = true;
+	if (!bytes && parse->state->has_statement && parse->state->statement)
+		sql_text_cut(parse->state->statement);
 	if (!bytes || side->is_unseen)
 		return;
 	if (!side->body_bytes) {
@@ -88,16 +88,19 @@ void mysql_request_body(struct mysql_parse *parse, const uint8_t *bytes, size_t 
 static void name_statement(struct mysql_parse *parse)
 {
 	struct mysql_state *state = parse->state;
-	bool is_cut = state->is_statement_cut || parse->side->length == MYSQL_PACKET_MAX;
 
 	if (!state->has_statement)
 		sql_text_begin(&state->statement, SQL_MYSQL, state->has_plain_backslash);
 	state->has_statement = false;
-	state->is_statement_cut = false;
-	sql_name_operation(parse->facts, "other");
-	if (!state->statement)
+	if (!state->statement) {
+		sql_name_operation(parse->facts, "other");
 		return;
-	sql_text_end(state->statement, is_cut);
+	}
+	if (parse->side->length == MYSQL_PACKET_MAX)
+		sql_text_cut(state->statement);
+	sql_text_end(state->statement);
+	if (state->statement->reader.is_cut)
+		parse->facts->outcomes |= 1u << PARSE_STATEMENT_UNKNOWN;
 	sql_name_by_text(parse->facts, state->statement);
 }
 
@@ -108,7 +111,7 @@ static void end_prepare(struct mysql_parse *parse)
 	name_statement(parse);
 	parse->facts->is_preparation = true;
 	sql_plan_release(&state->newest);
-	if (state->statement)
+	if (state->statement && !state->statement->reader.is_cut)
 		state->newest = sql_text_plan(state->statement);
 }
 

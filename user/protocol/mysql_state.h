@@ -101,7 +101,6 @@ struct mysql_state {
 	bool is_compressed;	    /* from the end of the login on */
 	bool is_local_data;	    /* LOAD DATA LOCAL: the client sends a file */
 	bool has_statement;	    /* the text under way began */
-	bool is_statement_cut;	    /* not all of it was captured */
 	bool has_plain_backslash;   /* as the server's status says: NO_BACKSLASH_ESCAPES */
 	struct sql_text *statement; /* owned: the one under way; NULL: none yet */
 };

@@ -191,7 +191,8 @@ void pg_request_body(struct pg_parse *parse, const uint8_t *bytes, size_t length
 
 	if (!bytes && field) {
 		side->is_unseen |= field != 't' || !is_named(parse->state->statement);
-		side->is_cut = true;
+		if (field == 't' && parse->state->statement)
+			sql_text_cut(parse->state->statement);
 		side->field = FIELD_REST;
 		return;
 	}
@@ -226,7 +227,7 @@ static const struct sql_text *statement_read(struct pg_parse *parse)
 		parse->side->is_unseen = true;
 	if (parse->side->is_unseen)
 		return NULL;
-	sql_text_end(statement, parse->side->is_cut);
+	sql_text_end(statement);
 	return statement;
 }
 

@@ -60,7 +60,6 @@ struct pg_side {
 	uint8_t field;	 /* of the message, as far as it was read */
 	uint8_t resume;	 /* enum pg_place: after PG_IN_END */
 	bool is_begun;	 /* STEP_BEGIN was the newest step */
-	bool is_cut;	 /* the statement's end was not captured */
 	bool is_unseen;	 /* what is looked for in the message was not captured */
 	bool is_portal;	 /* what Close names */
 	bool is_push;	 /* the message answers nothing */

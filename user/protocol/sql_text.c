@@ -14,6 +14,7 @@ void sql_text_begin(struct sql_text **slot, enum sql_dialect dialect, bool has_p
 	if (!*slot)
 		return;
 	sql_reader_init(&(*slot)->reader, dialect);
+	(*slot)->is_cut = false;
 	(*slot)->reader.has_plain_backslash = has_plain_backslash;
 	sql_mask_init(&(*slot)->mask, dialect, has_plain_backslash);
 }
@@ -26,23 +27,31 @@ void sql_text_free(struct sql_text **slot)
 
 void sql_text_take(struct sql_text *text, const uint8_t *bytes, size_t length)
 {
+	if (text->is_cut)
+		return;
 	if (!text->reader.is_over)
 		(void)sql_reader_take(&text->reader, bytes, length);
 	sql_mask_take(&text->mask, bytes, length);
 }
 
-void sql_text_end(struct sql_text *text, bool is_cut)
+void sql_text_cut(struct sql_text *text)
 {
-	sql_reader_end(&text->reader);
-	text->fingerprint = sql_mask_end(&text->mask, is_cut);
+	text->is_cut = true;
+	sql_reader_cut(&text->reader);
 }
 
-/* A statement of no words is one too. */
+void sql_text_end(struct sql_text *text)
+{
+	sql_reader_end(&text->reader);
+	text->fingerprint = sql_mask_end(&text->mask, text->is_cut);
+}
+
+/* A statement of no words is one too. NULL: it was cut before its first one. */
 static const char *operation_of(const struct sql_text *text)
 {
 	const char *operation = sql_reader_operation(&text->reader);
 
-	return operation ? operation : "other";
+	return operation || text->reader.is_cut ? operation : "other";
 }
 
 struct sql_plan *sql_text_plan(const struct sql_text *text)

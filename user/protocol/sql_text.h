@@ -12,6 +12,7 @@ struct sql_text {
 	struct sql_reader reader;
 	struct sql_mask mask;
 	uint64_t fingerprint; /* once it has ended */
+	bool is_cut;
 };
 
 /* Where the names of a request are in its facts' text; the protocol may use what is between. */
@@ -25,8 +26,9 @@ void sql_text_free(struct sql_text **text);
 
 void sql_text_take(struct sql_text *text, const uint8_t *bytes, size_t length);
 
-/* is_cut: its end was not captured. */
-void sql_text_end(struct sql_text *text, bool is_cut);
+/* What follows was not captured; nothing more may be taken. */
+void sql_text_cut(struct sql_text *text);
+void sql_text_end(struct sql_text *text);
 
 /* Of a text that has ended. NULL: out of memory. The caller holds it. */
 struct sql_plan *sql_text_plan(const struct sql_text *text);

