@@ -208,7 +208,7 @@ static long pass_feed(struct bench *bench, void *context)
 static long pass_feed_series(struct bench *bench, void *context)
 {
 	struct series_store *store = series_store_new(SERIES);
-	struct observer *observer = store ? observer_new(store) : NULL;
+	struct observer *observer = store ? observer_new(store, NULL) : NULL;
 	long fed = observer ? feed_all(bench, observer_sink(observer)) : -ENOMEM;
 
 	(void)context;

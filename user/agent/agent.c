@@ -107,6 +107,8 @@ static void drain(struct agent *agent)
 static void refresh(struct agent *agent)
 {
 	series_begin_round(agent->store);
+	statement_table_report(agent->statements, agent->store, now_monotonic_ns());
+	pools_write(agent, now_monotonic_ns());
 	if (totals_refresh(agent->totals, now_monotonic_ns()))
 		log_debug("kernel tables could not be read whole, the next round will");
 	figures_write(agent);
@@ -233,7 +235,11 @@ static int start_tables(struct agent *agent)
 
 	agent->processes = process_table_new(options->loader.processes, intake_catch_up, agent);
 	agent->store = series_store_new(options->series_limit);
-	agent->observer = agent->store ? observer_new(agent->store) : NULL;
+	agent->statements = statement_table_new(options->statements_per_service,
+						options->series_limit + STATEMENT_GROUPS_MAX);
+	if (!agent->store || !agent->statements)
+		return -ENOMEM;
+	agent->observer = observer_new(agent->store, agent->statements);
 	if (!agent->processes || !agent->observer)
 		return -ENOMEM;
 	recording_feed_init(&agent->feed, &options->loader.settings, agent->processes);
@@ -381,6 +387,7 @@ static void stop(struct agent *agent)
 	loader_stop(&agent->loader);
 	engine_free(&agent->engine);
 	observer_free(&agent->observer);
+	statement_table_free(&agent->statements);
 	series_store_free(&agent->store);
 	process_table_free(&agent->processes);
 	exchange_free(&agent->exchange);

@@ -20,7 +20,8 @@ struct agent_options {
 	size_t routes_per_service;
 	const struct dialect_rule *dialects; /* borrowed */
 	size_t dialect_count;
-	unsigned series_ttl_seconds; /* after the end of a series' process */
+	size_t statements_per_service; /* and side and system; 0: none are kept */
+	unsigned series_ttl_seconds;   /* after the end of a series' process */
 };
 
 /* Run until SIGTERM or SIGINT. Logs what goes wrong.

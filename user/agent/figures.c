@@ -172,6 +172,7 @@ static void write_fills(struct agent *agent)
 {
 	struct totals_fill fills[8];
 	size_t count = totals_fill_read(agent->totals, fills, sizeof(fills) / sizeof(fills[0]));
+	struct statement_table_stats statements;
 	struct engine_stats engine;
 	size_t rings;
 
@@ -201,6 +202,13 @@ static void write_fills(struct agent *agent)
 		  (double)agent->options->loader.processes);
 	set_total(agent, METRIC_TABLE_EVICTED, "processes", NULL,
 		  process_table_evicted(agent->processes));
+	set_gauge(agent, METRIC_TABLE_ENTRIES, "pools", (double)engine.pools);
+	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "pools", (double)engine.pools_limit);
+	set_total(agent, METRIC_TABLE_EVICTED, "pools", NULL, engine.pools_refused);
+	statement_table_read(agent->statements, &statements);
+	set_gauge(agent, METRIC_TABLE_ENTRIES, "statements", (double)statements.count);
+	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "statements", (double)statements.limit);
+	set_total(agent, METRIC_TABLE_EVICTED, "statements", NULL, statements.evicted);
 	set_total(agent, METRIC_TURNS_MISSED, NULL, NULL, engine.turns_missed);
 	set_total(agent, METRIC_ROUTES_REFUSED, NULL, NULL, engine.routes_refused);
 	set_total(agent, METRIC_COLLECTIONS_REFUSED, NULL, NULL, engine.collections_refused);

@@ -9,6 +9,7 @@
 #include "agent/totals.h"
 #include "aggregate/observe.h"
 #include "aggregate/series.h"
+#include "aggregate/statement_table.h"
 #include "correlate/engine.h"
 #include "ring/consumer.h"
 #include "serve/control.h"
@@ -36,6 +37,7 @@ struct agent {
 	struct ring_consumer *consumer;
 	struct process_table *processes;
 	struct series_store *store;
+	struct statement_table *statements;
 	struct observer *observer;
 	struct engine *engine;
 	struct totals *totals;
@@ -89,6 +91,12 @@ void figures_window(struct agent *agent,
 
 /* services.c: requests, errors and latency of each service, for people. Returns 0 or -ENOMEM. */
 int services_write(struct agent *agent, json_t **ret_array);
+
+/* pools.c: connections to databases, in the series. */
+void pools_write(struct agent *agent, uint64_t now_ns);
+
+/* statements.c: those that took the most time first. Returns 0 or -ENOMEM. */
+int statements_write(struct agent *agent, size_t limit, json_t **ret_array, size_t *ret_total);
 
 /* topics.c: what `sonde dump` can ask for. */
 extern const struct control_topic agent_topics[];

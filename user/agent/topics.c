@@ -170,6 +170,11 @@ static int write_series(void *context, size_t limit, json_t **ret_data, size_t *
 	return finish(array, ret_data);
 }
 
+static int write_statements(void *context, size_t limit, json_t **ret_data, size_t *ret_total)
+{
+	return statements_write(context, limit, ret_data, ret_total);
+}
+
 static int write_maps(void *context, size_t limit, json_t **ret_data, size_t *ret_total)
 {
 	struct agent *agent = context;
@@ -258,12 +263,15 @@ static int write_config(void *context, size_t limit, json_t **ret_data, size_t *
 				  json_integer(options->series_ttl_seconds));
 	(void)json_object_set_new(data, "routes_per_service",
 				  json_integer((json_int_t)options->routes_per_service));
+	(void)json_object_set_new(data, "statements_per_service",
+				  json_integer((json_int_t)options->statements_per_service));
 	*ret_data = data;
 	return 0;
 }
 
 const struct control_topic agent_topics[] = {
 	{ .name = "services", .write = write_services },
+	{ .name = "statements", .write = write_statements },
 	{ .name = "hooks", .write = write_hooks },
 	{ .name = "conns", .write = write_conns },
 	{ .name = "procs", .write = write_procs },

@@ -58,6 +58,11 @@ static const uint64_t session_bounds[] = {
 	300 * SEC, 900 * SEC, 3600 * SEC, 14400 * SEC, 43200 * SEC, 86400 * SEC,
 };
 
+/* What the conventions advise for db.client.response.returned_rows. */
+static const uint64_t rows_bounds[] = {
+	1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000,
+};
+
 #define LAYOUT(array, divide_by, octave_of)                                           \
 	{                                                                             \
 		.bounds = (array), .bound_count = sizeof(array) / sizeof((array)[0]), \
@@ -71,6 +76,7 @@ const struct bucket_layout bucket_layouts[BUCKETS_COUNT] = {
 	[BUCKETS_RTT] = LAYOUT(rtt_bounds, 1e9, octave_of_billions),
 	[BUCKETS_SESSION] = LAYOUT(session_bounds, 1e9, octave_of_billions),
 	[BUCKETS_SIZE] = LAYOUT(size_bounds, 1, octave_of_ones),
+	[BUCKETS_ROWS] = LAYOUT(rows_bounds, 1, octave_of_ones),
 };
 
 size_t metric_label_count(enum metric metric)

@@ -43,6 +43,7 @@ enum bucket_layout_id {
 	BUCKETS_RTT,	 /* round trips and waits inside the kernel */
 	BUCKETS_SIZE,	 /* bodies */
 	BUCKETS_SESSION, /* what goes on until somebody ends it */
+	BUCKETS_ROWS,
 	BUCKETS_COUNT,
 };
 

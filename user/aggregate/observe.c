@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "aggregate/request_memory.h"
+#include "aggregate/statement_table.h"
 #include "protocol/protocol.h"
 
 /* METRIC_COUNT: the protocol has none such. */
@@ -109,6 +110,7 @@ struct observer {
 	struct request_memory *memory; /* owned */
 	struct remembered_outcome outcomes[PARSE_OUTCOME_COUNT];
 	struct series_store *store;			/* borrowed */
+	struct statement_table *statements;		/* borrowed; NULL: none are kept */
 	uint8_t facts[METRIC_COUNT][METRIC_LABELS_MAX]; /* of each label: enum fact */
 };
 
@@ -182,7 +184,7 @@ static void ipv4_text(char out[INET6_ADDRSTRLEN], const uint8_t *bytes)
 	out[-1] = '\0';
 }
 
-static void address_text(char out[INET6_ADDRSTRLEN], const uint8_t bytes[16], unsigned family)
+void observe_address(char out[OBSERVE_ADDRESS_MAX], const uint8_t bytes[16], unsigned family)
 {
 	static const uint8_t mapped[12] = {
 		[10] = 0xff, [11] = 0xff
@@ -195,6 +197,8 @@ static void address_text(char out[INET6_ADDRSTRLEN], const uint8_t bytes[16], un
 	else if (!inet_ntop(AF_INET6, bytes, out, INET6_ADDRSTRLEN))
 		out[0] = '\0';
 }
+
+_Static_assert(OBSERVE_ADDRESS_MAX == INET6_ADDRSTRLEN, "the longest there is");
 
 /* Buffers for those facts of a request that are not text already. */
 struct fact_text {
@@ -212,8 +216,8 @@ static void facts_collect(const struct request *request, struct fact_text *text,
 	(void)decimal(text->pid, request->process->tgid);
 	if (!request->socket_path) {
 		(void)decimal(text->port, is_server ? tuple->local_port : tuple->remote_port);
-		address_text(text->address, is_server ? tuple->local_addr : tuple->remote_addr,
-			     tuple->family);
+		observe_address(text->address, is_server ? tuple->local_addr : tuple->remote_addr,
+				tuple->family);
 	}
 	memcpy(ret_facts, request->attributes, sizeof(request->attributes));
 	ret_facts[FACT_SERVICE_NAME] = request->process->service;
@@ -244,6 +248,10 @@ static void request_metrics_list(const struct request *request,
 	ret_metrics[SERIES_DURATION] = metrics ? metrics->duration : METRIC_COUNT;
 	ret_metrics[SERIES_REQUEST_SIZE] = metrics ? metrics->request_size : METRIC_COUNT;
 	ret_metrics[SERIES_RESPONSE_SIZE] = metrics ? metrics->response_size : METRIC_COUNT;
+	ret_metrics[SERIES_RETURNED_ROWS] = request->role == ROLE_SERVER ?
+						    METRIC_DB_SERVER_RETURNED_ROWS :
+						    METRIC_DB_CLIENT_RETURNED_ROWS;
+	ret_metrics[SERIES_VALUE_SIZE] = METRIC_DB_VALUE_SIZE;
 }
 
 static unsigned series_wanted(const struct request *request)
@@ -295,15 +303,44 @@ static void count_partial(const struct observer *observer, const struct request 
 	(void)series_add(observer->store, METRIC_REQUESTS_PARTIAL, labels, 0, 1);
 }
 
-static void add_reads(struct observer *observer, const struct request *request, const char *result,
-		      uint32_t count)
+/* memory: NULL when there is none. */
+static void add_reads(struct observer *observer, struct remembered *memory,
+		      const struct request *request, bool is_hit, uint32_t count)
 {
 	const char *system = request->attributes[ATTRIBUTE_DB_SYSTEM_NAME];
 	label_values values = { request->process->service, observe_role_name(request->role), system,
-				result };
+				is_hit ? "hit" : "miss" };
 
-	if (count)
-		(void)series_add(observer->store, METRIC_DB_READS, values, 0, count);
+	if (!count ||
+	    (memory && series_add_slot(observer->store, &memory->reads[is_hit], count) == 0))
+		return;
+	(void)series_add(observer->store, METRIC_DB_READS, values, 0, count); /* counted there */
+	if (memory)
+		(void)series_remember(observer->store, METRIC_DB_READS, values, 0,
+				      &memory->reads[is_hit]);
+}
+
+/* Which of the values a request has are no matter of its kind. */
+static unsigned values_present(const struct request *request)
+{
+	return ((1u << SERIES_OF_ALL) - 1) |
+	       (unsigned)(request->rows_kind == ROWS_RETURNED) << SERIES_RETURNED_ROWS |
+	       (unsigned)request->has_value << SERIES_VALUE_SIZE;
+}
+
+/* Returns a bit for each value that is still to be observed. */
+static unsigned observe_remembered(const struct observer *observer, struct remembered *memory,
+				   const uint64_t *values, unsigned present)
+{
+	unsigned missed =
+		series_observe_slots(observer->store, memory->slots, values, SERIES_OF_ALL);
+
+	for (unsigned i = SERIES_OF_ALL; present >> i; i++)
+		if (present >> i & 1)
+			missed |= series_observe_slots(observer->store, &memory->slots[i],
+						       &values[i], 1)
+				  << i;
+	return missed & memory->wanted;
 }
 
 /* What the server says of it. */
@@ -341,9 +378,11 @@ static void on_request(void *context, const struct request *request)
 		[SERIES_DURATION] = duration_ns,
 		[SERIES_REQUEST_SIZE] = request->request_body_bytes,
 		[SERIES_RESPONSE_SIZE] = request->response_body_bytes,
+		[SERIES_RETURNED_ROWS] = request->rows,
+		[SERIES_VALUE_SIZE] = request->value_bytes,
 	};
+	unsigned missed, present = values_present(request);
 	struct remembered *memory;
-	unsigned missed;
 
 	if (request->is_partial) {
 		count_partial(observer, request);
@@ -353,16 +392,17 @@ static void on_request(void *context, const struct request *request)
 	if (memory && !memory->wanted)
 		memory->wanted = (uint8_t)series_wanted(request);
 	if (memory)
-		missed = memory->wanted & series_observe_slots(observer->store, memory->slots,
-							       values, REQUEST_SERIES);
+		missed = observe_remembered(observer, memory, values, present);
 	else
-		missed = series_wanted(request);
+		missed = series_wanted(request) & present;
 	if (missed)
 		observe_by_labels(observer, request, values, missed, memory ? memory->slots : NULL);
 	if (request->is_inner)
 		observe_told(observer, request);
-	add_reads(observer, request, "hit", request->read_hits);
-	add_reads(observer, request, "miss", request->reads - request->read_hits);
+	if (request->statement && observer->statements)
+		statement_observe(observer->statements, request, duration_ns);
+	add_reads(observer, memory, request, true, request->read_hits);
+	add_reads(observer, memory, request, false, request->reads - request->read_hits);
 }
 
 static const char *direction_name(unsigned dir)
@@ -476,7 +516,7 @@ static enum fact fact_of_label(const char *label)
 	return fact;
 }
 
-struct observer *observer_new(struct series_store *store)
+struct observer *observer_new(struct series_store *store, struct statement_table *statements)
 {
 	struct observer *observer = calloc(1, sizeof(*observer));
 
@@ -493,6 +533,7 @@ struct observer *observer_new(struct series_store *store)
 			observer->facts[metric][i] =
 				(uint8_t)fact_of_label(metric_table[metric].labels[i]);
 	observer->store = store;
+	observer->statements = statements;
 	observer->sink = (struct observation_sink){
 		.context = observer,
 		.request = on_request,

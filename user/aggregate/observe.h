@@ -7,14 +7,20 @@
 #include "correlate/observation.h"
 
 struct observer;
+struct statement_table;
 
-/* An observer that writes into the store, which must outlive it. NULL when out of memory. */
-struct observer *observer_new(struct series_store *store);
+/* An observer that writes into the store and the statements (NULL: nobody wants them), which must outlive it. NULL when out
+ * of memory. */
+struct observer *observer_new(struct series_store *store, struct statement_table *statements);
 void observer_free(struct observer **observer);
 
 /* What to give to the engine; lives as long as the observer. What finds no room is counted in the
  * store. */
 const struct observation_sink *observer_sink(const struct observer *observer);
+
+/* An address as labels spell it; IPv4 in IPv6 is IPv4. */
+#define OBSERVE_ADDRESS_MAX 46
+void observe_address(char ret_text[OBSERVE_ADDRESS_MAX], const uint8_t bytes[16], unsigned family);
 
 /* "client", "server" or "unknown": values of the labels `role` and `kind`. */
 const char *observe_role_name(unsigned role);

@@ -13,6 +13,9 @@ enum request_series {
 	SERIES_DURATION,
 	SERIES_REQUEST_SIZE,
 	SERIES_RESPONSE_SIZE,
+	SERIES_OF_ALL, /* requests; those from here on are of some */
+	SERIES_RETURNED_ROWS = SERIES_OF_ALL,
+	SERIES_VALUE_SIZE,
 	REQUEST_SERIES,
 };
 
@@ -21,6 +24,7 @@ enum request_series {
 	X(HTTP_REQUEST_METHOD)       \
 	X(HTTP_RESPONSE_STATUS_CODE) \
 	X(HTTP_ROUTE)                \
+	X(NETWORK_PROTOCOL_NAME)     \
 	X(RPC_SYSTEM_NAME)           \
 	X(RPC_METHOD)                \
 	X(RPC_RESPONSE_STATUS_CODE)  \
@@ -54,6 +58,7 @@ struct remembered {
 	uint8_t path_at; /* there, too: the path of a Unix-domain socket; 0: none, or empty */
 	uint8_t wanted;	 /* the caller's, as the rest; 0 in a new entry */
 	struct series_slot slots[REQUEST_SERIES];
+	struct series_slot reads[2]; /* missed, found */
 	char text[MEMORY_TEXT_MAX];
 };
 

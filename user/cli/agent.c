@@ -28,6 +28,7 @@ enum long_option {
 	OPTION_SERIES,
 	OPTION_SERIES_TTL,
 	OPTION_ROUTES,
+	OPTION_STATEMENTS,
 	OPTION_ERROR_EVENTS,
 	OPTION_SAMPLE_SECONDS,
 	OPTION_DEBUG,
@@ -130,6 +131,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	case OPTION_ROUTES:
 		agent->routes_per_service = number(state, "routes", argument, 1, 1ul << 16);
 		return 0;
+	case OPTION_STATEMENTS:
+		agent->statements_per_service = number(state, "statements", argument, 0, 1000);
+		return 0;
 	case OPTION_DEBUG:
 		log_set_level(LOG_LEVEL_DEBUG);
 		return 0;
@@ -157,6 +161,8 @@ static const struct argp_option argp_options[] = {
 	{ "series-ttl", OPTION_SERIES_TTL, "SECONDS", 0,
 	  "Keep series after their process has gone (300)", 2 },
 	{ "routes", OPTION_ROUTES, "N", 0, "Routes per service (200)", 2 },
+	{ "statements", OPTION_STATEMENTS, "N", 0,
+	  "SQL statements told apart per service, without their literals (100); 0: none", 2 },
 	{ "error-events", OPTION_ERROR_EVENTS, "N", 0,
 	  "System-call error events per process and second (100); counts are always exact", 2 },
 	{ "sample-seconds", OPTION_SAMPLE_SECONDS, "N", 0,
@@ -187,6 +193,7 @@ int command_agent(int argc, char **argv)
 			   .selection = selection_rules_new(),
 			   .series_limit = 2000,
 			   .routes_per_service = 200,
+			   .statements_per_service = 100,
 			   .series_ttl_seconds = 300 },
 	};
 

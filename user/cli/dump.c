@@ -33,6 +33,18 @@ static const struct view views[] = {
 	    { .key = "mean_seconds", .title = "MEAN", .format = COLUMN_SECONDS },
 	    { .key = "p50_seconds", .title = "P50", .format = COLUMN_SECONDS },
 	    { .key = "p99_seconds", .title = "P99", .format = COLUMN_SECONDS } } },
+	{ "statements",
+	  { { .key = "service" },
+	    { .key = "kind" },
+	    { .key = "system" },
+	    { .key = "count", .format = COLUMN_NUMBER },
+	    { .key = "errors", .format = COLUMN_NUMBER },
+	    { .key = "rows", .format = COLUMN_NUMBER },
+	    { .key = "total_seconds", .title = "TOTAL", .format = COLUMN_SECONDS },
+	    { .key = "worst_seconds", .title = "WORST", .format = COLUMN_SECONDS },
+	    { .key = "fingerprint" },
+	    { .key = "summary" },
+	    { .key = "text" } } },
 	{ "conns",
 	  { { .key = "role" },
 	    { .key = "local" },
@@ -79,8 +91,8 @@ static const struct view views[] = {
 	    { .key = "lost" } } },
 };
 
-static const char *const topics[] = { "services", "hooks", "conns",  "procs",	 "series",
-				      "maps",	  "rings", "config", "selection" };
+static const char *const topics[] = { "services", "statements", "hooks", "conns",  "procs",
+				      "series",	  "maps",	"rings", "config", "selection" };
 #define TOPIC_COUNT (sizeof(topics) / sizeof(topics[0]))
 
 struct dump_options {
@@ -278,7 +290,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		if (options->topic || !is_topic(argument))
 			argp_error(
 				state,
-				"'%s' is none of services, hooks, conns, procs, series, maps, rings, config, selection",
+				"'%s' is none of services, statements, hooks, conns, procs, series, maps, rings, config, selection",
 				argument);
 		options->topic = argument;
 		return 0;
@@ -298,7 +310,8 @@ int command_dump(int argc, char **argv)
 		.options = argp_options,
 		.parser = parse_option,
 		.children = socket_option,
-		.args_doc = "[services|hooks|conns|procs|series|maps|rings|config|selection]",
+		.args_doc =
+			"[services|statements|hooks|conns|procs|series|maps|rings|config|selection]",
 		.doc = "Print what the running agent holds; without a topic, a little of everything.",
 	};
 	struct dump_options options = { 0 };

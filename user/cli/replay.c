@@ -9,6 +9,7 @@
 
 #include "aggregate/observe.h"
 #include "aggregate/series.h"
+#include "aggregate/statement_table.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "cli/command_table.h"
@@ -24,6 +25,7 @@
 #define LONG_AFTER_NS (3600ull * SECOND_NS)
 #define PROCESSES 65536
 #define SERIES_LIMIT 10000
+#define STATEMENTS_PER_SERVICE 100
 
 static const struct engine_limits engine_limits = {
 	.connections = 65536,
@@ -34,6 +36,7 @@ static const struct engine_limits engine_limits = {
 struct replay {
 	struct process_table *processes;
 	struct series_store *store;
+	struct statement_table *statements;
 	struct observer *observer;
 	struct engine *engine;
 	uint64_t newest_ns;
@@ -51,6 +54,7 @@ static void replay_done(struct replay *replay)
 {
 	engine_free(&replay->engine);
 	observer_free(&replay->observer);
+	statement_table_free(&replay->statements);
 	series_store_free(&replay->store);
 	process_table_free(&replay->processes);
 }
@@ -61,8 +65,11 @@ static int replay_init(struct replay *replay)
 
 	replay->processes = process_table_new(PROCESSES, NULL, NULL);
 	replay->store = series_store_new(SERIES_LIMIT);
-	replay->observer = replay->store ? observer_new(replay->store) : NULL;
-	if (!replay->processes || !replay->observer)
+	replay->statements = statement_table_new(STATEMENTS_PER_SERVICE, SERIES_LIMIT);
+	if (!replay->processes || !replay->store || !replay->statements)
+		return -ENOMEM;
+	replay->observer = observer_new(replay->store, replay->statements);
+	if (!replay->observer)
 		return -ENOMEM;
 	replay->engine = engine_new(&engine_limits, replay->processes,
 				    observer_sink(replay->observer), &nobody);
@@ -105,11 +112,15 @@ static void settle(struct replay *replay)
 	engine_tick(replay->engine, replay->newest_ns + LONG_AFTER_NS);
 }
 
-static int print_metrics(const struct replay *replay, const struct exporter *exporter)
+static int print_metrics(struct replay *replay, const struct exporter *exporter)
 {
 	_cleanup_(text_buffer_done) struct text_buffer buffer = { 0 };
-	struct snapshot *snapshot = series_snapshot(replay->store);
-	int error = snapshot ? exporter->render(snapshot, &buffer) : -ENOMEM;
+	struct snapshot *snapshot;
+	int error;
+
+	statement_table_report(replay->statements, replay->store, replay->newest_ns);
+	snapshot = series_snapshot(replay->store);
+	error = snapshot ? exporter->render(snapshot, &buffer) : -ENOMEM;
 
 	snapshot_unref(&snapshot);
 	if (error)

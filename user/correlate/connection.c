@@ -88,6 +88,7 @@ void connection_clear_state(struct connection *connection)
 void connection_drop(struct engine *engine, struct connection *connection)
 {
 	connection_unwatch(engine, connection);
+	pool_leave(connection);
 	connection_clear_state(connection);
 	tunnel_drop(connection);
 	free(connection->socket_path);

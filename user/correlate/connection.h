@@ -10,6 +10,7 @@
 
 #include "base/table.h"
 #include "correlate/engine.h"
+#include "correlate/pool.h"
 #include "correlate/route.h"
 #include "protocol/protocol.h"
 
@@ -70,6 +71,7 @@ struct connection {
 	struct exchange *streaming
 		[SIDE_COUNT]; /* whose message is being read, where there are streams; borrowed from the list */
 	const struct protocol *protocol; /* NULL while unknown */
+	struct pool *pool;		 /* borrowed; NULL: in none */
 	uint64_t consumed;		 /* bytes of the turn under way that were looked at */
 	uint64_t moved_ns[DIR_COUNT];	 /* newest known call */
 	uint64_t last_ns;
@@ -102,6 +104,7 @@ struct connection {
 	uint8_t sniffed_bytes;
 	bool is_role_guessed;
 	bool has_dialects;	    /* its bodies are read */
+	bool is_pool_known;	    /* or that it has none */
 	bool was_recognised;	    /* a message head was understood */
 	bool is_turn_late;	    /* the event in hand is TURN_LATE or waits for one */
 	bool had_stream_loss;	    /* streams may have begun unseen */
@@ -126,7 +129,8 @@ struct engine {
 	size_t exchange_count; /* in flight */
 	size_t spare_connection_count;
 	size_t watched_count;
-	struct process_table *processes;  /* borrowed, lives longer */
+	struct process_table *processes; /* borrowed, lives longer */
+	struct pools pools;
 	struct route_table *routes;	  /* owned */
 	struct route_table *collections;  /* owned: tables and their like, bounded as routes are */
 	struct route_table *socket_paths; /* owned: the same of Unix-domain sockets */

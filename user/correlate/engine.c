@@ -41,6 +41,7 @@ struct engine *engine_new(const struct engine_limits *limits, struct process_tab
 	engine->socket_paths = route_table_new(at_least_one(limits->services),
 					       at_least_one(limits->routes_per_service));
 	if (!engine->routes || !engine->collections || !engine->socket_paths ||
+	    pools_init(&engine->pools) < 0 ||
 	    connections_init(engine, at_least_one(limits->connections)) < 0)
 		engine_free(&engine);
 	return engine;
@@ -54,6 +55,7 @@ void engine_free(struct engine **slot)
 	if (!engine)
 		return;
 	connections_done(engine);
+	pools_done(&engine->pools);
 	route_table_free(&engine->routes);
 	route_table_free(&engine->collections);
 	route_table_free(&engine->socket_paths);
@@ -217,6 +219,9 @@ void engine_stats_read(const struct engine *engine, struct engine_stats *ret_sta
 		.connections_evicted = engine->connections_evicted,
 		.routes_refused = route_table_refused(engine->routes),
 		.collections_refused = route_table_refused(engine->collections),
+		.pools = engine->pools.table.count,
+		.pools_limit = engine->pools.table.limit,
+		.pools_refused = engine->pools.refused,
 		.socket_paths_refused = route_table_refused(engine->socket_paths),
 		.turns_missed = engine->turns_missed,
 	};

@@ -59,9 +59,28 @@ struct engine_stats {
 	uint64_t routes_refused;
 	uint64_t collections_refused;
 	uint64_t socket_paths_refused;
-	uint64_t turns_missed; /* gaps in turn numbers: events lost inside a connection */
+	size_t pools;
+	size_t pools_limit;
+	uint64_t pools_refused; /* connections that are in none, all having been taken */
+	uint64_t turns_missed;	/* gaps in turn numbers: events lost inside a connection */
 };
 void engine_stats_read(const struct engine *engine, struct engine_stats *ret_stats);
+
+/* Connections of a service to a database that had a request. */
+struct engine_pool_view {
+	const char *service;
+	const char *system;	 /* static: db_system_name */
+	const char *socket_path; /* AF_UNIX; "": none, or not known */
+	const uint8_t *addr;	 /* 16 bytes, of the server */
+	uint16_t port;
+	uint16_t family;
+	uint32_t open;
+	uint32_t used; /* of them, with a request under way */
+	uint32_t peak; /* the most used at once in the last one to two minutes */
+	bool is_gone;  /* it is forgotten with this visit */
+};
+void engine_each_pool(struct engine *engine, uint64_t now_ns,
+		      void (*visit)(void *context, const struct engine_pool_view *), void *context);
 
 /* For `sonde dump conns`: newest first; non-zero from visit stops. */
 struct engine_conn_view {

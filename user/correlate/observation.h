@@ -24,6 +24,11 @@ struct request {
 		socket_path; /* of the Unix-domain socket that serves, "" when it has none; NULL: TCP */
 	uint64_t request_body_bytes;
 	uint64_t response_body_bytes;
+	uint64_t statement;   /* which one it is, literals apart; 0: not known, or no such thing */
+	uint64_t value_bytes; /* of the longest value sent or got, when has_value */
+	uint64_t rows;	      /* as rows_kind says */
+	bool has_value;
+	uint8_t rows_kind;  /* enum rows_kind */
 	uint32_t reads;	    /* keys that a database looked up */
 	uint32_t read_hits; /* of those, found */
 	const char *

@@ -35,7 +35,8 @@ struct exchange *exchange_append(struct engine *engine, struct connection *conne
 	else
 		connection->oldest = exchange;
 	connection->newest = exchange;
-	connection->exchange_count++;
+	if (!connection->exchange_count++)
+		pool_use(connection);
 	return exchange;
 }
 
@@ -49,7 +50,8 @@ static void exchange_retire(struct engine *engine, struct connection *connection
 		connection->oldest->previous = NULL;
 	else
 		connection->newest = NULL;
-	connection->exchange_count--;
+	if (!--connection->exchange_count)
+		pool_rest(connection);
 	if (connection->incoming == exchange)
 		exchange->is_reported = true;
 	else
@@ -69,7 +71,8 @@ static void exchange_let_go(struct engine *engine, struct connection *connection
 	*link = exchange->next;
 	if (connection->newest == exchange)
 		connection->newest = before;
-	connection->exchange_count--;
+	if (!--connection->exchange_count)
+		pool_rest(connection);
 	requests_count(engine, connection, exchange->tgid, PARSE_ONE_WAY);
 	conn_exchange_free(engine, exchange);
 }
@@ -142,6 +145,7 @@ void requests_resync(struct engine *engine, struct connection *connection)
 void connection_give_up(struct engine *engine, struct connection *connection)
 {
 	connection->sync = SYNC_DONE;
+	pool_leave(connection);
 	connection_unwatch(engine, connection);
 	connection_set_mode(engine, connection, MODE_LENGTHS);
 }
@@ -218,6 +222,8 @@ static void on_request_head(struct engine *engine, struct connection *connection
 	if (!exchange)
 		return;
 	exchange->has_request_head = true;
+	if (!connection->is_pool_known)
+		pool_join(engine, connection, exchange);
 	if (!connection->was_recognised || connection->orphan_outcome != PARSE_UNMATCHED_RESPONSE)
 		on_recognised(engine, connection, SIDE_REQUEST);
 	connection->unrecognised_turns = 0;
@@ -465,6 +471,7 @@ bool requests_take_known_request(struct engine *engine, struct connection *conne
 	exchange->has_request_end = true;
 	connection->oldest = connection->newest = exchange;
 	connection->exchange_count = 1;
+	pool_use(connection);
 	connection->unrecognised_turns = 0;
 	return true;
 }

@@ -430,6 +430,7 @@ int turn_take_close(struct engine *engine, const struct event_header *header,
 		return 0;
 	take_ref(connection, ref, header);
 	connection->closed_ns = header->ktime_ns;
+	pool_leave(connection);
 	if (connection->sync == SYNC_PARSED || connection->sync == SYNC_LOST)
 		finish_by_close(engine, connection, ref, turn);
 	if (connection->sync == SYNC_PARSED && connection->oldest &&

@@ -21,8 +21,9 @@ static const char introduction[] =
 	"| --- | --- | --- | --- | --- |\n";
 
 static const char *const bucket_names[BUCKETS_COUNT] = {
-	[BUCKETS_NONE] = "",   [BUCKETS_REQUEST] = "request", [BUCKETS_CONNECT] = "connect",
-	[BUCKETS_RTT] = "rtt", [BUCKETS_SIZE] = "size",	      [BUCKETS_SESSION] = "session",
+	[BUCKETS_NONE] = "",	 [BUCKETS_REQUEST] = "request", [BUCKETS_CONNECT] = "connect",
+	[BUCKETS_RTT] = "rtt",	 [BUCKETS_SIZE] = "size",	[BUCKETS_SESSION] = "session",
+	[BUCKETS_ROWS] = "rows",
 };
 
 static void row_write(struct text_buffer *out, const struct metric_row *row)
@@ -64,8 +65,9 @@ int metric_docs_render(struct text_buffer *buffer)
 	text_append_string(buffer, introduction);
 	for (enum metric metric = 0; metric < METRIC_COUNT; metric++)
 		row_write(buffer, &metric_table[metric]);
-	text_append_string(buffer, "\n## Classic buckets\n\n"
-				   "| buckets | upper bounds, seconds or bytes |\n| --- | --- |\n");
+	text_append_string(buffer,
+			   "\n## Classic buckets\n\n"
+			   "| buckets | upper bounds, seconds, bytes or rows |\n| --- | --- |\n");
 	for (enum bucket_layout_id id = BUCKETS_NONE + 1; id < BUCKETS_COUNT; id++)
 		layout_write(buffer, id);
 	return text_buffer_error(buffer);

@@ -20,6 +20,7 @@
 	X(DB_COLLECTION_NAME, "db_collection_name")               \
 	X(GRAPHQL_OPERATION_TYPE, "graphql_operation_type")       \
 	X(GRAPHQL_OPERATION_NAME, "graphql_operation_name")       \
+	X(DB_QUERY_TEXT, "db_query_text")                         \
 	X(ERROR_TYPE, "error_type")
 
 enum attribute {
@@ -55,6 +56,8 @@ enum attribute {
 	X(COMPRESSED, "compressed", "what the connection carries is compressed from now on")     \
 	X(STATEMENT_UNKNOWN, "statement_unknown",                                                \
 	  "a statement prepared before sonde began, forgotten, or cut: its table is not known")  \
+	X(ROWS_UNSEEN, "rows_unseen",                                                            \
+	  "an answer of which not all was seen: how many rows it had is not known")              \
 	X(HEADER_UNKNOWN, "header_unknown",                                                      \
 	  "a field of the header is an entry of a table from before sonde began")                \
 	X(STREAM_RESET, "stream_reset", "a stream that was over before its answer was whole")    \

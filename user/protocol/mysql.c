@@ -138,6 +138,7 @@ static void mysql_release(void *state)
 
 	sql_plan_release(&mysql->newest);
 	sql_plans_free(&mysql->plans);
+	sql_text_free(&mysql->statement);
 }
 
 /* Protocol 10, a version of two numbers at least, in a packet of sane length. */

@@ -15,14 +15,14 @@
 /* Server status. */
 #define MORE_RESULTS 0x0008u
 #define CURSOR_EXISTS 0x0040u
+#define NO_BACKSLASH_ESCAPES 0x0200u
 
 /* MariaDB: how far it is, in place of an error. */
 #define ERROR_IS_PROGRESS 0xffffu
 
 /* Numbers that the servers themselves use; what a statement's SIGNAL makes up has no end. */
-#define ERROR_TEXT_AT 256
-_Static_assert(FACTS_TEXT_MAX >= ERROR_TEXT_AT + 5 && ERROR_TEXT_AT > SQL_TABLE_MAX,
-	       "an error's number has room behind the table");
+#define ERROR_TEXT_AT SQL_OWN_AT
+_Static_assert(ERROR_TEXT_AT + 5 <= SQL_MASKED_AT, "an error's number has room of its own");
 
 static bool is_known_error(uint32_t number)
 {
@@ -48,6 +48,21 @@ static size_t number_bytes(const struct mysql_side *side, size_t at)
 	uint8_t first = at < side->body_bytes ? side->body[at] : 0;
 
 	return first < 0xfc ? 1 : first == 0xfc ? 3 : first == 0xfd ? 4 : 9;
+}
+
+static uint64_t length_encoded(const struct mysql_side *side, size_t at)
+{
+	switch (number_bytes(side, at)) {
+	case 1:
+		return at < side->body_bytes ? side->body[at] : 0;
+	case 3:
+		return mysql_number(side, at + 1, 2);
+	case 4:
+		return mysql_number(side, at + 1, 3);
+	default:
+		return mysql_number(side, at + 1, 4) | (uint64_t)mysql_number(side, at + 5, 4)
+							       << 32;
+	}
 }
 
 /* Server status of an OK or EOF packet. */
@@ -87,12 +102,38 @@ static void expect(struct mysql_side *side, enum mysql_expect what)
 	side->expect = (uint8_t)what;
 }
 
+static bool has_rows(const struct exchange_facts *facts)
+{
+	return facts->note == COM_QUERY || facts->note == COM_STMT_EXECUTE ||
+	       facts->note == COM_STMT_FETCH;
+}
+
+static void add_rows(struct exchange_facts *facts, uint64_t rows, enum rows_kind kind)
+{
+	if (!has_rows(facts))
+		return;
+	facts->rows += rows;
+	if (facts->rows_kind != ROWS_RETURNED)
+		facts->rows_kind = (uint8_t)kind;
+}
+
+/* Those that were counted are not all. */
+static void forget_rows(struct mysql_parse *parse)
+{
+	if (!has_rows(parse->facts) || parse->side->expect != EXPECT_ROWS)
+		return;
+	parse->facts->rows = 0;
+	parse->facts->rows_kind = ROWS_UNKNOWN;
+	parse->facts->outcomes |= 1u << PARSE_ROWS_UNSEEN;
+}
+
 /* One of the results of a request is over. */
 static enum protocol_step result_ends(struct mysql_parse *parse, uint32_t status)
 {
 	const char *operation = parse->facts->attributes[ATTRIBUTE_DB_OPERATION_NAME];
 	bool is_more = status & MORE_RESULTS;
 
+	parse->state->has_plain_backslash = status & NO_BACKSLASH_ESCAPES;
 	if (is_more && parse->facts->note == COM_QUERY && operation &&
 	    strcmp(operation, "CALL") != 0)
 		parse->facts->outcomes |= 1u << PARSE_SEVERAL_STATEMENTS;
@@ -103,12 +144,9 @@ static enum protocol_step result_ends(struct mysql_parse *parse, uint32_t status
 /* Its number, how many columns its results have, and how many parameters it takes. */
 static enum protocol_step take_prepared(struct mysql_parse *parse)
 {
-	const struct exchange_facts *facts = parse->facts;
-	const char *table = facts->attributes[ATTRIBUTE_DB_COLLECTION_NAME];
 	struct mysql_state *state = parse->state;
 	struct mysql_side *side = parse->side;
-	struct sql_plan *plan =
-		sql_plan_new(facts->attributes[ATTRIBUTE_DB_OPERATION_NAME], table ? table : "");
+	struct sql_plan *plan = sql_plan_of(parse->facts);
 
 	if (!state->plans)
 		state->plans = sql_plans_new();
@@ -133,6 +171,8 @@ static enum protocol_step take_login(struct mysql_parse *parse, uint8_t first)
 	} else if (parse->state->is_compressed) {
 		parse->facts->outcomes |= 1u << PARSE_COMPRESSED;
 		parse->message->opens_tunnel = true;
+	} else {
+		parse->state->has_plain_backslash = status_of(parse->side) & NO_BACKSLASH_ESCAPES;
 	}
 	return go_on(parse, true);
 }
@@ -159,10 +199,14 @@ static enum protocol_step take_row(struct mysql_parse *parse)
 
 	if (first == PACKET_ERROR && side->length > 2) {
 		take_error(parse);
+		parse->facts->rows_kind = ROWS_UNKNOWN;
 		return go_on(parse, true);
 	}
-	if (first == PACKET_EOF && side->length < MYSQL_PACKET_MAX && side->length >= EOF_BYTES)
+	if (first == PACKET_EOF && side->length < MYSQL_PACKET_MAX && side->length >= EOF_BYTES) {
+		add_rows(parse->facts, 0, ROWS_RETURNED);
 		return result_ends(parse, status_of(side));
+	}
+	add_rows(parse->facts, 1, ROWS_RETURNED);
 	return go_on(parse, false);
 }
 
@@ -172,6 +216,7 @@ static enum protocol_step take_first_command(struct mysql_parse *parse, uint8_t 
 	case PACKET_OK:
 		if (parse->facts->note == COM_STMT_PREPARE)
 			return take_prepared(parse);
+		add_rows(parse->facts, length_encoded(parse->side, 1), ROWS_AFFECTED);
 		return result_ends(parse, status_of(parse->side));
 	case PACKET_EOF:
 		return result_ends(parse, status_of(parse->side));
@@ -344,6 +389,7 @@ static enum protocol_step lose_place(struct mysql_parse *parse)
 		return STEP_BEGIN;
 	}
 	side->place = MYSQL_IN_REST;
+	forget_rows(parse);
 	parse->message->end = END_UNFRAMED;
 	return side->has_head ? STEP_ONWARD : STEP_UNSEEN;
 }

@@ -39,16 +39,6 @@ static const char *command_name(uint8_t command)
 	return "other";
 }
 
-static void name_operation(struct exchange_facts *facts, const char *operation, const char *table)
-{
-	facts->attributes[ATTRIBUTE_DB_OPERATION_NAME] = operation;
-	if (!*table)
-		return;
-	strncpy(facts->text, table, SQL_TABLE_MAX);
-	facts->text[SQL_TABLE_MAX] = '\0';
-	facts->attributes[ATTRIBUTE_DB_COLLECTION_NAME] = facts->text;
-}
-
 static bool is_statement(const struct mysql_parse *parse)
 {
 	uint8_t command = parse->side->body_bytes ? parse->side->body[0] : 0;
@@ -69,17 +59,18 @@ static void take_statement(struct mysql_parse *parse, const uint8_t *bytes, size
 	if (!length)
 		return;
 	if (!state->has_statement)
-		sql_reader_init(&state->reader, SQL_MYSQL);
+		sql_text_begin(&state->statement, SQL_MYSQL, state->has_plain_backslash);
 	state->has_statement = true;
-	(void)sql_reader_take(&state->reader, bytes, length);
+	if (state->statement)
+		sql_text_take(state->statement, bytes, length);
 }
 
 void mysql_request_body(struct mysql_parse *parse, const uint8_t *bytes, size_t length)
 {
 	struct mysql_side *side = parse->side;
 
-	if (!bytes && parse->state->has_statement)
-		sql_reader_cut(&parse->state->reader);
+	if (!bytes && parse->state->has_statement && parse->state->statement)
+		sql_text_cut(parse->state->statement);
 	if (!bytes || side->is_unseen)
 		return;
 	if (!side->body_bytes) {
@@ -96,34 +87,32 @@ void mysql_request_body(struct mysql_parse *parse, const uint8_t *bytes, size_t 
 
 static void name_statement(struct mysql_parse *parse)
 {
-	struct sql_reader *reader = &parse->state->reader;
-	const char *operation;
+	struct mysql_state *state = parse->state;
 
-	if (!parse->state->has_statement)
-		sql_reader_init(reader, SQL_MYSQL);
-	sql_reader_end(reader);
-	operation = sql_reader_operation(reader);
-	if (reader->is_cut)
+	if (!state->has_statement)
+		sql_text_begin(&state->statement, SQL_MYSQL, state->has_plain_backslash);
+	state->has_statement = false;
+	if (!state->statement) {
+		sql_name_operation(parse->facts, "other");
+		return;
+	}
+	if (parse->side->length == MYSQL_PACKET_MAX)
+		sql_text_cut(state->statement);
+	sql_text_end(state->statement);
+	if (state->statement->reader.is_cut)
 		parse->facts->outcomes |= 1u << PARSE_STATEMENT_UNKNOWN;
-	if (operation || !reader->is_cut)
-		name_operation(parse->facts, operation ? operation : "other",
-			       sql_reader_table(reader));
-	parse->state->has_statement = false;
+	sql_name_by_text(parse->facts, state->statement);
 }
 
 static void end_prepare(struct mysql_parse *parse)
 {
-	struct exchange_facts *facts = parse->facts;
-	const char *table;
+	struct mysql_state *state = parse->state;
 
 	name_statement(parse);
-	table = facts->attributes[ATTRIBUTE_DB_COLLECTION_NAME];
-	facts->is_preparation = true;
-	sql_plan_release(&parse->state->newest);
-	parse->state->newest = NULL;
-	if (!parse->state->reader.is_cut)
-		parse->state->newest = sql_plan_new(facts->attributes[ATTRIBUTE_DB_OPERATION_NAME],
-						    table ? table : "");
+	parse->facts->is_preparation = true;
+	sql_plan_release(&state->newest);
+	if (state->statement && !state->statement->reader.is_cut)
+		state->newest = sql_text_plan(state->statement);
 }
 
 static void end_execute(struct mysql_parse *parse)
@@ -135,7 +124,7 @@ static void end_execute(struct mysql_parse *parse)
 							     NULL;
 
 	if (plan)
-		name_operation(parse->facts, plan->operation, plan->table);
+		sql_name_by_plan(parse->facts, plan);
 	else
 		parse->facts->outcomes |= 1u << PARSE_STATEMENT_UNKNOWN;
 }
@@ -168,7 +157,7 @@ static void end_command(struct mysql_parse *parse)
 		parse->state->phase = PHASE_LOGIN;
 		/* fall through */
 	default:
-		name_operation(parse->facts, command_name(command), "");
+		sql_name_operation(parse->facts, command_name(command));
 	}
 }
 
@@ -180,7 +169,7 @@ static void end_login(struct mysql_parse *parse)
 
 	parse->facts->note = COM_LOGIN;
 	parse->facts->is_preparation = true;
-	name_operation(parse->facts, "CONNECT", "");
+	sql_name_operation(parse->facts, "CONNECT");
 	if (capabilities & CLIENT_SSL && side->length == SSL_REQUEST_BYTES) {
 		parse->state->phase = PHASE_TLS;
 		return;

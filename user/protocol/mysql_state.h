@@ -6,8 +6,7 @@
 #include <stdbool.h>
 
 #include "protocol/protocol.h"
-#include "protocol/sql_plans.h"
-#include "protocol/sql_words.h"
+#include "protocol/sql_text.h"
 
 /* Kept of a packet: the greeting's version is the longest that matters. */
 #define MYSQL_BODY_MAX 72
@@ -94,15 +93,16 @@ struct mysql_side {
 
 struct mysql_state {
 	struct mysql_side sides[SIDE_COUNT];
-	struct sql_plans *plans; /* owned: prepared statements by number */
-	struct sql_plan *newest; /* held: prepared last, number not known yet */
-	const char *system;	 /* static; what the greeting says it is */
-	uint8_t phase;		 /* enum mysql_phase */
-	uint8_t eof;		 /* enum mysql_eof */
-	bool is_compressed;	 /* from the end of the login on */
-	bool is_local_data;	 /* LOAD DATA LOCAL: the client sends a file */
-	bool has_statement;	 /* the text under way began */
-	struct sql_reader reader;
+	struct sql_plans *plans;    /* owned: prepared statements by number */
+	struct sql_plan *newest;    /* held: prepared last, number not known yet */
+	const char *system;	    /* static; what the greeting says it is */
+	uint8_t phase;		    /* enum mysql_phase */
+	uint8_t eof;		    /* enum mysql_eof */
+	bool is_compressed;	    /* from the end of the login on */
+	bool is_local_data;	    /* LOAD DATA LOCAL: the client sends a file */
+	bool has_statement;	    /* the text under way began */
+	bool has_plain_backslash;   /* as the server's status says: NO_BACKSLASH_ESCAPES */
+	struct sql_text *statement; /* owned: the one under way; NULL: none yet */
 };
 _Static_assert(sizeof(struct mysql_state) <= PROTOCOL_STATE_MAX, "raise PROTOCOL_STATE_MAX");
 

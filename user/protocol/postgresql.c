@@ -145,10 +145,12 @@ static enum protocol_step pg_parse(void *opaque, enum message_side which, struct
 /* What was prepared outlives a loss. */
 static void forget_position(struct pg_state *state)
 {
+	struct sql_text *statement = state->statement;
 	struct sql_plans *plans = state->plans;
 
 	sql_plan_release(&state->unit_plan);
 	memset(state, 0, sizeof(*state));
+	state->statement = statement;
 	state->plans = plans;
 	state->is_ready = true;
 }
@@ -173,6 +175,7 @@ static void pg_release(void *opaque)
 
 	sql_plan_release(&state->unit_plan);
 	sql_plans_free(&state->plans);
+	sql_text_free(&state->statement);
 }
 
 /* Kafka's first bytes may look like these up to here, but no letter follows. */

@@ -176,6 +176,25 @@ static bool is_to_be_committed(const struct pg_parse *parse)
 	       !pg_is_until(parse->state->sides[SIDE_REQUEST].batch, pg_batch(parse->facts));
 }
 
+/* The number that a tag ends with: "SELECT 5", "INSERT 0 1". Only what these two commands give went to the client. */
+static void take_rows(const struct pg_state *state, struct exchange_facts *facts)
+{
+	bool is_returned = state->text_bytes > 6 && (memcmp(state->text, "SELECT ", 7) == 0 ||
+						     memcmp(state->text, "FETCH ", 6) == 0);
+	uint64_t rows = 0, factor = 1;
+	size_t at = state->text_bytes;
+
+	while (at && state->text[at - 1] >= '0' && state->text[at - 1] <= '9') {
+		rows += (uint64_t)(state->text[--at] - '0') * factor;
+		factor *= 10;
+	}
+	if (at == state->text_bytes || state->text_bytes == PG_TAG_MAX)
+		return;
+	facts->rows += rows;
+	if (facts->rows_kind != ROWS_RETURNED)
+		facts->rows_kind = is_returned ? ROWS_RETURNED : ROWS_AFFECTED;
+}
+
 /* The tag names what was done also where the statement was not seen. */
 static enum protocol_step command_complete(struct pg_parse *parse)
 {
@@ -184,6 +203,8 @@ static enum protocol_step command_complete(struct pg_parse *parse)
 
 	if (!facts->attributes[ATTRIBUTE_DB_OPERATION_NAME] && !parse->side->is_unseen)
 		facts->attributes[ATTRIBUTE_DB_OPERATION_NAME] = operation ? operation : "other";
+	if (!parse->side->is_unseen)
+		take_rows(parse->state, facts);
 	if (facts->note & PG_NOTE_COMPLETED)
 		facts->outcomes |= 1u << PARSE_SEVERAL_STATEMENTS;
 	facts->note |= PG_NOTE_COMPLETED;

@@ -62,25 +62,10 @@ static enum protocol_step finish_unit(struct pg_parse *parse, enum protocol_step
 	return step;
 }
 
-static void name_operation(struct exchange_facts *facts, const char *operation, const char *table)
-{
-	facts->attributes[ATTRIBUTE_DB_OPERATION_NAME] = operation;
-	if (!*table)
-		return;
-	strncpy(facts->text, table, sizeof(facts->text) - 1);
-	facts->text[sizeof(facts->text) - 1] = '\0';
-	facts->attributes[ATTRIBUTE_DB_COLLECTION_NAME] = facts->text;
-}
-
-static void name_by_plan(struct exchange_facts *facts, const struct sql_plan *plan)
-{
-	if (plan)
-		name_operation(facts, plan->operation, plan->table);
-}
-
 static enum protocol_step finish_preparation(struct pg_parse *parse)
 {
-	name_by_plan(parse->facts, parse->state->unit_plan);
+	if (parse->state->unit_plan)
+		sql_name_by_plan(parse->facts, parse->state->unit_plan);
 	parse->facts->is_preparation = true;
 	return finish_unit(parse, STEP_HEAD);
 }
@@ -138,7 +123,7 @@ void pg_request_opens(struct pg_parse *parse)
 	side->portal = PORTAL_START;
 	side->statement = HASH_START;
 	if (side->type == 'Q' || side->type == 'P')
-		sql_reader_init(&parse->state->reader, SQL_POSTGRESQL);
+		sql_text_begin(&parse->state->statement, SQL_POSTGRESQL, false);
 }
 
 /* Take a name up to its NUL. Returns how many bytes that were. */
@@ -158,7 +143,8 @@ static size_t take_statement(struct pg_parse *parse, const uint8_t *bytes, size_
 {
 	const uint8_t *end = memchr(bytes, '\0', length);
 
-	(void)sql_reader_take(&parse->state->reader, bytes, end ? (size_t)(end - bytes) : length);
+	if (parse->state->statement)
+		sql_text_take(parse->state->statement, bytes, end ? (size_t)(end - bytes) : length);
 	if (end)
 		parse->side->field++;
 	return end ? (size_t)(end - bytes) + 1 : length;
@@ -192,13 +178,21 @@ static size_t take_field(struct pg_parse *parse, char field, const uint8_t *byte
 	return 1;
 }
 
+/* What it is was in the bytes that were captured. */
+static bool is_named(const struct sql_text *statement)
+{
+	return statement && statement->reader.is_over;
+}
+
 void pg_request_body(struct pg_parse *parse, const uint8_t *bytes, size_t length)
 {
 	struct pg_side *side = parse->side;
 	char field = field_of(side->type, side->field);
 
 	if (!bytes && field) {
-		side->is_unseen |= field != 't' || !parse->state->reader.is_over;
+		side->is_unseen |= field != 't' || !is_named(parse->state->statement);
+		if (field == 't' && parse->state->statement)
+			sql_text_cut(parse->state->statement);
 		side->field = FIELD_REST;
 		return;
 	}
@@ -224,25 +218,27 @@ static void name_plan(struct pg_state *state, uint64_t name, struct sql_plan *pl
 		sql_plans_put(state->plans, name, plan);
 }
 
-/* The text read; a statement of no words is one too. */
-static const char *operation_read(struct sql_reader *reader)
+/* NULL: it is not known. */
+static const struct sql_text *statement_read(struct pg_parse *parse)
 {
-	const char *operation;
+	struct sql_text *statement = parse->state->statement;
 
-	sql_reader_end(reader);
-	operation = sql_reader_operation(reader);
-	return operation ? operation : "other";
+	if (!statement) /* out of memory */
+		parse->side->is_unseen = true;
+	if (parse->side->is_unseen)
+		return NULL;
+	sql_text_end(statement);
+	return statement;
 }
 
 static enum protocol_step end_query(struct pg_parse *parse)
 {
-	struct sql_reader *reader = &parse->state->reader;
-	const char *operation = operation_read(reader);
+	const struct sql_text *statement = statement_read(parse);
 	enum protocol_step step;
 
-	if (!parse->side->is_unseen)
-		name_operation(parse->facts, operation, sql_reader_table(reader));
-	step = finish_unit(parse, parse->side->is_unseen ? STEP_UNSEEN : STEP_HEAD);
+	if (statement)
+		sql_name_by_text(parse->facts, statement);
+	step = finish_unit(parse, statement ? STEP_HEAD : STEP_UNSEEN);
 	parse->state->has_batch_units = false;
 	parse->side->batch++;
 	return step;
@@ -250,12 +246,12 @@ static enum protocol_step end_query(struct pg_parse *parse)
 
 static void end_parse(struct pg_parse *parse)
 {
+	const struct sql_text *statement = statement_read(parse);
 	struct pg_state *state = parse->state;
-	const char *operation = operation_read(&state->reader);
 
 	sql_plan_release(&state->unit_plan);
-	if (!parse->side->is_unseen)
-		state->unit_plan = sql_plan_new(operation, sql_reader_table(&state->reader));
+	if (statement)
+		state->unit_plan = sql_text_plan(statement);
 	name_plan(state, parse->side->statement, state->unit_plan);
 }
 
@@ -277,7 +273,7 @@ static enum protocol_step end_execute(struct pg_parse *parse)
 	if (!parse->side->is_unseen)
 		plan = sql_plans_find(parse->state->plans, parse->side->portal);
 	if (plan)
-		name_by_plan(parse->facts, plan);
+		sql_name_by_plan(parse->facts, plan);
 	else
 		parse->facts->outcomes |= 1u << PARSE_STATEMENT_UNKNOWN;
 	parse->facts->note ^= PG_PREPARE ^ PG_EXECUTE;
@@ -303,7 +299,7 @@ static enum protocol_step end_startup(struct pg_parse *parse)
 			  (uint32_t)code[2] << 8 | code[3];
 	enum protocol_step step;
 
-	name_operation(parse->facts, "CONNECT", "");
+	sql_name_operation(parse->facts, "CONNECT");
 	parse->facts->is_preparation = true;
 	step = finish_unit(parse, STEP_HEAD);
 	parse->state->has_batch_units = false;
@@ -339,7 +335,7 @@ enum protocol_step pg_request_ends(struct pg_parse *parse)
 	case 'Q':
 		return end_query(parse);
 	case 'F': /* a function called by its number */
-		name_operation(parse->facts, "other", "");
+		sql_name_operation(parse->facts, "other");
 		(void)finish_unit(parse, STEP_HEAD);
 		parse->state->has_batch_units = false;
 		parse->side->batch++;

@@ -6,8 +6,7 @@
 #include <stdbool.h>
 
 #include "protocol/protocol.h"
-#include "protocol/sql_plans.h"
-#include "protocol/sql_words.h"
+#include "protocol/sql_text.h"
 
 /* PostgreSQL 15: the server takes no start-up packet beyond 10000 bytes (MAX_STARTUP_PACKET_LENGTH) and no message beyond 1 GiB. */
 #define PG_STARTUP_MAX 10000
@@ -71,7 +70,7 @@ struct pg_side {
 
 struct pg_state {
 	struct pg_side sides[SIDE_COUNT];
-	struct sql_reader reader;   /* of the statement under way */
+	struct sql_text *statement; /* owned: the one under way; NULL: none yet */
 	struct sql_plans *plans;    /* owned; NULL: none yet */
 	struct sql_plan *unit_plan; /* owned: of the unit under way, as far as it is known */
 	uint32_t waiting;	    /* units without an answer */

@@ -59,6 +59,12 @@ struct message {
 };
 
 #define FACTS_TEXT_MAX 400
+/* What an answer says of rows. */
+enum rows_kind {
+	ROWS_UNKNOWN, /* or none */
+	ROWS_RETURNED,
+	ROWS_AFFECTED,
+};
 
 /* What is known of a request and its answer. Filled by the parser, kept by the caller until both are over; it
  * does not move. */
@@ -72,8 +78,13 @@ struct exchange_facts {
 	const char *message_type;	/* with STEP_MESSAGE: static */
 	uint32_t outcomes;		/* odd things about it: bits 1 << enum parse_outcome */
 	uint32_t note;			/* the protocol's own */
-	uint32_t reads;	    /* keys that a database looked up, as far as that is known */
-	uint32_t read_hits; /* of those, found */
+	uint64_t statement;   /* which one it is, literals apart; 0: not known, or no such thing */
+	uint64_t value_bytes; /* of the longest value sent or got, when has_value */
+	uint64_t rows;	      /* as rows_kind says */
+	uint8_t rows_kind;    /* enum rows_kind */
+	uint32_t reads;	      /* keys that a database looked up, as far as that is known */
+	uint32_t read_hits;   /* of those, found */
+	bool has_value;
 	bool is_kind_unknown; /* so much was not seen that no metric can be chosen: it counts as partial */
 	bool is_preparation; /* no request by itself: reported only when it failed */
 	_Alignas(8) char text[FACTS_TEXT_MAX]; /* the protocol's own */

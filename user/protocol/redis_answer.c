@@ -144,6 +144,21 @@ static enum protocol_step decide(struct redis_parse *parse)
 	return next_element(parse);
 }
 
+/* Part of the answer itself is a value, or says that there is none. */
+static void note_element(struct redis_parse *parse, int64_t length)
+{
+	uint32_t note = parse->facts->note;
+
+	if (parse->side->kind != ANSWER_CERTAIN)
+		return;
+	if (note & REDIS_GETS && length >= 0)
+		redis_note_value(parse->facts, (uint64_t)length);
+	if (!(note & REDIS_READS))
+		return;
+	parse->facts->reads++;
+	parse->facts->read_hits += length >= 0;
+}
+
 /* A whole element that is a line. */
 static enum protocol_step line_element(struct redis_parse *parse)
 {
@@ -153,6 +168,10 @@ static enum protocol_step line_element(struct redis_parse *parse)
 		note_error(parse, side->line + 1, side->line_bytes - 1u);
 	if (side->line[0] == '+' && !side->has_head && redis_note_of(parse->facts) == REDIS_RESETS)
 		parse->state->is_subscribed = false;
+	if (side->line[0] == '_')
+		note_element(parse, -1);
+	else if (side->line[0] == ',' && !(parse->facts->note & REDIS_GETS)) /* a score */
+		note_element(parse, 0);
 	side->is_last_zero = side->line_bytes == 2 && memcmp(side->line, ":0", 2) == 0;
 	decide_without_word(side);
 	side->pending--;
@@ -167,6 +186,8 @@ static enum protocol_step value_element(struct redis_parse *parse)
 
 	if (!redis_line_number(side, &length) || length < -1)
 		return STEP_BROKEN;
+	if (side->line[0] == '$')
+		note_element(parse, length);
 	if (length == -1) {
 		decide_without_word(side);
 		side->pending--;

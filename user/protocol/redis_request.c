@@ -122,6 +122,34 @@ enum protocol_step redis_in_count(struct redis_parse *parse)
 	return redis_next_argument(parse);
 }
 
+/* Is the argument that is under way a value? */
+static bool is_value(const struct redis_side *side, uint32_t note)
+{
+	unsigned number = side->arguments;
+
+	switch (note & REDIS_SENDS_BITS) {
+	case REDIS_SENDS_THIRD:
+		return number == 3;
+	case REDIS_SENDS_FOURTH:
+		return number == 4;
+	case REDIS_SENDS_REST:
+		return number >= 3;
+	case REDIS_SENDS_PAIRS:
+		return number >= 3 && number % 2 == 1;
+	case REDIS_SENDS_FIELDS:
+		return number >= 4 && number % 2 == 0;
+	default:
+		return false;
+	}
+}
+
+/* Beyond 254 only whether the number is even matters. */
+static void count_argument(struct redis_side *side)
+{
+	side->arguments =
+		(uint8_t)(side->arguments == UINT8_MAX ? UINT8_MAX - 1 : side->arguments + 1);
+}
+
 enum protocol_step redis_in_argument_length(struct redis_parse *parse)
 {
 	struct redis_side *side = parse->side;
@@ -136,8 +164,9 @@ enum protocol_step redis_in_argument_length(struct redis_parse *parse)
 	side->line_bytes = 0;
 	side->left = (uint64_t)length + 2;
 	side->place = IN_ARGUMENT;
-	if (!side->has_head)
-		side->arguments++;
+	count_argument(side);
+	if (side->has_head && is_value(side, parse->facts->note))
+		redis_note_value(parse->facts, (uint64_t)length);
 	return STEP_ONWARD;
 }
 

@@ -67,13 +67,20 @@ struct redis_state {
 };
 _Static_assert(sizeof(struct redis_state) <= PROTOCOL_STATE_MAX, "raise PROTOCOL_STATE_MAX");
 
-/* exchange_facts.note: enum redis_note, and from this bit on how many channels a subscription names. */
+/* exchange_facts.note: enum redis_note and its bits, and from this bit on how many channels a subscription names. */
 #define NOTE_CHANNELS_SHIFT 8
 #define CHANNELS_MAX (1u << 20)
 
 static inline unsigned redis_note_of(const struct exchange_facts *facts)
 {
-	return facts->note & ((1u << NOTE_CHANNELS_SHIFT) - 1);
+	return facts->note & REDIS_NOTE_BITS;
+}
+
+static inline void redis_note_value(struct exchange_facts *facts, uint64_t bytes)
+{
+	facts->has_value = true;
+	if (facts->value_bytes < bytes)
+		facts->value_bytes = bytes;
 }
 
 /* One call of the parser. */

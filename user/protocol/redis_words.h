@@ -16,9 +16,23 @@ enum redis_note {
 	REDIS_REPLIES, /* CLIENT REPLY: answers on and off */
 };
 
+/* Bits beside it: which arguments are values (the command is the first one, its key the second) … */
+enum redis_sends {
+	REDIS_SENDS_THIRD = 1 << 3,
+	REDIS_SENDS_FOURTH = 2 << 3,
+	REDIS_SENDS_REST = 3 << 3,   /* from the third on */
+	REDIS_SENDS_PAIRS = 4 << 3,  /* the third, the fifth … */
+	REDIS_SENDS_FIELDS = 5 << 3, /* the fourth, the sixth … */
+};
+#define REDIS_NOTE_BITS 7
+#define REDIS_SENDS_BITS (7 << 3)
+/* … what the answer holds is a value, and null in it says that there was none to be read. */
+#define REDIS_GETS (1 << 6)
+#define REDIS_READS (1 << 7)
+
 struct redis_command {
 	const char *name; /* upper case; static */
-	int note;	  /* enum redis_note */
+	int note;	  /* enum redis_note, and bits */
 };
 
 /* Longer than every name, both words and the space. */

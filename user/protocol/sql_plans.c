@@ -15,16 +15,19 @@ struct sql_plans {
 	struct named_plan *lists[SQL_PLAN_LISTS]; /* owned */
 };
 
-struct sql_plan *sql_plan_new(const char *operation, const char *table)
+struct sql_plan *sql_plan_new(const char *operation, const char *table, uint64_t fingerprint,
+			      const char *masked)
 {
-	size_t bytes = strlen(table) + 1;
-	struct sql_plan *plan = malloc(sizeof(*plan) + bytes);
+	size_t table_bytes = strlen(table) + 1, masked_bytes = strlen(masked) + 1;
+	struct sql_plan *plan = malloc(sizeof(*plan) + table_bytes + masked_bytes);
 
 	if (!plan)
 		return NULL;
 	plan->holders = 1;
 	plan->operation = operation;
-	memcpy(plan->table, table, bytes);
+	plan->fingerprint = fingerprint;
+	memcpy(plan->table, table, table_bytes);
+	plan->masked = memcpy(plan->table + table_bytes, masked, masked_bytes);
 	return plan;
 }
 

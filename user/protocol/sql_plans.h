@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which statement a prepared name stands for: operation and table, bounded for each connection. Names are kept as hashes. */
+/* Which statement a prepared name stands for: operation, table and masked text, bounded for each connection. Names are kept as hashes. */
 #ifndef SONDE_PROTOCOL_SQL_PLANS_H
 #define SONDE_PROTOCOL_SQL_PLANS_H
 
@@ -13,13 +13,16 @@
 struct sql_plan {
 	uint32_t holders;
 	const char *operation; /* static */
+	uint64_t fingerprint;  /* of sql_mask.h, like masked */
+	const char *masked;    /* behind the table */
 	char table[];
 };
 
 struct sql_plans;
 
 /* NULL: out of memory. The caller holds it. */
-struct sql_plan *sql_plan_new(const char *operation, const char *table);
+struct sql_plan *sql_plan_new(const char *operation, const char *table, uint64_t fingerprint,
+			      const char *masked);
 struct sql_plan *sql_plan_hold(struct sql_plan *plan);
 void sql_plan_release(struct sql_plan **plan);
 

@@ -284,7 +284,8 @@ static void begin_literal(struct sql_reader *reader, uint8_t byte, bool is_after
 
 	if (reader->has_candidate)
 		settle_candidate(reader);
-	reader->has_backslash = reader->dialect == SQL_MYSQL || is_escape_string;
+	reader->has_backslash =
+		is_escape_string || (reader->dialect == SQL_MYSQL && !reader->has_plain_backslash);
 	reader->quote = byte;
 	reader->last = 0;
 	reader->place = IN_LITERAL;

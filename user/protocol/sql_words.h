@@ -41,7 +41,8 @@ struct sql_reader {
 	bool is_table_done;
 	bool is_verb_wanted; /* WITH, EXPLAIN …: what is done comes later */
 	bool is_after_distinct;
-	bool has_backslash; /* the text quoted may have escapes */
+	bool has_plain_backslash; /* as in sql_mask.h; set after init */
+	bool has_backslash;	  /* the text quoted may have escapes */
 	bool is_over;
 	bool is_cut; /* before that */
 	char word[SQL_WORD_MAX];

@@ -12,6 +12,8 @@
 
 #include "aggregate/labels.h"
 #include "aggregate/observe.h"
+#include "aggregate/request_memory.h"
+#include "aggregate/statement_table.h"
 #include "failing_alloc.h"
 #include "protocol/protocol.h"
 
@@ -36,7 +38,7 @@ static int set_up(void **state)
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
 	fixture->store = series_store_new(100);
-	fixture->observer = observer_new(fixture->store);
+	fixture->observer = observer_new(fixture->store, NULL);
 	fixture->sink = observer_sink(fixture->observer);
 	*state = fixture;
 	return 0;
@@ -269,7 +271,7 @@ static void address_is(struct fixture *fixture, const char *address, const char 
 	series_store_free(&fixture->store);
 	observer_free(&fixture->observer);
 	fixture->store = series_store_new(100);
-	fixture->observer = observer_new(fixture->store);
+	fixture->observer = observer_new(fixture->store, NULL);
 	fixture->sink = observer_sink(fixture->observer);
 	fixture->sink->request(fixture->sink->context, &request);
 	snapshot_unref(&fixture->snapshot);
@@ -400,6 +402,126 @@ static void names_of_numbers(void **state)
 		assert_non_null(observe_parse_outcome_name(i));
 }
 
+static const struct protocol store_protocol = { .name = "redis" };
+
+static struct request operation_make(const struct conn_tuple *tuple)
+{
+	return (struct request){ .start_ns = 1000,
+				 .end_ns = 3000,
+				 .protocol = &store_protocol,
+				 .process = &process,
+				 .tuple = tuple,
+				 .role = ROLE_CLIENT,
+				 .attributes = { [ATTRIBUTE_DB_SYSTEM_NAME] = "redis",
+						 [ATTRIBUTE_DB_OPERATION_NAME] = "MGET" } };
+}
+
+/* What only some requests have goes to its own metrics, whether their like was seen before or not. */
+static void figures_of_some_requests(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct observation_sink *sink = fixture->sink;
+	struct conn_tuple tuple = tuple_v4();
+	struct request request = operation_make(&tuple);
+	const char *labels = "service_name=front db_system_name=redis db_operation_name=MGET "
+			     "server_address=192.168.255.34 server_port=54321";
+	const struct histogram *histogram;
+	const struct sample *samples;
+	size_t count;
+
+	for (int round = 0; round < 2; round++) {
+		sink->request(sink->context, &request);
+		assert_int_equal(count_of(fixture, METRIC_DB_CLIENT_RETURNED_ROWS), round);
+		request.rows_kind = ROWS_AFFECTED;
+		request.rows = 1000;
+		sink->request(sink->context, &request);
+		request.rows_kind = ROWS_RETURNED;
+		request.rows = 7;
+		request.has_value = true;
+		request.value_bytes = 5000;
+		request.reads = 5;
+		request.read_hits = 2;
+		sink->request(sink->context, &request);
+		request = operation_make(&tuple);
+	}
+	histogram = only(fixture, METRIC_DB_CLIENT_RETURNED_ROWS, labels)->histogram;
+	assert_int_equal(histogram->count, 2);
+	assert_int_equal(histogram->sum, 14);
+	histogram =
+		only(fixture, METRIC_DB_VALUE_SIZE,
+		     "service_name=front kind=client db_system_name=redis db_operation_name=MGET")
+			->histogram;
+	assert_int_equal(histogram->count, 2);
+	assert_int_equal(histogram->sum, 10000);
+	assert_int_equal(
+		only(fixture, METRIC_DB_CLIENT_OPERATION_DURATION, labels)->histogram->count, 6);
+	samples = snapshot_samples(fixture->snapshot, METRIC_DB_READS, &count);
+	assert_int_equal(count, 2);
+	assert_int_equal(samples[0].total + samples[1].total, 10);
+	assert_true(samples[0].total == 4 || samples[0].total == 6);
+	assert_int_equal(count_of(fixture, METRIC_DB_SERVER_RETURNED_ROWS), 0);
+}
+
+/* Requests with a statement reach the table; partial ones, and all without, do not. */
+static void statements_go_to_their_table(void **state)
+{
+	struct statement_table *table = statement_table_new(10, 300);
+	struct series_store *store = series_store_new(10);
+	struct observer *observer = observer_new(store, table);
+	const struct observation_sink *sink = observer_sink(observer);
+	struct conn_tuple tuple = tuple_v4();
+	struct request request = operation_make(&tuple);
+	struct statement_table_stats stats;
+
+	(void)state;
+	sink->request(sink->context, &request);
+	request.statement = 5;
+	request.is_partial = true;
+	sink->request(sink->context, &request);
+	statement_table_read(table, &stats);
+	assert_int_equal(stats.count, 0);
+	request.is_partial = false;
+	sink->request(sink->context, &request);
+	statement_table_read(table, &stats);
+	assert_int_equal(stats.count, 1);
+	observer_free(&observer);
+	statement_table_free(&table);
+	series_store_free(&store);
+}
+
+static bool is_remembered(enum attribute attribute)
+{
+	static const enum attribute labelled[] = {
+#define X(NAME) ATTRIBUTE_##NAME,
+		LABELLED_ATTRIBUTES(X)
+#undef X
+	};
+
+	for (size_t i = 0; i < LABELLED_COUNT; i++)
+		if (labelled[i] == attribute)
+			return true;
+	return false;
+}
+
+/* Else requests that differ by a label would be taken for the same. The text of a statement is a label in its table only. */
+static void all_labels_are_remembered(void **state)
+{
+	static const char *const names[ATTRIBUTE_COUNT] = {
+#define X(NAME, label) label,
+		ATTRIBUTES(X)
+#undef X
+	};
+
+	(void)state;
+	for (enum metric metric = 0; metric < METRIC_COUNT; metric++)
+		for (size_t i = 0; i < metric_label_count(metric); i++)
+			for (enum attribute attribute = 0; attribute < ATTRIBUTE_COUNT; attribute++)
+				if (strcmp(metric_table[metric].labels[i], names[attribute]) == 0 &&
+				    !is_remembered(attribute) && metric != METRIC_DB_STATEMENT_INFO)
+					fail_msg("%s of %s", names[attribute],
+						 metric_table[metric].name);
+}
+
 static void without_memory(void **state)
 {
 	struct conn_tuple tuple = tuple_v4();
@@ -409,7 +531,7 @@ static void without_memory(void **state)
 	FOR_EACH_FAILING_ALLOC(nth)
 	{
 		struct series_store *store = series_store_new(10);
-		struct observer *observer = store ? observer_new(store) : NULL;
+		struct observer *observer = store ? observer_new(store, NULL) : NULL;
 		const struct observation_sink *sink;
 
 		if (observer) {
@@ -438,6 +560,9 @@ int main(void)
 		TEST(parse_outcomes),
 		TEST(connections),
 		TEST(round_trips),
+		TEST(figures_of_some_requests),
+		cmocka_unit_test(statements_go_to_their_table),
+		cmocka_unit_test(all_labels_are_remembered),
 		cmocka_unit_test(names_of_numbers),
 		cmocka_unit_test(without_memory),
 	};

@@ -25,6 +25,13 @@ static struct {
 	char text[TEXT_MAX];
 } pairing;
 
+static bool is_telling_figures;
+
+void pairing_tell_figures(bool is_telling)
+{
+	is_telling_figures = is_telling;
+}
+
 static void put(const char *text)
 {
 	assert_true(strlen(pairing.text) + strlen(text) < TEXT_MAX);
@@ -46,6 +53,32 @@ static void put_outcomes(uint32_t outcomes)
 	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
 		if (outcomes & 1u << marks[i].outcome)
 			put(marks[i].text);
+}
+
+static void put_number(const char *name, uint64_t number)
+{
+	char text[48];
+
+	(void)snprintf(text, sizeof(text), " %s=%llu", name, (unsigned long long)number);
+	put(text);
+}
+
+static void put_figures(const struct exchange_facts *facts)
+{
+	const char *statement = facts->attributes[ATTRIBUTE_DB_QUERY_TEXT];
+
+	assert_true(!statement == !facts->statement);
+	if (!is_telling_figures)
+		return;
+	if (facts->rows_kind)
+		put_number(facts->rows_kind == ROWS_RETURNED ? "rows" : "affected", facts->rows);
+	if (facts->has_value)
+		put_number("value", facts->value_bytes);
+	if (facts->outcomes & 1u << PARSE_ROWS_UNSEEN)
+		put(" rows?");
+	put(statement ? " <" : "");
+	put(statement ? statement : "");
+	put(statement ? ">" : "");
 }
 
 static void put_exchange(const struct exchange_facts *facts)
@@ -72,6 +105,7 @@ static void put_exchange(const struct exchange_facts *facts)
 	put(reads);
 	put(status ? " " : "");
 	put(status ? status : "");
+	put_figures(facts);
 	put(error ? "=" : "");
 	put(error ? error : "");
 	put_outcomes(facts->outcomes);

@@ -17,6 +17,11 @@ struct said {
 	const char *bytes;
 };
 
+#define SAID(side, literal)                         \
+	{                                           \
+		side, sizeof(literal) - 1, literal, \
+	}
+
 /* Forget what was; the next bytes are a connection's first. */
 void pairing_begin(const struct protocol *protocol);
 
@@ -32,6 +37,9 @@ void pairing_play_bytes(const struct protocol *protocol, const struct said *said
 void pairing_play_prefixes(const struct protocol *protocol, const struct said *said, size_t shown);
 
 size_t said_length(const struct said *said);
+
+/* Tell rows, values and statements too, in what is played from now on. */
+void pairing_tell_figures(bool is_telling);
 
 const char *pairing_text(void);
 bool pairing_is_over(void);

@@ -53,7 +53,9 @@ static void finds_nothing_else(void **state)
 static void says_what_is_special(void **state)
 {
 	(void)state;
-	assert_int_equal(redis_command_find("get", 3)->note, REDIS_PLAIN);
+	assert_int_equal(redis_command_find("get", 3)->note, REDIS_GETS | REDIS_READS);
+	assert_int_equal(redis_command_find("del", 3)->note, REDIS_PLAIN);
+	assert_int_equal(redis_command_find("mset", 4)->note, REDIS_SENDS_PAIRS);
 	assert_int_equal(redis_command_find("CONFIG", 6)->note, REDIS_CONTAINS);
 	assert_int_equal(redis_command_find("PSUBSCRIBE", 10)->note, REDIS_SUBSCRIBES);
 	assert_int_equal(redis_command_find("monitor", 7)->note, REDIS_FEEDS);

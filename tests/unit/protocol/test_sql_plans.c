@@ -13,7 +13,7 @@
 
 static void put(struct sql_plans *plans, uint64_t name, const char *operation)
 {
-	struct sql_plan *plan = sql_plan_new(operation, "t");
+	struct sql_plan *plan = sql_plan_new(operation, "t", 1, "text");
 
 	sql_plans_put(plans, name, plan);
 	sql_plan_release(&plan);
