@@ -103,9 +103,9 @@ static void put_exchange(const struct exchange_facts *facts)
 	put(table ? " " : "");
 	put(table ? table : "");
 	put(reads);
+	put_figures(facts);
 	put(status ? " " : "");
 	put(status ? status : "");
-	put_figures(facts);
 	put(error ? "=" : "");
 	put(error ? error : "");
 	put_outcomes(facts->outcomes);
