@@ -138,18 +138,6 @@ static __always_inline void on_connect_error(__u32 tgid, __u32 fd, __u32 error)
 	emit_copy(1 + (tgid & settings.shard_mask), &event.header, sizeof(event));
 }
 
-/* A write that found nobody, a read that found the peer gone with bytes unread. */
-static __always_inline void on_unix_error(__u32 fd, __u32 error)
-{
-	struct turn_scratch *scratch = turn_scratch_get();
-	const struct sock *sk = fd_sock(compat_task(), fd, false);
-
-	if (!sk || !scratch || sock_family(sk, false) != AF_UNIX)
-		return;
-	scratch->sock = sk;
-	(void)unix_ended(error);
-}
-
 /* The number to count a failure under. */
 static __always_inline __u16 error_nr(__u32 nr)
 {
@@ -175,8 +163,6 @@ __noinline int on_error(__u32 nr, __u32 error, __u64 arg0)
 		process_add(tgid, compat_calls, 1);
 	} else if (nr == __NR_connect) {
 		on_connect_error(tgid, (__u32)arg0, error);
-	} else if (error == EPIPE || error == ECONNRESET) {
-		on_unix_error((__u32)arg0, error);
 	}
 	if (error_is_expected(error)) {
 		if (settings.count_expected_errors)
@@ -234,7 +220,7 @@ static __always_inline int on_zero(const struct call *call, const struct task_st
 	if (call->kind == SHAPE_CONNECT)
 		return on_unix_opened(sk, tgid, ROLE_CLIENT);
 	scratch->sock = sk;
-	return unix_ended(0);
+	return unix_ended();
 }
 
 static __always_inline int on_success(__u32 nr, long ret, const struct pt_regs *regs,
@@ -274,6 +260,9 @@ static __always_inline int on_exit(__u64 nr, long ret, const struct pt_regs *reg
 	if (ret < 0) {
 		if (ret < -ERRNO_MAX)
 			return 0;
+		if (ret == -EPIPE || ret == -ECONNRESET)
+			(void)unix_failed((__u32)REGS_READ(regs, REGS_ARG0, is_direct),
+					  (__u32)-ret);
 		return on_error((__u32)nr, (__u32)-ret, REGS_READ(regs, REGS_ARG0, is_direct));
 	}
 	if (nr >= SYSCALL_NR_MAX)

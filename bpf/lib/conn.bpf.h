@@ -79,33 +79,41 @@ static __always_inline __u32 sock_inode(const struct sock *sk, const bool is_dir
 	return (__u32)BPF_CORE_READ(around, vfs_inode.i_ino);
 }
 
-/* Make the entry of a socket, or make it anew. Not inlined: the value is 168 bytes of stack.
+/* Make the entry of a socket, or make it anew, in `conn`, which is zeroed.
  * Returns 0 or -1 (table full, counted). */
-static __noinline int conn_insert(const struct sock *sk, __u32 tgid, __u32 role_flags_state)
+static __always_inline int conn_insert_by(struct conn_state *conn, const struct sock *sk,
+					  __u32 tgid, __u32 role_flags_state)
 {
-	struct conn_state conn = {};
 	__u64 key = (__u64)sk, now = bpf_ktime_get_ns();
 
 	/* No two sockets are opened on one CPU in one nanosecond. */
-	conn.conn_id = now << 8 | (bpf_get_smp_processor_id() & 0xff);
-	conn.sampled_ns = now;
-	conn.tgid = tgid;
-	conn.role = (__u8)role_flags_state;
-	conn.flags = (__u8)(role_flags_state >> 8);
-	conn.tcp_state = (__u8)(role_flags_state >> 16);
-	conn.opened_ns = conn.flags & CONN_PREEXISTING ? 0 : now;
-	conn_fill_tuple(&conn.tuple, sk);
-	if (conn.tuple.family == AF_UNIX)
-		conn.inode = sock_inode(sk, false);
-	else
-		conn.write_seq = sock_write_seq(sk, false);
+	conn->conn_id = now << 8 | (bpf_get_smp_processor_id() & 0xff);
+	conn->sampled_ns = now;
+	conn->tgid = tgid;
+	conn->role = (__u8)role_flags_state;
+	conn->flags = (__u8)(role_flags_state >> 8);
+	conn->tcp_state = (__u8)(role_flags_state >> 16);
+	conn->opened_ns = conn->flags & CONN_PREEXISTING ? 0 : now;
 	/* Any choice will do as long as it stays; not the address: the verifier forbids its arithmetic. */
-	conn.ring = 1 + ((__u32)(now >> 10) & settings.shard_mask);
-	if (bpf_map_update_elem(&conn_by_sock, &key, &conn, BPF_ANY)) {
+	conn->ring = 1 + ((__u32)(now >> 10) & settings.shard_mask);
+	conn_fill_tuple(&conn->tuple, sk);
+	if (conn->tuple.family == AF_UNIX)
+		conn->inode = sock_inode(sk, false);
+	else
+		conn->write_seq = sock_write_seq(sk, false);
+	if (bpf_map_update_elem(&conn_by_sock, &key, conn, BPF_ANY)) {
 		kernel_count(COUNTER_CONN_TABLE_FULL);
 		return -1;
 	}
 	return 0;
+}
+
+/* Not inlined: the value is 184 bytes of stack. */
+static __noinline int conn_insert(const struct sock *sk, __u32 tgid, __u32 role_flags_state)
+{
+	struct conn_state conn = {};
+
+	return conn_insert_by(&conn, sk, tgid, role_flags_state);
 }
 
 static __always_inline int conn_open(const struct sock *sk, __u32 tgid, __u8 role, __u8 flags,

@@ -44,34 +44,42 @@ static __always_inline bool unix_is_stream(const struct sock *sk)
 	return type == SOCK_STREAM || type == SOCK_SEQPACKET;
 }
 
-/* End the entry that a socket's address has, if it is a Unix-domain socket's, and tell. Of two who notice at once the one that
- * removes it tells. */
+/* Built in the ring: the stack of those who call is long. */
+static __always_inline void unix_tell_close(const struct conn_state *conn, const struct sock *sk)
+{
+	struct event_unix_close *event;
+	struct emission emission;
+
+	event = emit_reserve(&emission, conn->ring, EVENT_UNIX_CLOSE, sizeof(*event));
+	if (!event) {
+		emit_count_lost(EVENT_UNIX_CLOSE, LOSS_RING_FULL);
+		return;
+	}
+	emit_fill_header(&event->header, conn->tgid, EVENT_UNIX_CLOSE, sizeof(*event));
+	conn_fill_ref(&event->conn, conn, sk);
+	event->turn = conn->turn;
+	event->opened_ns = conn->opened_ns;
+	emit_submit(&emission, event, sizeof(*event));
+}
+
+/* End the entry that a socket's address has, if it is a Unix-domain socket's, and tell. */
 static __noinline int unix_close(const struct sock *sk)
 {
-	struct event_unix_close event = {};
-	struct process_state *process;
 	struct conn_state *conn = conn_find(sk);
-	__u64 key = (__u64)sk, *count = unix_count_get();
-	__u32 tgid, ring;
+	struct process_state *process;
+	__u64 key = (__u64)sk, *count;
 
-	if (!conn || !conn_is_unix(conn))
+	if (!conn || !conn_is_unix(conn) || conn->flags & CONN_CLOSED)
 		return 0;
-	tgid = conn->tgid;
-	ring = conn->ring;
-	process = process_get(tgid);
+	conn->flags |= CONN_CLOSED;
+	process = process_get(conn->tgid);
 	if (process)
 		conn_settle(conn, process);
-	conn->flags |= CONN_CLOSED;
-	emit_fill_header(&event.header, tgid, EVENT_UNIX_CLOSE, sizeof(event));
-	conn_fill_ref(&event.conn, conn, sk);
-	event.turn = conn->turn;
-	event.opened_ns = conn->opened_ns;
-	if (bpf_map_delete_elem(&conn_by_sock, &key))
-		return 0;
-	if (count)
+	if (!process_is_ignored(conn->tgid))
+		unix_tell_close(conn, sk);
+	count = unix_count_get();
+	if (!bpf_map_delete_elem(&conn_by_sock, &key) && count)
 		__sync_fetch_and_add(count, -1ul);
-	if (!process_is_ignored(tgid))
-		emit_copy(ring, &event.header, sizeof(event));
 	return 0;
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /* What system calls tell of Unix-domain stream sockets: that one is opened or used, and that its conversation is over. The
- * socket waits in the scratch, see lib/call.bpf.h for why. */
+ * socket waits in the scratch, see lib/call.bpf.h for why; the caller leaves 224 bytes of stack (5.10 allows 512 in all). */
 #ifndef SONDE_UNIX_CALL_BPF_H
 #define SONDE_UNIX_CALL_BPF_H
 
+#include "lib/fd.bpf.h"
 #include "lib/turn_event.bpf.h"
 #include "lib/unix.bpf.h"
 
@@ -61,7 +62,7 @@ __noinline int unix_open(__u32 tgid, __u32 role)
 	__u64 *count = unix_count_get();
 	struct conn_state *conn;
 	const struct sock *sk;
-	__u8 flags = 0;
+	__u32 flags = 0;
 
 	if (!scratch || !count)
 		return -1;
@@ -75,7 +76,9 @@ __noinline int unix_open(__u32 tgid, __u32 role)
 		role = unix_role(sk);
 		flags = CONN_PREEXISTING;
 	}
-	if (conn_open(sk, tgid, (__u8)role, flags, 0))
+	conn = (void *)scratch->call.bytes;
+	__builtin_memset(conn, 0, sizeof(*conn));
+	if (conn_insert_by(conn, sk, tgid, role | flags << 8))
 		return -1;
 	__sync_fetch_and_add(count, 1);
 	conn = conn_find(sk);
@@ -96,19 +99,15 @@ static __always_inline int on_unix_opened(const struct sock *sk, __u32 tgid, __u
 	return 0;
 }
 
-/* The scratch's socket has told its process that there is an end: a read returned nothing (error 0), or failed, or a write did. Both
+/* A socket has told its process that there is an end: a read returned nothing (error 0), or failed, or a write did. Both
  * sides' entries end, unless the peer has only said that it will not ask more: the rest of its answer is still to come, and a
  * write that finds nobody leaves an answer to be read. */
-__noinline int unix_ended(__u32 error)
+static __always_inline int unix_end(const struct sock *sk, __u32 error)
 {
-	struct turn_scratch *scratch = turn_scratch_get();
-	const struct sock *sk, *peer;
+	const struct sock *peer;
 	struct conn_state *conn;
 	bool is_dead;
 
-	if (!scratch)
-		return 0;
-	sk = scratch->sock;
 	if (!error && !(BPF_CORE_READ(sk, sk_shutdown) & RCV_SHUTDOWN))
 		return 0; /* asked for nothing */
 	peer = unix_peer(sk);
@@ -123,6 +122,25 @@ __noinline int unix_ended(__u32 error)
 	if (error != EPIPE)
 		(void)unix_close(sk);
 	return 0;
+}
+
+/* The scratch's socket: a read found the end. */
+__noinline int unix_ended(void)
+{
+	struct turn_scratch *scratch = turn_scratch_get();
+
+	return scratch ? unix_end(scratch->sock, 0) : 0;
+}
+
+/* A call on a descriptor: a write that found nobody, a read that found the peer gone with bytes unread. */
+__noinline int unix_failed(__u32 fd, __u32 error)
+{
+	const struct sock *sk = fd_sock(compat_task(), fd, false);
+
+	if (!sk || sock_family(sk, false) != AF_UNIX ||
+	    process_is_ignored((__u32)(bpf_get_current_pid_tgid() >> 32)))
+		return 0;
+	return unix_end(sk, error);
 }
 
 #endif
