@@ -238,7 +238,8 @@ static void on_response_head(struct engine *engine, struct connection *connectio
 		on_response_end(engine, connection, time_ns);
 		requests_abandon(engine, connection, PARSE_LOST);
 		connection_give_up(engine, connection);
-	} else if (exchange->has_request && !exchange->has_request_end) {
+	} else if (exchange->has_request && !exchange->has_request_end &&
+		   !exchange->facts.sides[SIDE_REQUEST].is_left_unread) {
 		exchange->facts.outcomes |= 1u << PARSE_EARLY_RESPONSE;
 	}
 }

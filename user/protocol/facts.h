@@ -10,6 +10,7 @@
 	X(HTTP_RESPONSE_STATUS_CODE, "http_response_status_code") \
 	X(HTTP_ROUTE, "http_route")                               \
 	X(URL_PATH, "url_path")                                   \
+	X(NETWORK_PROTOCOL_NAME, "network_protocol_name")         \
 	X(NETWORK_PROTOCOL_VERSION, "network_protocol_version")   \
 	X(RPC_SYSTEM_NAME, "rpc_system_name")                     \
 	X(RPC_METHOD, "rpc_method")                               \
