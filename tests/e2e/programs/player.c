@@ -2,11 +2,11 @@
 /* Plays a recorded conversation over TCP, whole or in pieces, once a connection, and checks that every byte arrives:
  * `player serve|talk TALK HOST PORT SHAPE…`, where a shape is WRITES/READS/FROM/TO, for every number from FROM to TO one
  * connection; WRITES and READS are `whole`, `split` (in two pieces, the first as long as the number) or `size` (in pieces
- * of that many bytes). A shape `at-once/N/TIMES` is N connections that say everything in turns, and that so many times.
+ * of that many bytes). A shape `at-once/N/TIMES` is N connections that say everything in turns, the part in brackets so many times.
  * Both ends are given the same shapes. The client waits for a line on standard input. Prints how many connections it made.
  *
  * TALK is a file of lines: `> ` what the client says, `< ` what the server says, with \r, \n, \\ and \xHH; `<.`: the
- * server ends the connection. See tests/e2e/talks/record. */
+ * server ends the connection. The part between the lines `[` and `]` may be said again and again. See tests/e2e/talks/record. */
 #include <stdbool.h>
 #include <sys/resource.h>
 
@@ -26,6 +26,8 @@ struct saying {
 struct talk {
 	struct saying sayings[SAYINGS_MAX];
 	size_t count;
+	size_t loop_from;
+	size_t loop_to;
 };
 
 enum cut { CUT_WHOLE, CUT_SPLIT, CUT_SIZE };
@@ -36,6 +38,7 @@ struct shape {
 	unsigned long from;
 	unsigned long to;
 	unsigned at_once; /* connections */
+	unsigned long times;
 };
 
 __attribute__((noreturn)) static void refuse(const char *what, const char *which)
@@ -71,6 +74,10 @@ static void take_line(struct talk *talk, const char *line)
 	struct saying *saying = &talk->sayings[talk->count];
 	const char *at = line + 2;
 
+	if (line[0] == '[')
+		talk->loop_from = talk->count;
+	if (line[0] == ']')
+		talk->loop_to = talk->count;
 	if (line[0] != '>' && line[0] != '<')
 		return;
 	if (talk->count++ == SAYINGS_MAX)
@@ -114,9 +121,9 @@ static enum cut parse_cut(const char *word)
 static struct shape parse_shape(const char *text)
 {
 	char writes[16], reads[16];
-	struct shape shape = { .at_once = 1, .from = 1 };
+	struct shape shape = { .at_once = 1, .from = 1, .to = 1, .times = 1 };
 
-	if (sscanf(text, "at-once/%u/%lu", &shape.at_once, &shape.to) == 2) {
+	if (sscanf(text, "at-once/%u/%lu", &shape.at_once, &shape.times) == 2) {
 		if (shape.at_once > AT_ONCE_MAX)
 			refuse("too many at once", text);
 		return shape;
@@ -193,28 +200,39 @@ static int next_connection(int listener, const struct endpoint *to)
 	return fd;
 }
 
+/* One saying on each connection. */
+static void take_turn(const int *fds, const struct saying *saying, bool is_client,
+		      const struct shape *shape, unsigned long number)
+{
+	for (unsigned i = 0; i < shape->at_once; i++) {
+		if (saying->is_clients == is_client)
+			say(fds[i], saying, shape->writes, number);
+		else
+			hear(fds[i], saying, shape->reads, number);
+	}
+}
+
 /* The client closes unless the server does. */
-static void play(int *fds, const struct talk *talk, bool is_client, const struct shape *shape,
+static void play(const int *fds, const struct talk *talk, bool is_client, const struct shape *shape,
 		 unsigned long number)
 {
+	unsigned long again = shape->times - 1;
 	bool ends = is_client;
 
 	for (size_t i = 0; i < talk->count; i++) {
-		const struct saying *saying = &talk->sayings[i];
-
-		if (saying->is_end)
-			ends = saying->is_clients == is_client;
-		for (unsigned j = 0; j < shape->at_once && !saying->is_end; j++) {
-			if (saying->is_clients == is_client)
-				say(fds[j], saying, shape->writes, number);
-			else
-				hear(fds[j], saying, shape->reads, number);
+		if (talk->sayings[i].is_end)
+			ends = talk->sayings[i].is_clients == is_client;
+		else
+			take_turn(fds, &talk->sayings[i], is_client, shape, number);
+		if (i + 1 == talk->loop_to && again) {
+			again--;
+			i = talk->loop_from - 1;
 		}
 	}
-	for (unsigned j = 0; j < shape->at_once; j++) {
+	for (unsigned i = 0; i < shape->at_once; i++) {
 		if (!ends)
-			hear_end(fds[j]);
-		close(fds[j]);
+			hear_end(fds[i]);
+		close(fds[i]);
 	}
 }
 
