@@ -194,8 +194,7 @@ static enum protocol_step in_stdout(struct fastcgi_parse *parse, const uint8_t *
 	if (side->has_head) {
 		parse->message->body_bytes += count;
 	} else if (!bytes) {
-		parse->message->body_bytes += count;
-		step = tell_unknown_answer(parse);
+		return tell_unknown_answer(parse);
 	} else {
 		header_bytes = fastcgi_header_take(&parse->state->header, bytes, count, &is_over);
 		count = header_bytes;

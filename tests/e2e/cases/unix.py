@@ -29,7 +29,8 @@ http {{
     client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/fastcgi;
     uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
     keepalive_requests 1000000;
-    server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://unix:{dir}/app.sock:; }} }}
+    upstream localhost {{ server unix:{dir}/app.sock; }}
+    server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://localhost; }} }}
     server {{
         listen unix:{dir}/app.sock;
         location /missing {{ return 404 "no"; }}

@@ -192,6 +192,10 @@ static void refuses_fields_out_of_range(void **state)
 		{ EVENT_TURN_PROGRESS, offsetof(struct event_turn_progress, turn.dir), 1,
 		  DIR_COUNT },
 		{ EVENT_SYSCALL_ERROR, offsetof(struct event_syscall_error, error), 2, 0 },
+		{ EVENT_UNIX_OPEN, offsetof(struct event_unix_open, conn.role), 1, ROLE_COUNT },
+		{ EVENT_UNIX_OPEN, offsetof(struct event_unix_open, path_bytes), 2, 1 },
+		{ EVENT_UNIX_CLOSE, offsetof(struct event_unix_close, conn.role), 1, ROLE_COUNT },
+		{ EVENT_UNIX_CLOSE, offsetof(struct event_unix_close, turn.dir), 1, DIR_COUNT },
 	};
 	union sample sample;
 	struct event event;
