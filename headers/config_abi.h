@@ -30,9 +30,7 @@ struct bpf_settings {
 	__u32 wake_bytes;	       /* ring fill at which the reader is woken before its timer */
 	__u32 error_events_per_second; /* per process, to the ring; 0: none */
 	__u32 count_expected_errors;   /* also EAGAIN, EINPROGRESS, EINTR, ERESTART* */
-	__u32 has_selection;	       /* some processes may carry PROCESS_IGNORED */
-	__u32 _pad;
-	__u64 sample_interval_ns; /* TCP_SAMPLE at most this often per connection */
+	__u64 sample_interval_ns;      /* TCP_SAMPLE at most this often per connection */
 };
 
 /* Errors that non-blocking I/O and signals bring all day; those from 512 on the process never sees. X(number, NAME) */
@@ -201,6 +199,8 @@ enum control_op {
 	CONTROL_CONN_MODE = 1,	   /* key: sock, id: conn_id, value: enum conn_mode */
 	CONTROL_PROCESS_FLAGS = 2, /* key: tgid, value: enum process_flags */
 	CONTROL_LISTENER_READ = 3, /* key: sock: fill drops and backlog from the socket */
+	CONTROL_CONN_RENEW =
+		4, /* key: sock, id: conn_id: its process was ignored; begin anew, as found open */
 };
 
 #endif

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/selection.h"
 #include "agent/state.h"
 #include "base/log.h"
 #include "load/feature.h"
@@ -56,7 +57,8 @@ static bool owner_is_gone(void *context, uint32_t tgid)
 {
 	struct agent *agent = context;
 
-	return !process_is_alive(agent->processes, tgid);
+	return !process_is_alive(agent->processes, tgid) ||
+	       process_lookup(agent->processes, tgid)->is_ignored;
 }
 
 struct service_search {
@@ -68,7 +70,8 @@ static int find_service(void *context, struct process *process)
 {
 	struct service_search *search = context;
 
-	search->is_found = !process->exited_ns && strcmp(process->service, search->service) == 0;
+	search->is_found = !process->exited_ns && !process->is_ignored &&
+			   strcmp(process->service, search->service) == 0;
 	return search->is_found;
 }
 
@@ -130,6 +133,7 @@ static void housekeep(struct agent *agent, uint64_t now_ns)
 	if (now_ns - agent->housekept_ns < HOUSEKEEPING_NS)
 		return;
 	agent->housekept_ns = now_ns;
+	selection_review(agent, now_ns);
 	refresh(agent);
 	figures_warn_of_losses(agent, now_ns);
 	expire(agent, now_ns);
@@ -392,6 +396,7 @@ static void stop(struct agent *agent)
 	series_store_free(&agent->store);
 	process_table_free(&agent->processes);
 	exchange_free(&agent->exchange);
+	selection_rules_free(&agent->selection.rules);
 	free(agent->report);
 	if (agent->epoll_fd >= 0)
 		close(agent->epoll_fd);
@@ -404,7 +409,11 @@ int agent_run(const struct agent_options *options)
 	static const struct control_stream_kind streams[] = {
 		{ RECORDING_STREAM, record_started, record_finishing, record_ended },
 	};
-	struct agent agent = { .options = options, .epoll_fd = -1, .signal_fd = -1, .stats_fd = -1 };
+	struct agent agent = { .options = options,
+			       .selection.rules = options->selection,
+			       .epoll_fd = -1,
+			       .signal_fd = -1,
+			       .stats_fd = -1 };
 	struct control_table table = { &agent, agent_topics, agent_topic_count, streams, 1 };
 	int error;
 
