@@ -99,6 +99,9 @@ struct connection {
 	bool had_late_write;	    /* since the newest write turn */
 	bool is_order_unsure;	    /* the turn may hold answers that were not seen */
 	uint8_t sniffed[SNIFF_MAX]; /* first bytes of the turn, too few to say */
+	uint8_t early[SNIFF_MAX];   /* the same of a turn that is over, of early_dir */
+	uint8_t early_bytes;
+	uint8_t early_dir;
 	_Alignas(8) uint8_t state[PROTOCOL_STATE_MAX];
 };
 

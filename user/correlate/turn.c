@@ -63,7 +63,7 @@ static void lose(struct engine *engine, struct connection *connection, uint32_t 
 {
 	uint32_t requests = request_turns(connection, skipped, dir);
 
-	connection->sniffed_bytes = 0;
+	connection->sniffed_bytes = connection->early_bytes = 0;
 	if (connection->sync == SYNC_START) {
 		if (connection->orphan_outcome == PARSE_UNMATCHED_RESPONSE)
 			connection->orphan_outcome = PARSE_LOST;
