@@ -28,7 +28,7 @@
 #define IDLE_AFTER_NS (500u * NS_PER_MS)
 #define QUIET_ROUNDS 5
 /* When a metric has used three quarters of its series, those of dead processes go this soon. */
-#define CROWDED_TTL_SECONDS 5
+#define CROWDED_TTL_NS (5ull * NS_PER_SECOND)
 #define HOUSEKEEPING_NS NS_PER_SECOND
 /* Rings overflow when nobody lets us read them. Where every CPU is taken, by whom we watch as a rule, the reader must not wait
  * for its turn; it makes up in no time what it is given (docs/PERFORMANCE.md). */
@@ -84,27 +84,12 @@ static bool service_is_gone(void *context, const char *service_name)
 	return !search.is_found;
 }
 
-/* Short-lived processes bring series by the thousand; those that live must still find room for theirs. */
-static bool is_crowded(const struct agent *agent)
-{
-	for (unsigned metric = 0; metric < METRIC_COUNT; metric++) {
-		struct series_family_view family;
-
-		series_family_read(agent->store, metric, &family);
-		if (family.count > family.limit / 4 * 3)
-			return true;
-	}
-	return false;
-}
-
 static void expire(struct agent *agent, uint64_t now_ns)
 {
 	const struct series_liveness liveness = { agent, owner_is_gone, service_is_gone };
-	unsigned ttl_seconds = agent->options->series_ttl_seconds;
+	uint64_t ttl_ns = (uint64_t)agent->options->series_ttl_seconds * NS_PER_SECOND;
 
-	if (ttl_seconds > CROWDED_TTL_SECONDS && is_crowded(agent))
-		ttl_seconds = CROWDED_TTL_SECONDS;
-	series_store_expire(agent->store, now_ns, (uint64_t)ttl_seconds * NS_PER_SECOND, &liveness);
+	series_store_expire(agent->store, now_ns, ttl_ns, CROWDED_TTL_NS, &liveness);
 	process_table_expire(agent->processes, now_ns, PROCESS_KEEP_NS);
 }
 

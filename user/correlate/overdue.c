@@ -10,9 +10,16 @@ static bool may_wait(const struct connection *connection)
 	       connection->turn_use == TURN_IS_PARSED && !connection->overdue.turn_no;
 }
 
+/* Calls that only go on with a payload that nobody wants have no event. */
 bool overdue_rest(struct connection *connection, const struct turn_summary *end)
 {
+	enum message_side side;
+
 	if (!may_wait(connection))
+		return false;
+	side = connection_side(connection, end->dir);
+	if (end->bytes - connection->consumed <=
+	    connection->protocol->stream(connection->state, side)->payload)
 		return false;
 	connection->overdue = (struct overdue){ .turn_no = connection->turn_no,
 						.consumed = connection->consumed,

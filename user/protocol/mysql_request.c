@@ -78,6 +78,8 @@ void mysql_request_body(struct mysql_parse *parse, const uint8_t *bytes, size_t 
 {
 	struct mysql_side *side = parse->side;
 
+	if (!bytes && parse->state->has_statement)
+		sql_reader_cut(&parse->state->reader);
 	if (!bytes || side->is_unseen)
 		return;
 	if (!side->body_bytes) {
@@ -101,7 +103,11 @@ static void name_statement(struct mysql_parse *parse)
 		sql_reader_init(reader, SQL_MYSQL);
 	sql_reader_end(reader);
 	operation = sql_reader_operation(reader);
-	name_operation(parse->facts, operation ? operation : "other", sql_reader_table(reader));
+	if (reader->is_cut)
+		parse->facts->outcomes |= 1u << PARSE_STATEMENT_UNKNOWN;
+	if (operation || !reader->is_cut)
+		name_operation(parse->facts, operation ? operation : "other",
+			       sql_reader_table(reader));
 	parse->state->has_statement = false;
 }
 
@@ -113,18 +119,20 @@ static void end_prepare(struct mysql_parse *parse)
 	name_statement(parse);
 	table = facts->attributes[ATTRIBUTE_DB_COLLECTION_NAME];
 	facts->is_preparation = true;
-	pg_plan_release(&parse->state->newest);
-	parse->state->newest =
-		pg_plan_new(facts->attributes[ATTRIBUTE_DB_OPERATION_NAME], table ? table : "");
+	sql_plan_release(&parse->state->newest);
+	parse->state->newest = NULL;
+	if (!parse->state->reader.is_cut)
+		parse->state->newest = sql_plan_new(facts->attributes[ATTRIBUTE_DB_OPERATION_NAME],
+						    table ? table : "");
 }
 
 static void end_execute(struct mysql_parse *parse)
 {
 	struct mysql_state *state = parse->state;
 	uint32_t number = mysql_number(parse->side, 1, 4);
-	struct pg_plan *plan = number == NEWEST_STATEMENT ? state->newest :
-			       state->plans		  ? pg_plans_find(state->plans, number) :
-							    NULL;
+	struct sql_plan *plan = number == NEWEST_STATEMENT ? state->newest :
+				state->plans		   ? sql_plans_find(state->plans, number) :
+							     NULL;
 
 	if (plan)
 		name_operation(parse->facts, plan->operation, plan->table);
@@ -149,7 +157,7 @@ static void end_command(struct mysql_parse *parse)
 		break;
 	case COM_STMT_CLOSE:
 		if (parse->state->plans)
-			pg_plans_put(parse->state->plans, mysql_number(parse->side, 1, 4), NULL);
+			sql_plans_put(parse->state->plans, mysql_number(parse->side, 1, 4), NULL);
 		parse->message->is_one_way = true;
 		break;
 	case COM_QUIT:

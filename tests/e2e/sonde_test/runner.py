@@ -20,6 +20,7 @@ from .mariadb import MariaDB
 from .memcached import Memcached
 from .namespaces import Namespaces, works
 from .nginx import Nginx
+from .php import Php, program as php_program
 from .postgresql import Postgres, programs as postgresql_programs
 from .process import Process, children, command_of, wait_until
 from .redis import Redis
@@ -78,6 +79,7 @@ NEEDS = {
     "netem": (lambda: _has_device(["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "20ms"]),
               "this kernel has no netem"),
     "grpc": (lambda: works("/usr/bin/python3", "-c", "import grpc"), "python3-grpcio is not installed"),
+    "php-fpm": (php_program, "php-fpm is not installed"),
     "pymemcache": (lambda: _has_module("pymemcache"), "python3-pymemcache is not installed"),
     "pymysql": (lambda: _has_module("pymysql"), "python3-pymysql is not installed"),
     "postgresql": (lambda: postgresql_programs() and tool("setpriv"), "postgresql is not installed"),
@@ -146,6 +148,11 @@ class Context:
 
     def mariadb(self, **keywords):
         server = MariaDB(self.directory, patience=self.patience, **keywords)
+        self.closers.append(server.stop)
+        return server
+
+    def php(self, service, **keywords):
+        server = Php(self.directory, service, patience=self.patience, **keywords)
         self.closers.append(server.stop)
         return server
 
