@@ -57,15 +57,17 @@ enum conn_mode {
 	MODE_FRAMES =
 		4, /* the same for PostgreSQL: messages say their type and length, rows are folded
 			      (bpf/lib/frames.bpf.h) */
-	MODE_COUNT = 5,
+	MODE_HTTP2 = 5, /* every call, without payloads of DATA frames (bpf/lib/http2.bpf.h) */
+	MODE_COUNT = 6,
 };
 
-/* MODE_FRAMES: where in a message the bytes of one direction are. */
+/* MODE_FRAMES, MODE_HTTP2: where in a message the bytes of one direction are. */
 struct conn_frames {
-	__u32 left; /* of the message; while its header is read: the length so far */
+	__u32 left; /* of the message; while its header is read: what it says so far */
 	__u8 have;  /* bytes of the header */
 	__u8 is_in_step;
-	__u16 _pad;
+	__u8 flags; /* MODE_HTTP2: of the header that is being read */
+	__u8 _pad;
 };
 
 /* Value of conn_by_sock (key: address of struct sock). Reading it while the connection moves is safe when
@@ -93,7 +95,7 @@ struct conn_state {
 	__u8 mode;		     /* enum conn_mode */
 	__u8 tcp_state;		     /* TCP_ESTABLISHED … as in the kernel */
 	__u32 ring;		     /* index in rings */
-	__u32 value_left[DIR_COUNT]; /* MODE_STREAM, MODE_FRAMES: bytes to come that nobody wants */
+	__u32 value_left[DIR_COUNT]; /* MODE_STREAM and above: bytes to come that nobody wants */
 	struct conn_frames frames[DIR_COUNT];
 };
 _Static_assert(sizeof(struct conn_state) == 184, "conn_state is shared");

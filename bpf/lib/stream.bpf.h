@@ -5,6 +5,7 @@
 
 #include "lib/conn.bpf.h"
 #include "lib/frames.bpf.h"
+#include "lib/http2.bpf.h"
 #include "lib/memcached.bpf.h"
 #include "lib/turn_event.bpf.h"
 
@@ -212,34 +213,62 @@ __noinline int frames_send_next(__u32 ring)
 	return 0;
 }
 
+/* The same for a call of MODE_HTTP2. */
+__noinline int http2_send_next(__u32 ring)
+{
+	struct turn_scratch *scratch = turn_scratch_get();
+	__u32 left, want, captured, payload, length;
+	bool is_last;
+
+	if (!scratch)
+		return 0;
+	left = (__u32)scratch->call.call.bytes - scratch->stream.at;
+	want = left < PREFIX_MAX ? left : PREFIX_MAX;
+	captured = stream_capture(scratch, want, scratch->stream.at);
+	if (want && !captured)
+		scratch->event.turn_flags |= TURN_NO_BYTES;
+	http2_fold(captured, want);
+	payload = scratch->stream.walk_at;
+	length = payload + scratch->stream.fold_length;
+	is_last = captured < want || scratch->stream.parts >= FRAMES_PARTS_MAX - 1;
+	if (length < left && !is_last) {
+		stream_send_part(scratch, ring, payload, length);
+		scratch->stream.at += length;
+		scratch->stream.parts++;
+		return 1;
+	}
+	if (length < left)
+		scratch->stream.frames.is_in_step = false;
+	stream_send_part(scratch, ring, payload, left);
+	scratch->stream.value_left = length > left ? length - left : 0;
+	return 0;
+}
+
 /* Send the call in the scratch with the scratch's event, which is filled but for the payload; of the call's bytes the
- * first `at` are the rest of a value. frames: NULL, or where in a message the call begins. Returns how much of a value follows in the next call. */
+ * first `at` are the rest of a value. frames: where in a message the call begins, for modes that know messages. Returns how much
+ * of a value follows in the next call. */
 static __always_inline __u32 stream_send(struct turn_scratch *scratch, __u32 ring, __u32 at,
-					 struct conn_frames *frames)
+					 __u32 mode, struct conn_frames *frames)
 {
 	scratch->event.offset += at;
 	scratch->event.call_bytes = 0; /* of the parts sent */
-	scratch->stream = (struct stream_progress){ .at = at };
-	if (frames) {
-		scratch->stream.is_framed = true;
-		scratch->stream.frames = *frames;
-		scratch->stream.may_begin =
-			!at && !frames->is_in_step && !(scratch->event.turn_flags & TURN_CONTINUED);
-	}
+	scratch->stream = (struct stream_progress){ .at = at, .frames = *frames };
+	scratch->stream.may_begin =
+		!at && !frames->is_in_step && !(scratch->event.turn_flags & TURN_CONTINUED);
 	if ((scratch->call.call.kind & SHAPE_MASK) != SHAPE_BUFFER)
 		scratch->stream.elements = (__u32)call_load_vector();
-	if (frames) {
-		for (__u32 i = 0; i < FRAMES_PARTS_MAX; i++) {
-			if (!frames_send_next(ring))
+	if (mode < MODE_FRAMES) {
+		for (__u32 i = 0; i < STREAM_EVENTS_MAX; i++) {
+			if (!stream_send_next(ring))
 				break;
 		}
-		*frames = scratch->stream.frames;
 		return scratch->stream.value_left;
 	}
-	for (__u32 i = 0; i < STREAM_EVENTS_MAX; i++) {
-		if (!stream_send_next(ring))
+	for (__u32 i = 0; i < FRAMES_PARTS_MAX; i++) {
+		if (!(mode == MODE_HTTP2 ? http2_send_next(ring) : frames_send_next(ring)))
 			break;
 	}
+	*frames = scratch->stream.frames;
 	return scratch->stream.value_left;
 }
 

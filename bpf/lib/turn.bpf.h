@@ -123,12 +123,12 @@ static __always_inline void turn_emit_scratch(struct turn_scratch *scratch,
 static __always_inline __u32 turn_send_stream(struct turn_scratch *scratch,
 					      const struct turn_move *move, __u32 at)
 {
-	struct conn_frames *frames = NULL;
+	__u32 mode = move->conn->mode;
 
-	if (move->conn->mode == MODE_FRAMES && !(move->flags & TURN_LATE))
-		frames = &move->conn->frames[move->dir & 1];
+	if (mode == MODE_FRAMES && move->flags & TURN_LATE)
+		mode = MODE_STREAM;
 	turn_fill(&scratch->event, move, 0);
-	return stream_send(scratch, move->conn->ring, at, frames);
+	return stream_send(scratch, move->conn->ring, at, mode, &move->conn->frames[move->dir & 1]);
 }
 
 /* Whether a write is the one that was overtaken. It is not when its bytes come on top of all that is explained already:
@@ -137,6 +137,24 @@ static __always_inline bool turn_is_late(const struct conn_state *conn, const st
 					 const struct call *call, const bool is_direct)
 {
 	return turn_pending_write(conn, sk, is_direct) < (__u32)call->bytes;
+}
+
+/* Send a call of a stream, the event being filled but for the payload. One that only goes on with a value is not told, unless it
+ * is the first of its turn. */
+static __always_inline void turn_stream_call(struct turn_scratch *scratch,
+					     const struct turn_move *move)
+{
+	__u32 *value_left = &move->conn->value_left[move->dir & 1], unwanted = *value_left;
+	__u32 rest = 0;
+
+	if (unwanted > move->call->bytes) {
+		rest = unwanted - (__u32)move->call->bytes;
+		unwanted = (__u32)move->call->bytes;
+	}
+	scratch->call.call = *move->call;
+	if (!rest || move->flags != TURN_CONTINUED)
+		rest += turn_send_stream(scratch, move, unwanted);
+	*value_left = rest;
 }
 
 /* A write that returned after the read that followed it. */
@@ -162,6 +180,10 @@ static __always_inline void turn_late(struct turn_move *move)
 	scratch->event.offset = 0;
 	move->flags = TURN_LATE;
 	move->turn_no = conn->late_turn_no;
+	if (conn->mode == MODE_HTTP2) {
+		turn_stream_call(scratch, move);
+		return;
+	}
 	conn->frames[DIR_WRITE].is_in_step = false;
 	if (conn->mode >= MODE_STREAM) {
 		scratch->call.call = *call;
@@ -240,10 +262,6 @@ static __always_inline bool turn_header_ends(const __u8 *payload, __u32 captured
 #define PG_ASK_SSL 0x2f16d204
 #define PG_ASK_GSS 0x3016d204
 
-/* "PRI ": a client of HTTP/2 begins. A server does with SETTINGS, whose type is the fourth byte. */
-#define HTTP2_PREFACE_WORD 0x20495250u
-#define HTTP2_SETTINGS 4
-
 /* How FastCGI's requests begin: version 1, BEGIN_REQUEST, a number, content of eight bytes. */
 #define FASTCGI_BEGIN 0x0101
 #define FASTCGI_BEGIN_LENGTH 0x00000800u
@@ -261,15 +279,16 @@ __noinline int turn_first_mode(__u32 word, __u32 next)
 	    (word == WORD4('G', 'E', 'T', ' ') || word == WORD4('P', 'O', 'S', 'T') ||
 	     word == WORD4('P', 'U', 'T', ' ')))
 		return MODE_STREAM;
+	if (word == HTTP2_PREFACE_WORD)
+		return MODE_HTTP2;
 	if ((__u16)word == FASTCGI_BEGIN && (next & ~FASTCGI_PADDING) == FASTCGI_BEGIN_LENGTH)
 		return MODE_STREAM;
-	if (word == HTTP2_PREFACE_WORD || (__u8)word == '*' ||
-	    ((__u8)word >= 'a' && memcached_begins(word, next)))
+	if ((__u8)word == '*' || ((__u8)word >= 'a' && memcached_begins(word, next)))
 		return MODE_STREAM;
 	if (word & 0xffff)
 		return MODE_SNIFF;
 	if (word >> 24 == HTTP2_SETTINGS && !next) /* no flags, stream 0 */
-		return MODE_STREAM;
+		return MODE_HTTP2;
 	return next == PG_VERSION_3 || next == PG_ASK_SSL || next == PG_ASK_GSS ? MODE_FRAMES :
 										  MODE_SNIFF;
 }
@@ -391,26 +410,17 @@ static __always_inline void turn_in_scratch(struct turn_move *move)
 	turn_emit_scratch(scratch, move, captured);
 }
 
-/* A call of a stream. One that only goes on with a value is not told, unless it is the first of its turn. */
 static __always_inline void turn_in_stream(struct turn_move *move)
 {
 	struct turn_scratch *scratch = turn_scratch_get();
 	struct conn_state *conn = move->conn;
-	__u32 *value_left = &conn->value_left[move->dir & 1], unwanted = *value_left, rest = 0;
 
 	if (!scratch)
 		return;
 	turn_advance(move, &scratch->event);
 	conn->turn.tail = 0;
 	scratch->event.turn = conn->turn;
-	if (unwanted > move->call->bytes) {
-		rest = unwanted - (__u32)move->call->bytes;
-		unwanted = (__u32)move->call->bytes;
-	}
-	scratch->call.call = *move->call;
-	if (!rest || move->flags != TURN_CONTINUED)
-		rest += turn_send_stream(scratch, move, unwanted);
-	*value_left = rest;
+	turn_stream_call(scratch, move);
 }
 
 /* Short calls, which are not looked through, are the rule between turns. */
@@ -418,7 +428,7 @@ static __always_inline void turn_leave_step(struct conn_state *conn, __u8 dir)
 {
 	struct conn_frames *frames = &conn->frames[dir & 1];
 
-	if (!frames->left && !frames->have)
+	if (!frames->left && !frames->have && conn->mode != MODE_HTTP2)
 		frames->is_in_step = false;
 }
 
@@ -429,6 +439,8 @@ static __always_inline bool turn_is_short(const struct turn_move *move)
 	const struct conn_state *conn = move->conn;
 	__u64 bytes = move->call->bytes;
 
+	if (conn->mode == MODE_HTTP2)
+		return false;
 	asm volatile("%0 += 0" : "+r"(bytes));
 	return bytes < VALUE_LEFT_OUT_MIN && !conn->value_left[move->dir & 1] &&
 	       !conn->frames[move->dir & 1].is_in_step;

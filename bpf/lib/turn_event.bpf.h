@@ -16,7 +16,6 @@ struct stream_progress {
 	__u32 walk_at;	  /* in the captured bytes */
 	__u32 walk_number;
 	__u32 walk_word; /* of the line, from 0 */
-	__u32 is_framed;
 	__u32 may_begin; /* a message begins with the call, if it looks like it */
 	__u32 fold_at;
 	__u32 fold_length; /* 0: nothing to fold */

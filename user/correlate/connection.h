@@ -60,6 +60,14 @@ struct watch_link {
 	struct watch_link *prev;
 };
 
+/* A turn whose events may still come; overdue.h. */
+struct overdue {
+	uint64_t consumed; /* bytes of it that were looked at */
+	uint64_t bytes;	   /* that it has */
+	uint64_t before;   /* bytes looked at of the turn before it */
+	uint32_t turn_no;  /* 0: none */
+};
+
 struct connection {
 	struct table_node node;
 	struct watch_link watch; /* in the engine's ring of watched connections; NULL: it is not */
@@ -88,8 +96,9 @@ struct connection {
 	uint32_t ask_interval_ms;
 	uint32_t tgid; /* of the newest call */
 	uint32_t first_stream; /* of a request that began under our eyes, since the newest loss; 0: none yet */
-	uint32_t newest_stream;	     /* the same, whatever was lost */
-	uint64_t moved[DIR_COUNT];   /* by turns that are over, unless is_moved_unsure */
+	uint32_t newest_stream;	   /* the same, whatever was lost */
+	uint64_t moved[DIR_COUNT]; /* by turns that are over, unless is_moved_unsure */
+	struct overdue overdue;
 	struct tunnel_state *tunnel; /* owned; NULL: none was opened */
 	uint64_t late_consumed;	     /* bytes of the newest late write that were looked at */
 	uint16_t exchange_count;
@@ -112,6 +121,9 @@ struct connection {
 	bool is_moved_unsure;	    /* turns were missed, or other bytes before the first */
 	bool is_order_unsure;	    /* the turn may hold answers that were not seen */
 	uint8_t sniffed[SNIFF_MAX]; /* first bytes of the turn, too few to say */
+	uint8_t early[SNIFF_MAX];   /* the same of a turn that is over, of early_dir */
+	uint8_t early_bytes;
+	uint8_t early_dir;
 	_Alignas(8) uint8_t state[PROTOCOL_STATE_MAX];
 };
 

@@ -105,6 +105,17 @@ void run_recognise(struct engine *engine, struct connection *connection,
 		set_dialects(engine, connection);
 }
 
+/* What the other side said before, too little to say what it is. */
+static void parse_early(struct engine *engine, struct connection *connection)
+{
+	size_t held = connection->early_bytes;
+
+	connection->early_bytes = 0;
+	if (held)
+		run_parse(engine, connection, connection->early_dir, connection->early, held,
+			  connection->turn.start_ns);
+}
+
 static void sniffed(struct engine *engine, struct connection *connection, unsigned dir,
 		    enum sniff_result result, const struct protocol *protocol)
 {
@@ -122,23 +133,30 @@ static void sniffed(struct engine *engine, struct connection *connection, unsign
 		connection->turn_use = TURN_IS_SKIPPED; /* an answer to something lost */
 	} else if (is_known) {
 		run_recognise(engine, connection, protocol);
+		parse_early(engine, connection);
 	} else {
 		run_not_recognised(engine, connection);
 	}
 }
 
-/* Too few are kept until more come. */
+/* Too few are kept until more come, which may be after the other side has said something. */
 void run_sniff_next(struct engine *engine, struct connection *connection, const uint8_t *bytes,
 		    uint64_t length, uint64_t time_ns)
 {
 	unsigned dir = connection->turn.dir;
 	const struct protocol *protocol = connection->protocol;
-	size_t held = connection->sniffed_bytes, room = SNIFF_MAX - held;
-	size_t more = length < room ? (size_t)length : room;
+	size_t held = connection->sniffed_bytes, room, more;
 	enum sniff_result result = SNIFF_NO;
 	uint8_t first[SNIFF_MAX];
 
 	memcpy(first, connection->sniffed, held);
+	if (!held && connection->early_bytes && connection->early_dir == dir) {
+		held = connection->early_bytes;
+		memcpy(first, connection->early, held);
+		connection->early_bytes = 0;
+	}
+	room = SNIFF_MAX - held;
+	more = length < room ? (size_t)length : room;
 	if (bytes) {
 		memcpy(first + held, bytes, more);
 		result = run_sniff(first, held + more, &protocol);
@@ -166,9 +184,14 @@ void run_end_held(struct engine *engine, struct connection *connection)
 	connection->sniffed_bytes = 0;
 	if (connection->turn_use != TURN_IS_SNIFFED)
 		return;
-	if (connection->sync == SYNC_PARSED)
+	if (connection->sync == SYNC_PARSED) {
 		run_parse(engine, connection, connection->turn.dir, connection->sniffed, held,
 			  connection->turn.start_ns);
-	else
+	} else if (connection->sync == SYNC_START && !connection->early_bytes) {
+		memcpy(connection->early, connection->sniffed, held);
+		connection->early_bytes = (uint8_t)held;
+		connection->early_dir = connection->turn.dir;
+	} else {
 		run_not_recognised(engine, connection);
+	}
 }

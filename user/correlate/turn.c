@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "correlate/overdue.h"
 #include "correlate/request.h"
 #include "correlate/run.h"
 
@@ -39,7 +40,8 @@ static inline void finish_turn(struct engine *engine, struct connection *connect
 
 	if (!connection->turn_no)
 		return;
-	if (end->calls && end->dir == dir)
+	if (end->calls && end->dir == dir &&
+	    (end->bytes <= connection->consumed || !overdue_rest(connection, end)))
 		run_take_unseen(engine, connection, end->bytes, end->last_ns);
 	note_end(connection, end);
 	run_end_sniff(engine, connection);
@@ -63,7 +65,7 @@ static void lose(struct engine *engine, struct connection *connection, uint32_t 
 {
 	uint32_t requests = request_turns(connection, skipped, dir);
 
-	connection->sniffed_bytes = 0;
+	connection->sniffed_bytes = connection->early_bytes = 0;
 	connection->is_moved_unsure = true;
 	if (connection->sync == SYNC_START) {
 		if (connection->orphan_outcome == PARSE_UNMATCHED_RESPONSE)
@@ -181,8 +183,18 @@ static inline __attribute__((always_inline)) void take_new_turn(struct engine *e
 	uint32_t number = turn->conn.turn_no, first = number - awaits_write;
 	uint32_t skipped = first - connection->turn_no - 1 + is_headless;
 	unsigned before = awaits_write ? DIR_WRITE : turn->turn.dir; /* the dir of `first` */
+	bool is_mixed_up = skipped > INT32_MAX; /* two CPUs changed the turn at once */
 
-	if (skipped || connection->awaited_turn_no) {
+	if (connection->overdue.turn_no ||
+	    is_mixed_up) { /* it would have to be told before this one */
+		connection->overdue.turn_no = 0;
+		skipped = is_mixed_up ? 0 : skipped;
+		engine->turns_missed++;
+		lose(engine, connection, 0, before);
+	}
+	if (skipped && !connection->awaited_turn_no && overdue_turn(connection, turn, skipped)) {
+		note_end(connection, &turn->prev);
+	} else if (skipped || connection->awaited_turn_no) {
 		engine->turns_missed += skipped + (connection->awaited_turn_no != 0);
 		lose(engine, connection, skipped, is_headless ? before : !before);
 	} else {
@@ -278,6 +290,15 @@ static void take_late_write(struct engine *engine, struct connection *connection
 				    connection->moved_ns[DIR_READ]);
 }
 
+static void take_overdue(struct engine *engine, struct connection *connection,
+			 const struct event *event)
+{
+	if (connection->sync != SYNC_PARSED)
+		connection->overdue.turn_no = 0;
+	else if (!overdue_take(engine, connection, event))
+		lose(engine, connection, 0, event->turn->turn.dir);
+}
+
 static void finish_connection(struct engine *engine, struct connection *connection)
 {
 	if (connection->sync == SYNC_PARSED)
@@ -358,6 +379,8 @@ int turn_take(struct engine *engine, const struct event *event)
 		return 0;
 	if (is_late)
 		take_late_write(engine, connection, event);
+	else if (turn->conn.turn_no == connection->overdue.turn_no && connection->overdue.turn_no)
+		take_overdue(engine, connection, event);
 	else if (turn->conn.turn_no > connection->turn_no && !turn->turn_flags)
 		take_new_turn(engine, connection, event, 0);
 	else if (turn->conn.turn_no > connection->turn_no)

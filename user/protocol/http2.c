@@ -408,6 +408,8 @@ static enum protocol_step http2_parse(void *state, enum message_side which,
 	do
 		step = step_once(&parse);
 	while (step == STEP_ONWARD);
+	parse.side->told.payload =
+		parse.side->place == IN_DATA || parse.side->place == IN_REST ? parse.side->left : 0;
 	return step;
 }
 
@@ -446,7 +448,7 @@ static const struct protocol_stream *http2_stream(const void *state, enum messag
 
 const struct protocol protocol_http2 = {
 	.name = "http2",
-	.mode = MODE_STREAM,
+	.mode = MODE_HTTP2,
 	.state_bytes = sizeof(struct http2_state),
 	.sniff = http2_sniff,
 	.parse = http2_parse,

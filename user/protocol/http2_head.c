@@ -177,6 +177,7 @@ static enum protocol_step end_answer_head(struct head *head, bool has_unknown)
 		return STEP_HEAD;
 	}
 	facts->note |= NOTE_HEAD_SEEN;
+	facts->attributes[ATTRIBUTE_NETWORK_PROTOCOL_VERSION] = "2";
 	if (head->is_grpc_type)
 		tell_grpc(facts);
 	else if ((head->has_type || !has_unknown) &&

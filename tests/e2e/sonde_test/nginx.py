@@ -27,10 +27,13 @@ http {{
     scgi_temp_path {dir}/scgi;
     client_max_body_size 200m;
     keepalive_requests 1000000;
+    keepalive_time 1h;
     sendfile on;
     server {{
         listen 127.0.0.1:{port};
         listen [::1]:{port6};
+        listen 127.0.0.1:{port_http2} http2;
+        http2_max_concurrent_streams 128;
         location = /ok {{ return 200 "ok"; }}
         location /items/ {{ return 200 "an item\\n"; }}
         location = /none {{ return 204; }}
@@ -54,10 +57,11 @@ class Nginx:
         self.directory = os.path.join(directory, "nginx")
         os.makedirs(os.path.join(self.directory, "files"), exist_ok=True)
         self.port = free_port()
+        self.port_http2 = free_port()
         self.port6 = free_port(socket.AF_INET6) if has_ipv6 else 0
         with open(os.path.join(self.directory, "files", "small"), "wb") as file:
             file.write(b"s" * 5000)
-        config = CONFIG.format(dir=self.directory, port=self.port, port6=self.port6)
+        config = CONFIG.format(dir=self.directory, port=self.port, port6=self.port6, port_http2=self.port_http2)
         if not has_ipv6:
             config = "\n".join(line for line in config.split("\n") if "[::1]" not in line)
         path = os.path.join(self.directory, "nginx.conf")

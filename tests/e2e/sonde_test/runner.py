@@ -78,6 +78,7 @@ NEEDS = {
             _has_device(["ip", "tuntap", "add", "dev", "ta", "mode", "tun"]), "no tun device"),
     "netem": (lambda: _has_device(["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "20ms"]),
               "this kernel has no netem"),
+    "grpc": (lambda: works("/usr/bin/python3", "-c", "import grpc"), "python3-grpcio is not installed"),
     "php-fpm": (php_program, "php-fpm is not installed"),
     "pymemcache": (lambda: _has_module("pymemcache"), "python3-pymemcache is not installed"),
     "pymysql": (lambda: _has_module("pymysql"), "python3-pymysql is not installed"),
