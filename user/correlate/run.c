@@ -187,7 +187,8 @@ void run_end_held(struct engine *engine, struct connection *connection)
 	if (connection->sync == SYNC_PARSED) {
 		run_parse(engine, connection, connection->turn.dir, connection->sniffed, held,
 			  connection->turn.start_ns);
-	} else if (connection->sync == SYNC_START && !connection->early_bytes) {
+	} else if (connection->sync == SYNC_START && !connection->early_bytes &&
+		   !(connection->ref.flags & CONN_PREEXISTING)) {
 		memcpy(connection->early, connection->sniffed, held);
 		connection->early_bytes = (uint8_t)held;
 		connection->early_dir = connection->turn.dir;
