@@ -173,13 +173,15 @@ _Static_assert(sizeof(struct listen_port_owner) == 32, "listen_port_owner is sha
 	X(4, PAYLOAD_FAULT, "turn_payload",                                                  \
 	  "first bytes of a turn not copied: the memory was not present")                    \
 	X(5, LISTEN_PORT_FULL, "listener_by_port",                                           \
-	  "listening sockets not found by their port: too many share it")
+	  "listening sockets not found by their port: too many share it")                    \
+	X(6, DATAGRAMS_BEYOND, "datagrams",                                                  \
+	  "datagrams of one call not looked at: it moved more than DATAGRAMS_LOOK_MAX")
 
 enum kernel_counter {
 #define X(number, NAME, label, help) COUNTER_##NAME = number,
 	KERNEL_COUNTERS(X)
 #undef X
-		KERNEL_COUNTER_COUNT = 6,
+		KERNEL_COUNTER_COUNT = 7,
 };
 
 /* Value of event_counts (per CPU, key: enum event_kind). Produced is delivered plus lost. */

@@ -16,23 +16,24 @@
 #define EVENT_ABI_VERSION 1
 
 /* X(number, KIND, struct and label name). Append only: recorded rings stay readable. */
-#define EVENT_KINDS(X)                     \
-	X(1, PROCESS_EXEC, process_exec)   \
-	X(2, PROCESS_FORK, process_fork)   \
-	X(3, PROCESS_EXIT, process_exit)   \
-	X(4, TCP_CONNECT, tcp_connect)     \
-	X(5, TCP_ACCEPT, tcp_accept)       \
-	X(6, TCP_CLOSE, tcp_close)         \
-	X(7, TCP_SAMPLE, tcp_sample)       \
-	X(8, TURN, turn)                   \
-	X(9, TURN_PROGRESS, turn_progress) \
-	X(10, SYSCALL_ERROR, syscall_error)
+#define EVENT_KINDS(X)                      \
+	X(1, PROCESS_EXEC, process_exec)    \
+	X(2, PROCESS_FORK, process_fork)    \
+	X(3, PROCESS_EXIT, process_exit)    \
+	X(4, TCP_CONNECT, tcp_connect)      \
+	X(5, TCP_ACCEPT, tcp_accept)        \
+	X(6, TCP_CLOSE, tcp_close)          \
+	X(7, TCP_SAMPLE, tcp_sample)        \
+	X(8, TURN, turn)                    \
+	X(9, TURN_PROGRESS, turn_progress)  \
+	X(10, SYSCALL_ERROR, syscall_error) \
+	X(11, DATAGRAM, datagram)
 
 enum event_kind {
 #define X(number, KIND, name) EVENT_##KIND = number,
 	EVENT_KINDS(X)
 #undef X
-		EVENT_KIND_COUNT = 11, /* one more than the highest number */
+		EVENT_KIND_COUNT = 12, /* one more than the highest number */
 };
 
 struct event_header {
@@ -210,6 +211,21 @@ struct event_syscall_error {
 	__u16 error; /* positive errno */
 };
 _Static_assert(sizeof(struct event_syscall_error) == 32, "event_syscall_error is ABI");
+
+/* Of a datagram's payload: a header and a question whose name has the greatest length (RFC 1035: 12 + 255 + 4), whole words. */
+#define DATAGRAM_CAPTURE_MAX 272
+
+/* A datagram that looks like DNS was sent or received. Payload: its first `captured` bytes. */
+struct event_datagram {
+	struct event_header header;
+	__u64 socket;		 /* inode number: names the socket while it is open */
+	struct conn_tuple tuple; /* remote: the datagram's other end; port 0: the call did not tell */
+	__u32 bytes;		 /* of the datagram */
+	__u16 captured;		 /* payload bytes */
+	__u8 dir;		 /* enum turn_dir */
+	__u8 _pad;
+};
+_Static_assert(sizeof(struct event_datagram) == 72, "event_datagram is ABI");
 
 #define SYSCALL_COMPAT_BIT 0x8000 /* a 32-bit caller's number */
 #define SYSCALL_X32_BIT 0x4000	  /* an x32 caller's number, its own mark (bit 30) left out */

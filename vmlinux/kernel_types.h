@@ -32,6 +32,7 @@ struct super_block {
 struct inode {
 	unsigned short i_mode;
 	struct super_block *i_sb;
+	unsigned long i_ino;
 };
 
 struct file_operations;
@@ -94,10 +95,12 @@ struct sock {
 	atomic_t sk_drops;
 	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
+	struct socket *sk_socket;
 };
 
 struct socket {
 	struct sock *sk;
+	struct file *file;
 };
 
 struct inet_connection_sock {
@@ -224,6 +227,7 @@ enum {
 #define AF_INET 2
 #define AF_INET6 10
 #define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
 #define SOCKFS_MAGIC 0x534F434B
 #define S_IFMT 00170000
 #define S_IFSOCK 0140000
@@ -231,6 +235,7 @@ enum {
 #define SOCK_DONE 1 /* bit of skc_flags: the peer's FIN was received */
 #define CLONE_THREAD 0x10000
 #define MSG_PEEK 2
+#define MSG_ERRQUEUE 0x2000
 #define MSG_TRUNC 0x20
 
 /* User memory, as system calls take it; 64-bit callers only. */
@@ -249,6 +254,13 @@ struct user_msghdr {
 	__u64 control_length;
 	__u32 flags;
 	__u32 _pad2;
+};
+
+/* The part of a socket address that IPv4 and IPv6 have in common; IPv6 has its address behind it. */
+struct user_sockaddr {
+	__u16 family;
+	__be16 port;
+	__u8 addr[4]; /* IPv6: the flow label */
 };
 
 struct user_mmsghdr {

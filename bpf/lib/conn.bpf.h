@@ -24,12 +24,17 @@ static __always_inline struct conn_state *conn_find(const struct sock *sk)
 	return bpf_map_lookup_elem(&conn_by_sock, &key);
 }
 
-static __always_inline bool sock_is_tcp(const struct sock *sk)
+/* IPPROTO_TCP …; 0: no socket of IPv4 or IPv6. */
+static __always_inline __u32 sock_ip_protocol(const struct sock *sk)
 {
 	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
 
-	return (family == AF_INET || family == AF_INET6) &&
-	       BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP;
+	return family == AF_INET || family == AF_INET6 ? BPF_CORE_READ(sk, sk_protocol) : 0;
+}
+
+static __always_inline bool sock_is_tcp(const struct sock *sk)
+{
+	return sock_ip_protocol(sk) == IPPROTO_TCP;
 }
 
 /* An IPv4 connection of an IPv6 socket has its addresses in IPv4-mapped form in the IPv6 fields. */

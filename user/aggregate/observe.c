@@ -45,6 +45,9 @@ static const struct request_row request_rows[] = {
 	{ "memcached", DB_METRICS },
 	{ "mysql", DB_METRICS },
 	{ "postgresql", DB_METRICS },
+	{ "dns",
+	  { [ROLE_SERVER] = { METRIC_DNS_LOOKUP_DURATION, METRIC_COUNT, METRIC_COUNT },
+	    [ROLE_CLIENT] = { METRIC_DNS_LOOKUP_DURATION, METRIC_COUNT, METRIC_COUNT } } },
 };
 
 /* What a request's labels can say: its attributes, then what every request has. */
@@ -254,15 +257,18 @@ static void observe_by_labels(const struct observer *observer, const struct requ
 	}
 }
 
-static void count_partial(const struct observer *observer, const struct request *request)
+static void add_for_request(const struct observer *observer, const struct request *request,
+			    enum metric metric, uint32_t count)
 {
 	const char *facts[FACT_COUNT];
 	struct fact_text text;
 	label_values labels;
 
+	if (!count)
+		return;
 	facts_collect(request, &text, facts);
-	values_choose(observer, METRIC_REQUESTS_PARTIAL, facts, labels);
-	(void)series_add(observer->store, METRIC_REQUESTS_PARTIAL, labels, 0, 1);
+	values_choose(observer, metric, facts, labels);
+	(void)series_add(observer->store, metric, labels, 0, count);
 }
 
 static void add_reads(struct observer *observer, const struct request *request, const char *result,
@@ -292,7 +298,7 @@ static void on_request(void *context, const struct request *request)
 	unsigned missed;
 
 	if (request->is_partial) {
-		count_partial(observer, request);
+		add_for_request(observer, request, METRIC_REQUESTS_PARTIAL, 1);
 		return;
 	}
 	memory = request_memory_find(observer->memory, request);
@@ -307,6 +313,8 @@ static void on_request(void *context, const struct request *request)
 		observe_by_labels(observer, request, values, missed, memory ? memory->slots : NULL);
 	add_reads(observer, request, "hit", request->read_hits);
 	add_reads(observer, request, "miss", request->reads - request->read_hits);
+	add_for_request(observer, request, METRIC_DNS_RETRIES, request->retries);
+	add_for_request(observer, request, METRIC_DNS_UNANSWERED, request->is_unanswered);
 }
 
 static void on_parse_outcome(void *context, const char *protocol_name, enum parse_outcome outcome)

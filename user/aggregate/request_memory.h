@@ -24,6 +24,9 @@ enum request_series {
 	X(DB_SYSTEM_NAME)            \
 	X(DB_OPERATION_NAME)         \
 	X(DB_COLLECTION_NAME)        \
+	X(DNS_QUESTION_NAME)         \
+	X(DNS_QUESTION_TYPE)         \
+	X(NETWORK_TRANSPORT)         \
 	X(ERROR_TYPE)
 
 enum labelled {
@@ -44,7 +47,7 @@ struct remembered {
 	uint16_t port;
 	uint16_t family;
 	enum conn_role role; /* of the process */
-	uint8_t copied;	     /* bits: which attributes are not static; their text is below … */
+	uint16_t copied;     /* bits: which attributes are not static; their text is below … */
 	uint8_t at[LABELLED_COUNT]; /* … from here on */
 	uint8_t wanted;		    /* the caller's, as the rest; 0 in a new entry */
 	struct series_slot slots[REQUEST_SERIES];

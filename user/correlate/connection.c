@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "correlate/lookup.h"
 #include "correlate/request.h"
 
 /* Kept for the next one instead of being freed. */
@@ -86,6 +87,7 @@ void connection_clear_state(struct connection *connection)
 void connection_drop(struct engine *engine, struct connection *connection)
 {
 	connection_unwatch(engine, connection);
+	lookup_end_connection(engine, connection, PARSE_LOST);
 	connection_clear_state(connection);
 	table_remove(&engine->connections, &connection->node);
 	if (engine->spare_connection_count == SPARE_MAX) {

@@ -89,6 +89,7 @@ struct connection {
 	bool is_turn_late;	    /* the event in hand is TURN_LATE or waits for one */
 	bool had_late_write;	    /* since the newest write turn */
 	bool is_order_unsure;	    /* the turn may hold answers that were not seen */
+	bool has_lookups;	    /* the engine's table may hold some of it */
 	uint8_t sniffed[SNIFF_MAX]; /* first bytes of the turn, too few to say */
 	_Alignas(8) uint8_t state[PROTOCOL_STATE_MAX];
 };
@@ -106,6 +107,8 @@ struct engine {
 	struct process_table *processes; /* borrowed, lives longer */
 	struct route_table *routes;	 /* owned */
 	struct route_table *collections; /* owned: tables and their like, bounded as routes are */
+	struct route_table *names;	 /* owned: ends of DNS names, the same */
+	struct lookup_table *lookups;	 /* owned */
 	const struct observation_sink *sink; /* borrowed, lives longer */
 	struct engine_feedback feedback;
 	uint64_t connections_evicted;

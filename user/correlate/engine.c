@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "correlate/connection.h"
+#include "correlate/lookup.h"
 #include "correlate/request.h"
 #include "correlate/turn.h"
 
@@ -34,7 +35,10 @@ struct engine *engine_new(const struct engine_limits *limits, struct process_tab
 					 at_least_one(limits->routes_per_service));
 	engine->collections = route_table_new(at_least_one(limits->services),
 					      at_least_one(limits->routes_per_service));
-	if (!engine->routes || !engine->collections ||
+	engine->names = route_table_new(at_least_one(limits->services),
+					at_least_one(limits->routes_per_service));
+	engine->lookups = lookup_table_new();
+	if (!engine->routes || !engine->collections || !engine->names || !engine->lookups ||
 	    connections_init(engine, at_least_one(limits->connections)) < 0)
 		engine_free(&engine);
 	return engine;
@@ -50,6 +54,8 @@ void engine_free(struct engine **slot)
 	connections_done(engine);
 	route_table_free(&engine->routes);
 	route_table_free(&engine->collections);
+	route_table_free(&engine->names);
+	lookup_table_free(&engine->lookups);
 	free(engine);
 }
 
@@ -130,6 +136,7 @@ int engine_feed(struct engine *engine, const struct event *event)
 		[EVENT_TURN] = turn_take,
 		[EVENT_TURN_PROGRESS] = turn_take_progress,
 		[EVENT_SYSCALL_ERROR] = take_syscall_error,
+		[EVENT_DATAGRAM] = lookup_take_datagram,
 	};
 
 	return take[event->header->kind](engine, event);
@@ -141,6 +148,7 @@ void engine_tick(struct engine *engine, uint64_t now_ns)
 		engine->watched_count < VISITS_A_TICK ? engine->watched_count : VISITS_A_TICK;
 	size_t questions = 0;
 
+	lookup_tick(engine, now_ns);
 	while (visits--) {
 		struct watch_link *link = engine->watched.next;
 		struct connection *connection = table_entry(link, struct connection, watch);
@@ -161,6 +169,10 @@ void engine_stats_read(const struct engine *engine, struct engine_stats *ret_sta
 		.routes_refused = route_table_refused(engine->routes),
 		.collections_refused = route_table_refused(engine->collections),
 		.turns_missed = engine->turns_missed,
+		.lookups = lookup_count(engine->lookups),
+		.lookups_max = LOOKUPS_MAX,
+		.lookups_evicted = lookup_evicted(engine->lookups),
+		.names_refused = route_table_refused(engine->names),
 	};
 }
 

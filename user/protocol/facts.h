@@ -14,6 +14,9 @@
 	X(DB_SYSTEM_NAME, "db_system_name")                       \
 	X(DB_OPERATION_NAME, "db_operation_name")                 \
 	X(DB_COLLECTION_NAME, "db_collection_name")               \
+	X(DNS_QUESTION_NAME, "dns_question_name")                 \
+	X(DNS_QUESTION_TYPE, "dns_question_type")                 \
+	X(NETWORK_TRANSPORT, "network_transport")                 \
 	X(ERROR_TYPE, "error_type")
 
 enum attribute {
@@ -31,7 +34,7 @@ enum attribute {
 	X(HEADER_TRUNCATED, "header_truncated", "the header is longer than the captured prefix") \
 	X(MALFORMED, "malformed", "bytes that break the protocol's rules")                       \
 	X(EARLY_RESPONSE, "early_response", "answer before the request was complete")            \
-	X(NO_RESPONSE, "no_response", "the connection ended before an answer began")             \
+	X(NO_RESPONSE, "no_response", "no answer began before the connection ended, or in time") \
 	X(RESPONSE_CUT, "response_cut", "the connection ended inside the answer")                \
 	X(HEAD, "head", "answer without a body, to HEAD")                                        \
 	X(INTERIM, "interim", "1xx answers before the final one")                                \
@@ -49,7 +52,8 @@ enum attribute {
 	X(STATEMENT_UNKNOWN, "statement_unknown",                                                \
 	  "a statement prepared before sonde began, or forgotten: its table is not known")       \
 	X(SEVERAL_STATEMENTS, "several_statements",                                              \
-	  "one request of several statements, named by the first")
+	  "one request of several statements, named by the first")                               \
+	X(TRUNCATED, "truncated", "an answer that asks to be asked for again over TCP")
 
 enum parse_outcome {
 #define X(NAME, label, meaning) PARSE_##NAME,

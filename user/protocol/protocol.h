@@ -85,6 +85,7 @@ enum protocol_step {
 	STEP_PUSH, /* a message that was not begun and answers nothing ended */
 	STEP_SILENT, /* silence was the answer to the oldest request, which is_quiet: what comes next, and is not
 			begun yet, answers a later one */
+	STEP_APART, /* a whole message that was not begun, and whose pair is found by what it says: correlate/lookup.c */
 	STEP_COUNT,
 };
 
@@ -143,5 +144,6 @@ extern const struct protocol protocol_postgresql;
 extern const struct protocol protocol_redis;
 extern const struct protocol protocol_memcached;
 extern const struct protocol protocol_mysql;
+extern const struct protocol protocol_dns;
 
 #endif

@@ -24,6 +24,7 @@ union sample {
 	struct event_syscall_error error;
 	struct event_tcp_accept accept;
 	struct event_tcp_sample tcp_sample;
+	struct event_datagram datagram;
 	uint8_t bytes[sizeof(struct event_turn) + PREFIX_MAX + 8];
 };
 
@@ -54,6 +55,10 @@ static size_t make_sample(unsigned kind, union sample *sample)
 		sample->turn.conn.turn_no = 1;
 		sample->turn.captured = 7;
 		sample->turn.call_bytes = 9;
+		size += 7;
+	} else if (kind == EVENT_DATAGRAM) {
+		sample->datagram.captured = 7;
+		sample->datagram.bytes = 9;
 		size += 7;
 	} else if (kind == EVENT_SYSCALL_ERROR) {
 		sample->error.error = 1;
