@@ -99,7 +99,8 @@ static void by_write(int fd, const char *domain)
 static void by_writev(int fd, const char *domain)
 {
 	uint8_t bytes[MESSAGE_MAX];
-	struct iovec parts[2] = { { bytes, 12 }, { bytes + 12, make_query(bytes, domain, 1) - 12 } };
+	struct iovec parts[2] = { { bytes, 12 },
+				  { bytes + 12, make_query(bytes, domain, 1) - 12 } };
 
 	must(writev(fd, parts, 2), "writev");
 	parts[1].iov_len = sizeof(bytes) - 12;
@@ -110,10 +111,9 @@ static void by_sendmsg(int fd, const char *domain)
 {
 	uint8_t bytes[MESSAGE_MAX];
 	struct iovec part = { bytes, make_query(bytes, domain, 1) };
-	struct msghdr message = { .msg_name = &server,
-				  .msg_namelen = server_length,
-				  .msg_iov = &part,
-				  .msg_iovlen = 1 };
+	struct msghdr message = {
+		.msg_name = &server, .msg_namelen = server_length, .msg_iov = &part, .msg_iovlen = 1
+	};
 
 	must(sendmsg(fd, &message, 0), "sendmsg");
 	part.iov_len = sizeof(bytes);
@@ -129,8 +129,7 @@ static void by_many(int fd, const char *domain, unsigned count, int is_named)
 	unsigned sent = 0, got = 0;
 
 	for (unsigned i = 0; i < count; i++) {
-		parts[i] = (struct iovec){ bytes[i],
-					   make_query(bytes[i], domain, i % 2 ? 28 : 1) };
+		parts[i] = (struct iovec){ bytes[i], make_query(bytes[i], domain, i % 2 ? 28 : 1) };
 		messages[i].msg_hdr = (struct msghdr){ .msg_name = is_named ? &server : NULL,
 						       .msg_namelen = is_named ? server_length : 0,
 						       .msg_iov = &parts[i],
@@ -172,10 +171,10 @@ static const struct {
 	int is_connected;
 	unsigned lookups;
 } ways[] = {
-	{ "sendto", by_sendto, 0, 1 },	 { "nameless", by_nameless, 0, 1 },
-	{ "send", by_send, 1, 1 },	 { "write", by_write, 1, 1 },
-	{ "writev", by_writev, 1, 1 },	 { "sendmsg", by_sendmsg, 0, 1 },
-	{ "sendmmsg", by_two, 1, 2 }, { "burst", by_burst, 0, BURST },
+	{ "sendto", by_sendto, 0, 1 }, { "nameless", by_nameless, 0, 1 },
+	{ "send", by_send, 1, 1 },     { "write", by_write, 1, 1 },
+	{ "writev", by_writev, 1, 1 }, { "sendmsg", by_sendmsg, 0, 1 },
+	{ "sendmmsg", by_two, 1, 2 },  { "burst", by_burst, 0, BURST },
 };
 
 static void set_server(const char *port, int is_ipv6)

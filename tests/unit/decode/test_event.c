@@ -197,6 +197,10 @@ static void refuses_fields_out_of_range(void **state)
 		{ EVENT_TURN_PROGRESS, offsetof(struct event_turn_progress, turn.dir), 1,
 		  DIR_COUNT },
 		{ EVENT_SYSCALL_ERROR, offsetof(struct event_syscall_error, error), 2, 0 },
+		{ EVENT_DATAGRAM, offsetof(struct event_datagram, captured), 2, 6 },
+		{ EVENT_DATAGRAM, offsetof(struct event_datagram, captured), 2, 8 },
+		{ EVENT_DATAGRAM, offsetof(struct event_datagram, bytes), 4, 6 },
+		{ EVENT_DATAGRAM, offsetof(struct event_datagram, dir), 1, DIR_COUNT },
 	};
 	union sample sample;
 	struct event event;
@@ -226,6 +230,22 @@ static void bounds_what_was_captured(void **state)
 	assert_int_equal(decode(&sample, size + PREFIX_MAX + 1, &event), -EBADMSG);
 }
 
+static void bounds_datagrams(void **state)
+{
+	union sample sample;
+	struct event event;
+	size_t size = make_sample(EVENT_DATAGRAM, &sample) - 7;
+
+	(void)state;
+	sample.datagram.bytes = UINT16_MAX;
+	sample.datagram.captured = DATAGRAM_CAPTURE_MAX;
+	sample.header.size = (uint16_t)(size + DATAGRAM_CAPTURE_MAX);
+	assert_int_equal(decode(&sample, size + DATAGRAM_CAPTURE_MAX, &event), 0);
+	sample.datagram.captured = DATAGRAM_CAPTURE_MAX + 1;
+	sample.header.size = (uint16_t)(size + DATAGRAM_CAPTURE_MAX + 1);
+	assert_int_equal(decode(&sample, size + DATAGRAM_CAPTURE_MAX + 1, &event), -EBADMSG);
+}
+
 static void names_kinds(void **state)
 {
 	(void)state;
@@ -244,6 +264,7 @@ int main(void)
 		cmocka_unit_test(refuses_unknown_kinds),
 		cmocka_unit_test(refuses_fields_out_of_range),
 		cmocka_unit_test(bounds_what_was_captured),
+		cmocka_unit_test(bounds_datagrams),
 		cmocka_unit_test(names_kinds),
 	};
 
