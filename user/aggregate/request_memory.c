@@ -75,7 +75,7 @@ static bool changes(const struct request *request, enum attribute attribute)
 	if (!value)
 		return false;
 	return attribute == ATTRIBUTE_HTTP_ROUTE || attribute == ATTRIBUTE_DB_COLLECTION_NAME ||
-	       attribute == ATTRIBUTE_DNS_QUESTION_NAME ||
+	       attribute == ATTRIBUTE_DNS_QUESTION_NAME || attribute == ATTRIBUTE_RPC_METHOD ||
 	       (uintptr_t)value - (uintptr_t)request->text < FACTS_TEXT_MAX;
 }
 
