@@ -59,7 +59,7 @@ class Server:
 
 UNBOUND = """
 server:
-  interface: {address}
+  interface: 127.0.0.1
   port: {port}
   interface: ::1@{port}
   do-ip6: {ipv6}
@@ -85,18 +85,22 @@ remote-control:
 """
 
 
+def unbound_config(directory, port, has_ipv6=False):
+    """Writes one; returns its path."""
+    os.makedirs(directory, exist_ok=True)
+    big = "\n".join(f'  local-data: "big.fixed.example. TXT {"x" * 200}{i}"' for i in range(9))
+    path = os.path.join(directory, "unbound.conf")
+    with open(path, "w") as file:
+        file.write(UNBOUND.format(port=port, ipv6="yes" if has_ipv6 else "no", directory=directory, big=big))
+    return path
+
+
 class Unbound(Server):
     """Knows all names below test, few below fixed.example, and nobody to ask."""
 
-    def __init__(self, directory, service=None, patience=1, has_ipv6=False, address="127.0.0.1", port=None):
-        self.directory = os.path.join(directory, "unbound")
-        os.makedirs(self.directory, exist_ok=True)
-        port = port or free_port()
-        big = "\n".join(f'  local-data: "big.fixed.example. TXT {"x" * 200}{i}"' for i in range(9))
-        self.config = os.path.join(self.directory, "unbound.conf")
-        with open(self.config, "w") as file:
-            file.write(UNBOUND.format(address=address, port=port, ipv6="yes" if has_ipv6 else "no", directory=self.directory,
-                                      big=big))
+    def __init__(self, directory, service=None, patience=1, has_ipv6=False):
+        port = free_port()
+        self.config = unbound_config(os.path.join(directory, "unbound"), port, has_ipv6)
         super().__init__(directory, ["/usr/sbin/unbound", "-c", self.config], service, patience, port)
 
     def stats(self):
