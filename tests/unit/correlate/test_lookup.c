@@ -223,13 +223,13 @@ static void serves_those_who_share_an_identifier(void **state)
 {
 	(void)state;
 	READ(.id = 1, .name = "x.test", .peer_port = 1000);
+	wait_ms(1);
 	READ(.id = 1, .name = "x.test", .peer_port = 1001);
+	wait_ms(10);
 	READ(.id = 1, .name = "x.test", .peer_port = 1000, .peer = 9);
-	wait_ms(1);
-	SENT(.id = 1, .flags = ANSWER, .name = "x.test", .peer_port = 1000, .peer = 9);
-	wait_ms(1);
 	SENT(.id = 1, .flags = ANSWER, .name = "x.test", .peer_port = 1001);
-	expect("server x.test A - 1 ok;server x.test A - 2 ok;");
+	SENT(.id = 1, .flags = ANSWER, .name = "x.test", .peer_port = 1000);
+	expect("server x.test A - 10 ok;server x.test A - 11 ok;");
 	wait_ms(7000);
 	expect("no_response;"); /* a server that says nothing served nothing */
 	expect_empty();
@@ -259,6 +259,15 @@ static void counts_what_is_sent_again(void **state)
 	wait_ms(5000);
 	READ(.id = 1, .flags = ANSWER, .name = "a.test");
 	expect("client a.test A - 10000 again 1 ok;");
+	SENT(.id = 2, .name = "b.test");
+	wait_ms(100);
+	SENT(.id = 3, .name = "c.test");
+	wait_ms(5000);
+	SENT(.id = 2, .name = "b.test"); /* its time begins anew, and that of others goes on */
+	wait_ms(1200);
+	expect("client c.test A timeout 6000 unanswered no_response;");
+	READ(.id = 2, .flags = ANSWER, .name = "b.test");
+	expect("client b.test A - 6300 again 1 ok;");
 	READ(.id = 1, .flags = ANSWER, .name = "a.test");
 	wait_ms(7000);
 	expect("unmatched_response;");

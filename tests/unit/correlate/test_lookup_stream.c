@@ -112,11 +112,12 @@ static void fails_what_the_close_leaves(void **state)
 {
 	(void)state;
 	script_connect(&script, ROLE_CLIENT, 0);
-	say(DIR_WRITE, "ab", ASK);
-	say(DIR_READ, "a", ANSWER);
-	expect(GOT("client", "a", ""));
+	say(DIR_WRITE, "abc", ASK);
+	say(DIR_READ, "b", ANSWER);
+	expect(GOT("client", "b", ""));
 	script_hang_up(&script, 0);
-	expect("client - - - - b.test error=no_response [no_response;");
+	expect("client - - - - a.test error=no_response [no_response;"
+	       "client - - - - c.test error=no_response [no_response;");
 	script_tick(&script, 7000);
 	expect("");
 }

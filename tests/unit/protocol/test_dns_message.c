@@ -114,6 +114,25 @@ static void refuses_other_messages(void **state)
 		     -EBADMSG);
 }
 
+/* The two highest bits say that it is no label (RFC 1035, section 4.1.4). */
+static void refuses_long_labels(void **state)
+{
+	uint8_t bytes[400] = { 0x12, 0x34, 1, 0, 0, 1 };
+	struct dns_message message;
+
+	(void)state;
+	for (unsigned label = 60; label < 200; label++) {
+		size_t at = 12;
+
+		bytes[at++] = (uint8_t)label;
+		memset(bytes + at, 'a', label);
+		at += label;
+		memcpy(bytes + at, "\0\0\1\0\1", 5);
+		assert_int_equal(read_message(bytes, at + 5, at + 5, &message),
+				 label < 64 ? 0 : -EBADMSG);
+	}
+}
+
 static void reads_errors_without_a_question(void **state)
 {
 	uint8_t bytes[DNS_SAID_MAX];
@@ -167,6 +186,7 @@ int main(void)
 		cmocka_unit_test(reads_what_servers_say),
 		cmocka_unit_test(knows_where_a_question_ends),
 		cmocka_unit_test(refuses_other_messages),
+		cmocka_unit_test(refuses_long_labels),
 		cmocka_unit_test(reads_errors_without_a_question),
 		cmocka_unit_test(reads_odd_names),
 		cmocka_unit_test(bounds_names),
