@@ -93,7 +93,7 @@ __noinline int datagram_send(__u32 tgid, __u64 peer)
 		peer = scratch->call.message.name;
 	size = sizeof(*event) + captured;
 	emit_fill_header(&event->header, tgid, EVENT_DATAGRAM, (__u16)size);
-	event->socket = BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino);
+	event->socket = sock_inode(sk, false);
 	__builtin_memset(&event->tuple, 0, sizeof(event->tuple));
 	conn_fill_tuple(&event->tuple, sk);
 	if (!event->tuple.remote_port)

@@ -399,6 +399,9 @@ void lookup_end_connection(struct engine *engine, struct connection *connection,
 	if (!connection->has_lookups)
 		return;
 	connection->has_lookups = false;
+	if (connection->ref.flags & CONN_PREEXISTING)
+		outcome =
+			PARSE_LOST; /* of its answers some may have come while its calls were in disorder */
 	for (; node; node = newer) {
 		struct lookup *lookup = table_entry(node, struct lookup, node);
 
