@@ -13,10 +13,6 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* A plain load in tp_btf programs, a helper call in raw_tp ones. */
-#define REGS_READ(regs, field, is_direct) \
-	((is_direct) ? (__u64)(regs)->field : (__u64)BPF_CORE_READ(regs, field))
-
 #define ERRNO_MAX 4095
 #define SYSCALL_NR_MAX 512 /* power of two, above every number of x86-64 and arm64 */
 /* No call's: rt_sigreturn leaves it, and the interrupted call's result, which is no failure of its own. */
@@ -25,12 +21,12 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* What to do with a call that worked; 0 is every other call. */
 static const __u8 call_kinds[SYSCALL_NR_MAX] = {
 	[__NR_read] = SHAPE_BUFFER,
-	[__NR_recvfrom] = SHAPE_BUFFER | CALL_FLAGS_IN_ARG3,
+	[__NR_recvfrom] = SHAPE_BUFFER | CALL_FLAGS_IN_ARG3 | CALL_PEER_IN_ARG4,
 	[__NR_readv] = SHAPE_VECTOR,
 	[__NR_recvmsg] = SHAPE_MESSAGE | CALL_FLAGS_IN_ARG2,
 	[__NR_recvmmsg] = SHAPE_MESSAGES | CALL_FLAGS_IN_ARG3,
 	[__NR_write] = SHAPE_BUFFER | CALL_IS_WRITE,
-	[__NR_sendto] = SHAPE_BUFFER | CALL_IS_WRITE,
+	[__NR_sendto] = SHAPE_BUFFER | CALL_IS_WRITE | CALL_PEER_IN_ARG4,
 	[__NR_writev] = SHAPE_VECTOR | CALL_IS_WRITE,
 	[__NR_sendmsg] = SHAPE_MESSAGE | CALL_IS_WRITE,
 	[__NR_sendmmsg] = SHAPE_MESSAGES | CALL_IS_WRITE,
@@ -251,7 +247,7 @@ static __always_inline int on_success(__u32 nr, long ret, const struct pt_regs *
 	call.args[1] = REGS_READ(regs, REGS_ARG1, is_direct);
 	call.args[2] = REGS_READ(regs, REGS_ARG2, is_direct);
 	call.args[3] = REGS_READ(regs, REGS_ARG3, is_direct);
-	return on_transfer(&call, task, id, is_direct);
+	return on_transfer(&call, task, id, regs, is_direct);
 }
 
 static __always_inline int on_exit(__u64 nr, long ret, const struct pt_regs *regs,

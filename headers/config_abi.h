@@ -180,13 +180,15 @@ _Static_assert(sizeof(struct listen_port_owner) == 32, "listen_port_owner is sha
 	X(5, LISTEN_PORT_FULL, "listener_by_port",                                           \
 	  "listening sockets not found by their port: too many share it")                    \
 	X(6, UNIX_FULL, "conn_by_sock_unix",                                                 \
-	  "Unix-domain sockets not tracked: they had their share of the table")
+	  "Unix-domain sockets not tracked: they had their share of the table")              \
+	X(7, DATAGRAMS_BEYOND, "datagrams",                                                  \
+	  "datagrams of one call not looked at: it moved more than DATAGRAMS_LOOK_MAX")
 
 enum kernel_counter {
 #define X(number, NAME, label, help) COUNTER_##NAME = number,
 	KERNEL_COUNTERS(X)
 #undef X
-		KERNEL_COUNTER_COUNT = 7,
+		KERNEL_COUNTER_COUNT = 8,
 };
 
 /* Value of event_counts (per CPU, key: enum event_kind). Produced is delivered plus lost. */

@@ -28,13 +28,14 @@
 	X(9, TURN_PROGRESS, turn_progress)  \
 	X(10, SYSCALL_ERROR, syscall_error) \
 	X(11, UNIX_OPEN, unix_open)         \
-	X(12, UNIX_CLOSE, unix_close)
+	X(12, UNIX_CLOSE, unix_close)       \
+	X(13, DATAGRAM, datagram)
 
 enum event_kind {
 #define X(number, KIND, name) EVENT_##KIND = number,
 	EVENT_KINDS(X)
 #undef X
-		EVENT_KIND_COUNT = 13, /* one more than the highest number */
+		EVENT_KIND_COUNT = 14, /* one more than the highest number */
 };
 
 struct event_header {
@@ -234,6 +235,21 @@ struct event_unix_close {
 	__u64 opened_ns; /* 0: before sonde started */
 };
 _Static_assert(sizeof(struct event_unix_close) == 128, "event_unix_close is ABI");
+
+/* Of a datagram's payload: a header and a question whose name has the greatest length (RFC 1035: 12 + 255 + 4), whole words. */
+#define DATAGRAM_CAPTURE_MAX 272
+
+/* A datagram that looks like DNS was sent or received. Payload: its first `captured` bytes. */
+struct event_datagram {
+	struct event_header header;
+	__u64 socket;		 /* inode number: names the socket while it is open */
+	struct conn_tuple tuple; /* remote: the datagram's other end; port 0: the call did not tell */
+	__u32 bytes;		 /* of the datagram */
+	__u16 captured;		 /* payload bytes */
+	__u8 dir;		 /* enum turn_dir */
+	__u8 _pad;
+};
+_Static_assert(sizeof(struct event_datagram) == 72, "event_datagram is ABI");
 
 #define SYSCALL_COMPAT_BIT 0x8000 /* a 32-bit caller's number */
 #define SYSCALL_X32_BIT 0x4000	  /* an x32 caller's number, its own mark (bit 30) left out */

@@ -247,6 +247,7 @@ enum {
 #define AF_INET 2
 #define AF_INET6 10
 #define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
 #define SOCKFS_MAGIC 0x534F434B
 #define S_IFMT 00170000
 #define S_IFSOCK 0140000
@@ -258,6 +259,7 @@ enum {
 #define SOCK_DONE 1 /* bit of skc_flags: the peer's FIN was received */
 #define CLONE_THREAD 0x10000
 #define MSG_PEEK 2
+#define MSG_ERRQUEUE 0x2000
 #define MSG_TRUNC 0x20
 
 /* User memory, as system calls take it; 64-bit callers only. */
@@ -276,6 +278,13 @@ struct user_msghdr {
 	__u64 control_length;
 	__u32 flags;
 	__u32 _pad2;
+};
+
+/* The part of a socket address that IPv4 and IPv6 have in common; IPv6 has its address behind it. */
+struct user_sockaddr {
+	__u16 family;
+	__be16 port;
+	__u8 addr[4]; /* IPv6: the flow label */
 };
 
 struct user_mmsghdr {

@@ -6,6 +6,10 @@
 
 #include "lib/settings.bpf.h"
 
+/* A plain load in tp_btf programs, a helper call in raw_tp ones. */
+#define REGS_READ(regs, field, is_direct) \
+	((is_direct) ? (__u64)(regs)->field : (__u64)BPF_CORE_READ(regs, field))
+
 /* A call's kind: a shape, and bits. */
 enum call_shape {
 	SHAPE_BUFFER = 1,    /* (fd, buffer, …) */
@@ -20,6 +24,7 @@ enum call_shape {
 	CALL_IS_WRITE = 0x10,
 	CALL_FLAGS_IN_ARG2 = 0x20,
 	CALL_FLAGS_IN_ARG3 = 0x40,
+	CALL_PEER_IN_ARG4 = 0x80, /* of a datagram; may be NULL */
 };
 
 struct call {
@@ -45,6 +50,7 @@ struct call_scratch {
 
 static __always_inline struct call_scratch *call_scratch_get(void); /* lib/turn.bpf.h owns the map */
 
+/* The bytes will be read again, or come back from the queue of errors. */
 static __always_inline bool call_is_peek(const struct call *call)
 {
 	__u64 flags = 0;
@@ -53,7 +59,7 @@ static __always_inline bool call_is_peek(const struct call *call)
 		flags = call->args[2];
 	else if (call->kind & CALL_FLAGS_IN_ARG3)
 		flags = call->args[3];
-	return flags & MSG_PEEK;
+	return flags & (MSG_PEEK | MSG_ERRQUEUE);
 }
 
 /* The verifier checks functions of global linkage once, by themselves, instead of once for each path that leads to

@@ -31,12 +31,15 @@ static __always_inline __u16 sock_family(const struct sock *sk, const bool is_di
 	return BPF_CORE_READ(sk, __sk_common.skc_family);
 }
 
+/* IPPROTO_TCP …; 0: no socket of IPv4 or IPv6. */
+static __always_inline __u32 sock_ip_protocol(const struct sock *sk, __u16 family)
+{
+	return family == AF_INET || family == AF_INET6 ? BPF_CORE_READ(sk, sk_protocol) : 0;
+}
+
 static __always_inline bool sock_is_tcp(const struct sock *sk)
 {
-	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
-
-	return (family == AF_INET || family == AF_INET6) &&
-	       BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP;
+	return sock_ip_protocol(sk, BPF_CORE_READ(sk, __sk_common.skc_family)) == IPPROTO_TCP;
 }
 
 /* An IPv4 connection of an IPv6 socket has its addresses in IPv4-mapped form in the IPv6 fields. */

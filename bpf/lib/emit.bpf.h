@@ -37,12 +37,17 @@ struct {
 
 /* Per-CPU values, but softirq programs interrupt process-context ones on the same CPU: hence atomic adds. */
 
-static __always_inline void kernel_count(__u32 counter)
+static __always_inline void kernel_count_more(__u32 counter, __u64 more)
 {
 	__u64 *count = bpf_map_lookup_elem(&kernel_counts, &counter);
 
 	if (count)
-		__sync_fetch_and_add(count, 1);
+		__sync_fetch_and_add(count, more);
+}
+
+static __always_inline void kernel_count(__u32 counter)
+{
+	kernel_count_more(counter, 1);
 }
 
 static __always_inline void emit_count_lost(__u32 kind, __u32 reason)

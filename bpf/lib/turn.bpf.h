@@ -6,6 +6,7 @@
 
 #include "lib/call.bpf.h"
 #include "lib/conn.bpf.h"
+#include "lib/datagram.bpf.h"
 #include "lib/fd.bpf.h"
 #include "lib/stream.bpf.h"
 #include "lib/turn_event.bpf.h"
@@ -568,16 +569,14 @@ static __always_inline struct conn_state *unix_adopt(const struct sock *sk, __u3
 	return unix_open(tgid, ROLE_COUNT) ? NULL : conn_find(sk);
 }
 
-/* Make the entry of a socket whose connection is older than sonde. NULL: nothing we follow, or the table is full. */
+/* Make the entry of a TCP socket whose connection is older than sonde. NULL: the table is full. */
 static __always_inline struct conn_state *conn_adopt(const struct sock *sk, __u32 tgid, __u8 dir,
-						     __u64 bytes, const bool is_direct)
+						     __u64 bytes)
 {
 	struct conn_state *conn;
 
-	if (sock_family(sk, is_direct) == AF_UNIX)
-		return unix_adopt(sk, tgid);
-	if (!sock_is_tcp(sk) || conn_open(sk, tgid, ROLE_UNKNOWN, CONN_PREEXISTING,
-					  BPF_CORE_READ(sk, __sk_common.skc_state)))
+	if (conn_open(sk, tgid, ROLE_UNKNOWN, CONN_PREEXISTING,
+		      BPF_CORE_READ(sk, __sk_common.skc_state)))
 		return NULL;
 	conn = conn_find(sk);
 	if (conn && dir == DIR_WRITE)
@@ -586,11 +585,12 @@ static __always_inline struct conn_state *conn_adopt(const struct sock *sk, __u3
 }
 
 static __always_inline int on_transfer(struct call *call, const struct task_struct *task, __u64 id,
-				       const bool is_direct)
+				       const struct pt_regs *regs, const bool is_direct)
 {
 	__u8 dir = call->kind & CALL_IS_WRITE ? DIR_WRITE : DIR_READ;
 	__u32 tgid = (__u32)(id >> 32);
 	struct sock *sk = fd_sock(task, (__u32)call->args[0], is_direct);
+	__u64 returned = call->bytes;
 	struct conn_state *conn;
 
 	if (!sk && (call->kind & SHAPE_MASK) == SHAPE_SPLICE) {
@@ -606,7 +606,17 @@ static __always_inline int on_transfer(struct call *call, const struct task_stru
 	}
 	conn = conn_find(sk);
 	if (!conn || (conn_is_unix(conn) && !unix_is_same(conn, sk, is_direct))) {
-		conn = conn_adopt(sk, tgid, dir, call->bytes, is_direct);
+		__u16 family = sock_family(sk, is_direct);
+		__u32 protocol = sock_ip_protocol(sk, family);
+
+		if (protocol == IPPROTO_UDP)
+			return on_datagrams(call, returned, sk, tgid,
+					    REGS_READ(regs, REGS_ARG4, is_direct));
+		if (family == AF_UNIX)
+			conn = unix_adopt(sk, tgid);
+		else
+			conn = protocol == IPPROTO_TCP ? conn_adopt(sk, tgid, dir, call->bytes) :
+							 NULL;
 		if (!conn)
 			return 0;
 	}

@@ -116,16 +116,23 @@ uint64_t figures_events_waiting(struct agent *agent)
 	return waiting;
 }
 
-void figures_warn_of_losses(struct agent *agent, uint64_t now_ns)
+uint64_t figures_events_lost(void *context)
 {
 	struct event_balance events[EVENT_KIND_COUNT];
 	uint64_t sum = 0;
 
-	if (figures_events_read(agent, events))
-		return;
+	if (figures_events_read(context, events))
+		return 0;
 	for (unsigned kind = 1; kind < EVENT_KIND_COUNT; kind++)
 		sum += events[kind].lost;
-	if (sum == agent->lost_events ||
+	return sum;
+}
+
+void figures_warn_of_losses(struct agent *agent, uint64_t now_ns)
+{
+	uint64_t sum = figures_events_lost(agent);
+
+	if (sum <= agent->lost_events ||
 	    (agent->warned_ns && now_ns - agent->warned_ns < WARN_INTERVAL_NS))
 		return;
 	log_warn(
@@ -149,9 +156,10 @@ static void write_kernel_counters(struct agent *agent)
 	if (kernel_counters(loader_map(agent->loader, "kernel_counts"), counters))
 		return;
 	for (unsigned i = 0; i < KERNEL_COUNTER_COUNT; i++)
-		if (i != COUNTER_PAYLOAD_FAULT)
+		if (i != COUNTER_PAYLOAD_FAULT && i != COUNTER_DATAGRAMS_BEYOND)
 			set_total(agent, METRIC_MAP_FULL, labels[i], NULL, counters[i]);
 	set_total(agent, METRIC_PAYLOAD_FAULTS, NULL, NULL, counters[COUNTER_PAYLOAD_FAULT]);
+	set_total(agent, METRIC_DATAGRAMS_BEYOND, NULL, NULL, counters[COUNTER_DATAGRAMS_BEYOND]);
 	set_total(agent, METRIC_SYSCALL_ERRORS_UNATTRIBUTED, NULL, NULL,
 		  counters[COUNTER_ERROR_TABLE_FULL]);
 }
@@ -209,6 +217,10 @@ static void write_fills(struct agent *agent)
 	set_gauge(agent, METRIC_TABLE_ENTRIES, "statements", (double)statements.count);
 	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "statements", (double)statements.limit);
 	set_total(agent, METRIC_TABLE_EVICTED, "statements", NULL, statements.evicted);
+	set_gauge(agent, METRIC_TABLE_ENTRIES, "dns_lookups", (double)engine.lookups);
+	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "dns_lookups", (double)engine.lookups_max);
+	set_total(agent, METRIC_TABLE_EVICTED, "dns_lookups", NULL, engine.lookups_evicted);
+	set_total(agent, METRIC_DNS_NAMES_REFUSED, NULL, NULL, engine.names_refused);
 	set_total(agent, METRIC_TURNS_MISSED, NULL, NULL, engine.turns_missed);
 	set_total(agent, METRIC_ROUTES_REFUSED, NULL, NULL, engine.routes_refused);
 	set_total(agent, METRIC_COLLECTIONS_REFUSED, NULL, NULL, engine.collections_refused);

@@ -84,6 +84,7 @@ struct event_balance {
 int figures_events_read(const struct agent *agent,
 			struct event_balance ret_balances[EVENT_KIND_COUNT]);
 uint64_t figures_events_waiting(struct agent *agent); /* produced, neither consumed nor lost yet */
+uint64_t figures_events_lost(void *agent);	      /* so far, of all kinds; 0: not known */
 void figures_warn_of_losses(struct agent *agent,
 			    uint64_t now_ns); /* a log line, at most one a minute */
 void figures_window(struct agent *agent,

@@ -69,6 +69,9 @@ static const struct request_row request_rows[] = {
 	{ "graphql",
 	  { [ROLE_SERVER] = { METRIC_GRAPHQL_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT },
 	    [ROLE_CLIENT] = { METRIC_GRAPHQL_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT } } },
+	{ "dns",
+	  { [ROLE_SERVER] = { METRIC_DNS_LOOKUP_DURATION, METRIC_COUNT, METRIC_COUNT },
+	    [ROLE_CLIENT] = { METRIC_DNS_LOOKUP_DURATION, METRIC_COUNT, METRIC_COUNT } } },
 };
 /* clang-format on */
 
@@ -292,15 +295,18 @@ static void observe_by_labels(const struct observer *observer, const struct requ
 	}
 }
 
-static void count_partial(const struct observer *observer, const struct request *request)
+static void add_for_request(const struct observer *observer, const struct request *request,
+			    enum metric metric, uint32_t count)
 {
 	const char *facts[FACT_COUNT];
 	struct fact_text text;
 	label_values labels;
 
+	if (!count)
+		return;
 	facts_collect(request, &text, facts);
-	values_choose(observer, METRIC_REQUESTS_PARTIAL, facts, labels);
-	(void)series_add(observer->store, METRIC_REQUESTS_PARTIAL, labels, 0, 1);
+	values_choose(observer, metric, facts, labels);
+	(void)series_add(observer->store, metric, labels, 0, count);
 }
 
 /* memory: NULL when there is none. */
@@ -385,7 +391,7 @@ static void on_request(void *context, const struct request *request)
 	struct remembered *memory;
 
 	if (request->is_partial) {
-		count_partial(observer, request);
+		add_for_request(observer, request, METRIC_REQUESTS_PARTIAL, 1);
 		return;
 	}
 	memory = request_memory_find(observer->memory, request);
@@ -403,6 +409,8 @@ static void on_request(void *context, const struct request *request)
 		statement_observe(observer->statements, request, duration_ns);
 	add_reads(observer, memory, request, true, request->read_hits);
 	add_reads(observer, memory, request, false, request->reads - request->read_hits);
+	add_for_request(observer, request, METRIC_DNS_RETRIES, request->retries);
+	add_for_request(observer, request, METRIC_DNS_UNANSWERED, request->is_unanswered);
 }
 
 static const char *direction_name(unsigned dir)

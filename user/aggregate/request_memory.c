@@ -78,6 +78,7 @@ static bool changes(const struct request *request, enum attribute attribute)
 		return false;
 	return attribute == ATTRIBUTE_HTTP_ROUTE || attribute == ATTRIBUTE_DB_COLLECTION_NAME ||
 	       attribute == ATTRIBUTE_RPC_METHOD || attribute == ATTRIBUTE_GRAPHQL_OPERATION_NAME ||
+	       attribute == ATTRIBUTE_DNS_QUESTION_NAME ||
 	       (uintptr_t)value - (uintptr_t)request->text < FACTS_TEXT_MAX;
 }
 

@@ -33,6 +33,9 @@ enum request_series {
 	X(DB_COLLECTION_NAME)        \
 	X(GRAPHQL_OPERATION_TYPE)    \
 	X(GRAPHQL_OPERATION_NAME)    \
+	X(DNS_QUESTION_NAME)         \
+	X(DNS_QUESTION_TYPE)         \
+	X(NETWORK_TRANSPORT)         \
 	X(ERROR_TYPE)
 
 enum labelled {

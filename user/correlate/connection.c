@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "correlate/lookup.h"
 #include "correlate/request.h"
 #include "correlate/streams.h"
 #include "correlate/tunnel.h"
@@ -89,6 +90,7 @@ void connection_drop(struct engine *engine, struct connection *connection)
 {
 	connection_unwatch(engine, connection);
 	pool_leave(connection);
+	lookup_end_connection(engine, connection, PARSE_LOST);
 	connection_clear_state(connection);
 	tunnel_drop(connection);
 	free(connection->socket_path);

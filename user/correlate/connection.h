@@ -120,6 +120,7 @@ struct connection {
 	bool had_late_write;	    /* since the newest write turn */
 	bool is_moved_unsure;	    /* turns were missed, or other bytes before the first */
 	bool is_order_unsure;	    /* the turn may hold answers that were not seen */
+	bool has_lookups;	    /* the engine's table may hold some of it */
 	uint8_t sniffed[SNIFF_MAX]; /* first bytes of the turn, too few to say */
 	uint8_t early[SNIFF_MAX];   /* the same of a turn that is over, of early_dir */
 	uint8_t early_bytes;
@@ -146,6 +147,8 @@ struct engine {
 	struct route_table *routes;	  /* owned */
 	struct route_table *collections;  /* owned: tables and their like, bounded as routes are */
 	struct route_table *socket_paths; /* owned: the same of Unix-domain sockets */
+	struct route_table *names;	  /* owned: ends of DNS names, the same */
+	struct lookup_table *lookups;	  /* owned */
 	const struct observation_sink *sink; /* borrowed, lives longer */
 	struct engine_feedback feedback;
 	const struct dialect_rule *dialects; /* borrowed */

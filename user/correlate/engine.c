@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "correlate/connection.h"
+#include "correlate/lookup.h"
 #include "correlate/request.h"
 #include "correlate/shown_text.h"
 #include "correlate/tunnel.h"
@@ -40,8 +41,11 @@ struct engine *engine_new(const struct engine_limits *limits, struct process_tab
 					      at_least_one(limits->routes_per_service));
 	engine->socket_paths = route_table_new(at_least_one(limits->services),
 					       at_least_one(limits->routes_per_service));
-	if (!engine->routes || !engine->collections || !engine->socket_paths ||
-	    pools_init(&engine->pools) < 0 ||
+	engine->names = route_table_new(at_least_one(limits->services),
+					at_least_one(limits->routes_per_service));
+	engine->lookups = lookup_table_new();
+	if (!engine->routes || !engine->collections || !engine->socket_paths || !engine->names ||
+	    !engine->lookups || pools_init(&engine->pools) < 0 ||
 	    connections_init(engine, at_least_one(limits->connections)) < 0)
 		engine_free(&engine);
 	return engine;
@@ -59,6 +63,8 @@ void engine_free(struct engine **slot)
 	route_table_free(&engine->routes);
 	route_table_free(&engine->collections);
 	route_table_free(&engine->socket_paths);
+	route_table_free(&engine->names);
+	lookup_table_free(&engine->lookups);
 	free(engine);
 }
 
@@ -189,6 +195,7 @@ int engine_feed(struct engine *engine, const struct event *event)
 		[EVENT_SYSCALL_ERROR] = take_syscall_error,
 		[EVENT_UNIX_OPEN] = take_unix_open,
 		[EVENT_UNIX_CLOSE] = take_unix_close,
+		[EVENT_DATAGRAM] = lookup_take_datagram,
 	};
 
 	return take[event->header->kind](engine, event);
@@ -200,6 +207,7 @@ void engine_tick(struct engine *engine, uint64_t now_ns)
 		engine->watched_count < VISITS_A_TICK ? engine->watched_count : VISITS_A_TICK;
 	size_t questions = 0;
 
+	lookup_tick(engine, now_ns);
 	while (visits--) {
 		struct watch_link *link = engine->watched.next;
 		struct connection *connection = table_entry(link, struct connection, watch);
@@ -224,6 +232,10 @@ void engine_stats_read(const struct engine *engine, struct engine_stats *ret_sta
 		.pools_refused = engine->pools.refused,
 		.socket_paths_refused = route_table_refused(engine->socket_paths),
 		.turns_missed = engine->turns_missed,
+		.lookups = lookup_count(engine->lookups),
+		.lookups_max = LOOKUPS_MAX,
+		.lookups_evicted = lookup_evicted(engine->lookups),
+		.names_refused = route_table_refused(engine->names),
 	};
 }
 

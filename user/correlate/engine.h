@@ -22,13 +22,15 @@ struct engine_feedback {
 	/* Report the newest turn of a connection as a TURN_PROGRESS event, through the same door as all
 	 * events (it may call engine_feed before it returns). Nothing happens when the connection is gone. */
 	void (*ask_progress)(void *context, uint64_t sock, uint64_t conn_id);
+	/* Events lost on the way so far. Asked once a second. */
+	uint64_t (*events_lost)(void *context);
 };
 
 struct engine_limits {
 	size_t connections; /* tracked at once; the least recently used is given up when full (counted) */
-	size_t routes_per_service; /* after that http_route is "other" (counted); db_collection_name and paths of
-				      sockets the same */
-	size_t services; /* with a route table of their own */
+	size_t routes_per_service; /* after that http_route is "other" (counted); db_collection_name, paths of
+				      sockets and dns_question_name the same */
+	size_t services;	   /* with a route table of their own */
 };
 
 struct engine *engine_new(const struct engine_limits *limits, struct process_table *processes,
@@ -62,7 +64,11 @@ struct engine_stats {
 	size_t pools;
 	size_t pools_limit;
 	uint64_t pools_refused; /* connections that are in none, all having been taken */
-	uint64_t turns_missed;	/* gaps in turn numbers: events lost inside a connection */
+	size_t lookups;		/* DNS, under way */
+	size_t lookups_max;
+	uint64_t lookups_evicted;
+	uint64_t names_refused;
+	uint64_t turns_missed; /* gaps in turn numbers: events lost inside a connection */
 };
 void engine_stats_read(const struct engine *engine, struct engine_stats *ret_stats);
 

@@ -31,16 +31,18 @@ struct request {
 	uint8_t rows_kind;  /* enum rows_kind */
 	uint32_t reads;	    /* keys that a database looked up */
 	uint32_t read_hits; /* of those, found */
+	uint32_t retries;   /* times that it was sent again before the answer */
 	const char *
 		attributes[ATTRIBUTE_COUNT]; /* NULL: not known or does not apply; static text, but for
-						    HTTP_ROUTE, DB_COLLECTION_NAME and what lies in `text` */
+						    HTTP_ROUTE, DB_COLLECTION_NAME, DNS_QUESTION_NAME and what lies in `text` */
 	const char *text;		     /* FACTS_TEXT_MAX bytes of this request, or NULL */
 	enum conn_role role;		     /* client or server, never unknown */
 	uint64_t took_ns;		     /* what the server says it took, when has_took */
 	uint32_t items_succeeded;	     /* of a request that carries several */
 	uint32_t items_failed;
 	bool has_took;
-	bool is_inner; /* spoken inside another request, which is told too */
+	bool is_inner;	    /* spoken inside another request, which is told too */
+	bool is_unanswered; /* a client's, over */
 	bool is_partial; /* began before sonde did, or a piece of it was lost: counted, its duration is not */
 };
 

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "correlate/lookup.h"
 #include "correlate/streams.h"
 #include "correlate/tunnel.h"
 
@@ -132,6 +133,7 @@ void requests_resync(struct engine *engine, struct connection *connection)
 	const struct protocol *protocol = connection->protocol;
 
 	requests_abandon(engine, connection, PARSE_LOST);
+	lookup_end_connection(engine, connection, PARSE_LOST);
 	for (unsigned side = 0; side < SIDE_COUNT; side++)
 		(void)protocol->boundary(connection->state, side, BOUNDARY_RESYNC, 0);
 	streams_lose(connection);
@@ -339,6 +341,15 @@ static void on_silent(struct engine *engine, struct connection *connection, uint
 	settle_oldest(engine, connection, PARSE_OK);
 }
 
+static void on_apart(struct engine *engine, struct connection *connection, enum message_side side,
+		     uint64_t time_ns)
+{
+	if (!connection->was_recognised || connection->orphan_outcome != PARSE_UNMATCHED_RESPONSE)
+		on_recognised(engine, connection, side);
+	connection->unrecognised_turns = 0;
+	lookup_take_message(engine, connection, side, time_ns);
+}
+
 static void on_broken(struct engine *engine, struct connection *connection, enum message_side side)
 {
 	struct exchange *exchange =
@@ -429,6 +440,8 @@ static inline __attribute__((always_inline)) bool feed_side(struct engine *engin
 			on_end(engine, connection, side, time_ns);
 		else if (step == STEP_SILENT)
 			on_silent(engine, connection, time_ns);
+		else if (step == STEP_APART)
+			on_apart(engine, connection, side, time_ns);
 		else if (!requests_take_odd_step(engine, connection, side, step))
 			return false;
 	} while (connection->sync == SYNC_PARSED && (run->length || step != STEP_END));
@@ -575,5 +588,6 @@ void requests_close(struct engine *engine, struct connection *connection)
 								 PARSE_NO_RESPONSE);
 		}
 	}
+	lookup_end_connection(engine, connection, PARSE_NO_RESPONSE);
 	incoming_end(engine, connection);
 }

@@ -96,6 +96,14 @@ static bool check_syscall_error(const void *record, size_t payload_bytes)
 	return payload_bytes == 0 && error->error > 0;
 }
 
+static bool check_datagram(const void *record, size_t payload_bytes)
+{
+	const struct event_datagram *datagram = record;
+
+	return datagram->captured == payload_bytes && datagram->captured <= DATAGRAM_CAPTURE_MAX &&
+	       datagram->captured <= datagram->bytes && datagram->dir < DIR_COUNT;
+}
+
 static bool check_unix_open(const void *record, size_t payload_bytes)
 {
 	const struct event_unix_open *open = record;

@@ -24,6 +24,7 @@ struct event {
 		const struct event_syscall_error *syscall_error;
 		const struct event_unix_open *unix_open;
 		const struct event_unix_close *unix_close;
+		const struct event_datagram *datagram;
 	};
 	const uint8_t *payload; /* what follows the struct */
 	size_t payload_bytes;

@@ -21,6 +21,9 @@
 	X(GRAPHQL_OPERATION_TYPE, "graphql_operation_type")       \
 	X(GRAPHQL_OPERATION_NAME, "graphql_operation_name")       \
 	X(DB_QUERY_TEXT, "db_query_text")                         \
+	X(DNS_QUESTION_NAME, "dns_question_name")                 \
+	X(DNS_QUESTION_TYPE, "dns_question_type")                 \
+	X(NETWORK_TRANSPORT, "network_transport")                 \
 	X(ERROR_TYPE, "error_type")
 
 enum attribute {
@@ -38,8 +41,8 @@ enum attribute {
 	X(HEADER_TRUNCATED, "header_truncated", "the header is longer than the captured prefix") \
 	X(MALFORMED, "malformed", "bytes that break the protocol's rules")                       \
 	X(EARLY_RESPONSE, "early_response", "answer before the request was complete")            \
-	X(NO_RESPONSE, "no_response", "the connection ended before an answer began")             \
 	X(REQUEST_CUT, "request_cut", "the connection ended inside the request")                 \
+	X(NO_RESPONSE, "no_response", "no answer began before the connection ended, or in time") \
 	X(RESPONSE_CUT, "response_cut", "the connection ended inside the answer")                \
 	X(HEAD, "head", "answer without a body, to HEAD")                                        \
 	X(INTERIM, "interim", "1xx answers before the final one")                                \
@@ -64,7 +67,8 @@ enum attribute {
 	X(BODY_UNREAD, "body_unread",                                                            \
 	  "a body that a dialect wanted to read was not captured whole, or is not JSON")         \
 	X(SEVERAL_STATEMENTS, "several_statements",                                              \
-	  "one request of several statements, named by the first")
+	  "one request of several statements, named by the first")                               \
+	X(TRUNCATED, "truncated", "an answer that asks to be asked for again over TCP")
 
 enum parse_outcome {
 #define X(NAME, label, meaning) PARSE_##NAME,

@@ -105,6 +105,7 @@ enum protocol_step {
 			begun yet, answers a later one */
 	STEP_MESSAGE, /* a message of a protocol without requests ended: message_type, body_bytes of its side, and
 			 ERROR_TYPE when it says why the connection ends */
+	STEP_APART, /* a whole message that was not begun, and whose pair is found by what it says: correlate/lookup.c */
 	/* Of protocols with streams only: */
 	STEP_STREAM,  /* what comes next is of another stream: facts of its exchange are wanted */
 	STEP_RESET,   /* the stream is over by an error, whatever was under way on it */
@@ -188,5 +189,6 @@ extern const struct protocol protocol_memcached;
 extern const struct protocol protocol_mysql;
 extern const struct protocol protocol_websocket; /* after HTTP/1 */
 extern const struct protocol protocol_fastcgi;
+extern const struct protocol protocol_dns;
 
 #endif

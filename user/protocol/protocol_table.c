@@ -10,6 +10,7 @@ const struct protocol *const protocol_table[] = {
 	&protocol_postgresql,
 	&protocol_mysql,
 	&protocol_fastcgi,
+	&protocol_dns,
 	&protocol_http2, /* last, as on old connections its proof is the weakest */
 };
 /* clang-format on */

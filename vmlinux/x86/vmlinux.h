@@ -27,6 +27,7 @@ struct pt_regs {
 #define REGS_ARG1 si
 #define REGS_ARG2 dx
 #define REGS_ARG3 r10
+#define REGS_ARG4 r8
 #define SYSCALL_X32_MARK 0x40000000 /* in the number of a call by an x32 program */
 
 #include "../kernel_types.h"

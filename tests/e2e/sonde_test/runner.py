@@ -16,6 +16,7 @@ import traceback
 
 from . import namespaces, node, opensearch
 from .agent import LOST, Agent, balance
+from .dns import Dnsmasq, Named, Unbound
 from .mariadb import MariaDB
 from .memcached import Memcached
 from .namespaces import Namespaces, works
@@ -152,6 +153,21 @@ class Context:
 
     def opensearch(self, **keywords):
         server = opensearch.OpenSearch(self.directory, patience=self.patience, **keywords)
+        self.closers.append(server.stop)
+        return server
+
+    def unbound(self, **keywords):
+        server = Unbound(self.directory, patience=self.patience, has_ipv6=not missing("ipv6"), **keywords)
+        self.closers.append(server.stop)
+        return server
+
+    def dnsmasq(self, **keywords):
+        server = Dnsmasq(self.directory, patience=self.patience, **keywords)
+        self.closers.append(server.stop)
+        return server
+
+    def named(self, **keywords):
+        server = Named(self.directory, patience=self.patience, **keywords)
         self.closers.append(server.stop)
         return server
 

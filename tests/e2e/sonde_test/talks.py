@@ -10,6 +10,7 @@ from .process import wait_until
 TALKS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "talks")
 HTTP = ("http_%s_request_duration_seconds_count", ("http_request_method", "http_response_status_code"))
 DB = ("db_%s_operation_duration_seconds_count", ("db_operation_name", "error_type"))
+DNS = ("dns_lookup_duration_seconds_count%.0s", ("dns_question_type", "error_type"))  # over TCP
 PARTIAL = "sonde_requests_partial_total"
 OUTCOMES = "sonde_parse_outcomes_total"
 WRONG = ("malformed", "unmatched_response", "lost", "partial", "no_response", "response_cut", "early_response", "header_truncated")
@@ -46,6 +47,7 @@ COUNTS = {
         ("memcached_binary", DB, {("set", ""): 2, ("add", ""): 1, ("get", ""): 4, ("noop", ""): 3, ("delete", ""): 2,
                                   ("version", ""): 1, ("touch", ""): 1, ("incr", "CLIENT_ERROR"): 1, ("other", "ERROR"): 1}),
     ],
+    "dns": [("dns", DNS, {("A", ""): 1, ("AAAA", ""): 2, ("TXT", "NXDOMAIN"): 1})],
 }
 
 

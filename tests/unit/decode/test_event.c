@@ -24,6 +24,7 @@ union sample {
 	struct event_syscall_error error;
 	struct event_tcp_accept accept;
 	struct event_tcp_sample tcp_sample;
+	struct event_datagram datagram;
 	uint8_t bytes[sizeof(struct event_turn) + PREFIX_MAX + 8];
 };
 
@@ -54,6 +55,10 @@ static size_t make_sample(unsigned kind, union sample *sample)
 		sample->turn.conn.turn_no = 1;
 		sample->turn.captured = 7;
 		sample->turn.call_bytes = 9;
+		size += 7;
+	} else if (kind == EVENT_DATAGRAM) {
+		sample->datagram.captured = 7;
+		sample->datagram.bytes = 9;
 		size += 7;
 	} else if (kind == EVENT_SYSCALL_ERROR) {
 		sample->error.error = 1;
@@ -196,6 +201,10 @@ static void refuses_fields_out_of_range(void **state)
 		{ EVENT_UNIX_OPEN, offsetof(struct event_unix_open, path_bytes), 2, 1 },
 		{ EVENT_UNIX_CLOSE, offsetof(struct event_unix_close, conn.role), 1, ROLE_COUNT },
 		{ EVENT_UNIX_CLOSE, offsetof(struct event_unix_close, turn.dir), 1, DIR_COUNT },
+		{ EVENT_DATAGRAM, offsetof(struct event_datagram, captured), 2, 6 },
+		{ EVENT_DATAGRAM, offsetof(struct event_datagram, captured), 2, 8 },
+		{ EVENT_DATAGRAM, offsetof(struct event_datagram, bytes), 4, 6 },
+		{ EVENT_DATAGRAM, offsetof(struct event_datagram, dir), 1, DIR_COUNT },
 	};
 	union sample sample;
 	struct event event;
@@ -225,6 +234,22 @@ static void bounds_what_was_captured(void **state)
 	assert_int_equal(decode(&sample, size + PREFIX_MAX + 1, &event), -EBADMSG);
 }
 
+static void bounds_datagrams(void **state)
+{
+	union sample sample;
+	struct event event;
+	size_t size = make_sample(EVENT_DATAGRAM, &sample) - 7;
+
+	(void)state;
+	sample.datagram.bytes = UINT16_MAX;
+	sample.datagram.captured = DATAGRAM_CAPTURE_MAX;
+	sample.header.size = (uint16_t)(size + DATAGRAM_CAPTURE_MAX);
+	assert_int_equal(decode(&sample, size + DATAGRAM_CAPTURE_MAX, &event), 0);
+	sample.datagram.captured = DATAGRAM_CAPTURE_MAX + 1;
+	sample.header.size = (uint16_t)(size + DATAGRAM_CAPTURE_MAX + 1);
+	assert_int_equal(decode(&sample, size + DATAGRAM_CAPTURE_MAX + 1, &event), -EBADMSG);
+}
+
 static void names_kinds(void **state)
 {
 	(void)state;
@@ -243,6 +268,7 @@ int main(void)
 		cmocka_unit_test(refuses_unknown_kinds),
 		cmocka_unit_test(refuses_fields_out_of_range),
 		cmocka_unit_test(bounds_what_was_captured),
+		cmocka_unit_test(bounds_datagrams),
 		cmocka_unit_test(names_kinds),
 	};
 

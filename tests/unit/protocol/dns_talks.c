@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See dns_talks.h. */
+#include "dns_talks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const struct dns_said dns_datagrams[] = {
+	{ "779f0120000100000000000103777777076578616d706c650474657374000001000100002904d000000000000c"
+	  "000a00089241e6cbe8768d15",
+	  "779f query A www.example.test" },
+	{ "779f8580000100010000000103777777076578616d706c6504746573740000010001c00c0001000100000e1000"
+	  "04c000020100002904d0000000000000",
+	  "779f answer A www.example.test" },
+	{ "96b301200001000000000001046e6f7065076578616d706c65047465737400001c000100002904d00000000000"
+	  "0c000a00089223a5805fc8353d",
+	  "96b3 query AAAA nope.example.test" },
+	{ "96b385830001000000000001046e6f7065076578616d706c65047465737400001c000100002904d00000000000"
+	  "00",
+	  "96b3 answer AAAA nope.example.test NXDOMAIN" },
+	{ "6e218585000100000000000101780772656675736564047465737400000f000100002904d0000000000000",
+	  "6e21 answer MX x.refused.test REFUSED" },
+	{ "37eb002000010000000000000000020001", "37eb query NS " },
+	{ "37eb808500010000000000000000020001", "37eb answer NS  REFUSED" },
+};
+const size_t dns_datagram_count = sizeof(dns_datagrams) / sizeof(dns_datagrams[0]);
+
+const struct dns_said dns_segments[] = {
+	{ "0039aa520120000100000000000103777777076578616d706c65047465737400001c000100002904d000000000"
+	  "000c000a00085f1d202a7301b98b",
+	  "aa52 query AAAA www.example.test" },
+	{ "0049aa528580000100010000000103777777076578616d706c65047465737400001c0001c00c001c000100000e"
+	  "10001020010db800000000000000000000000100002904d0000000000000",
+	  "aa52 answer AAAA www.example.test" },
+	{ "0022ac300120000100000000000003777777076578616d706c6504746573740000010001",
+	  "ac30 query A www.example.test" },
+	{ "0032ac308580000100010000000003777777076578616d706c6504746573740000010001c00c00010001000"
+	  "00e100004c0000201",
+	  "ac30 answer A www.example.test" },
+	{ "002360c901200001000000000000046e6f7065076578616d706c6504746573740000100001",
+	  "60c9 query TXT nope.example.test" },
+	{ "002360c985830001000000000000046e6f7065076578616d706c6504746573740000100001",
+	  "60c9 answer TXT nope.example.test NXDOMAIN" },
+};
+const size_t dns_segment_count = sizeof(dns_segments) / sizeof(dns_segments[0]);
+
+size_t dns_unhex(const char *hex, uint8_t *to)
+{
+	size_t length = strlen(hex) / 2;
+
+	for (size_t i = 0; i < length; i++) {
+		const char digits[3] = { hex[2 * i], hex[2 * i + 1], '\0' };
+
+		to[i] = (uint8_t)strtoul(digits, NULL, 16);
+	}
+	return length;
+}
