@@ -33,6 +33,12 @@ struct request_row {
 		}                                                                    \
 	}
 
+/* What has a metric of its own beside the operations of its protocol. */
+static const struct request_metrics processing_metrics[ROLE_COUNT] = {
+	[ROLE_SERVER] = { METRIC_MESSAGING_SERVER_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT },
+	[ROLE_CLIENT] = { METRIC_MESSAGING_PROCESS_DURATION, METRIC_COUNT, METRIC_COUNT },
+};
+
 static const struct request_row request_rows[] = {
 	{ "http",
 	  { [ROLE_SERVER] = { METRIC_HTTP_SERVER_REQUEST_DURATION,
@@ -45,6 +51,11 @@ static const struct request_row request_rows[] = {
 	{ "memcached", DB_METRICS },
 	{ "mysql", DB_METRICS },
 	{ "postgresql", DB_METRICS },
+	{ "amqp",
+	  { [ROLE_SERVER] = { METRIC_MESSAGING_SERVER_OPERATION_DURATION, METRIC_COUNT,
+			      METRIC_COUNT },
+	    [ROLE_CLIENT] = { METRIC_MESSAGING_CLIENT_OPERATION_DURATION, METRIC_COUNT,
+			      METRIC_COUNT } } },
 };
 
 /* What a request's labels can say: its attributes, then what every request has. */
@@ -126,6 +137,8 @@ const char *observe_parse_outcome_name(unsigned outcome)
 
 static const struct request_metrics *request_metrics_find(const struct request *request)
 {
+	if (request->is_processing)
+		return &processing_metrics[request->role];
 	for (size_t i = 0; i < sizeof(request_rows) / sizeof(request_rows[0]); i++)
 		if (strcmp(request_rows[i].protocol, request->protocol->name) == 0)
 			return &request_rows[i].by_role[request->role];
@@ -276,6 +289,34 @@ static void add_reads(struct observer *observer, const struct request *request, 
 		(void)series_add(observer->store, METRIC_DB_READS, values, 0, count);
 }
 
+static void add_messages(struct observer *observer, const struct request *request,
+			 enum metric metric, uint32_t count)
+{
+	const char *facts[FACT_COUNT];
+	struct fact_text text;
+	label_values labels;
+
+	if (!count)
+		return;
+	facts_collect(request, &text, facts);
+	values_choose(observer, metric, facts, labels);
+	(void)series_add(observer->store, metric, labels, 0, count); /* counted there */
+}
+
+static void count_messages(struct observer *observer, const struct request *request)
+{
+	bool is_server = request->role == ROLE_SERVER;
+
+	add_messages(observer, request,
+		     is_server ? METRIC_MESSAGING_PUBLISHED_MESSAGES :
+				 METRIC_MESSAGING_SENT_MESSAGES,
+		     request->messages_sent);
+	add_messages(observer, request,
+		     is_server ? METRIC_MESSAGING_DELIVERED_MESSAGES :
+				 METRIC_MESSAGING_CONSUMED_MESSAGES,
+		     request->messages_received);
+}
+
 static void on_request(void *context, const struct request *request)
 {
 	struct observer *observer = context;
@@ -291,10 +332,14 @@ static void on_request(void *context, const struct request *request)
 	struct remembered *memory;
 	unsigned missed;
 
+	if (request->messages_sent | request->messages_received)
+		count_messages(observer, request);
 	if (request->is_partial) {
 		count_partial(observer, request);
 		return;
 	}
+	if (request->is_untimed)
+		return;
 	memory = request_memory_find(observer->memory, request);
 	if (memory && !memory->wanted)
 		memory->wanted = (uint8_t)series_wanted(request);

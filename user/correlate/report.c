@@ -50,6 +50,7 @@ static void send_request(struct engine *engine, struct connection *connection,
 	const struct message *sides = exchange->facts.sides;
 	const char *path = exchange->facts.attributes[ATTRIBUTE_URL_PATH];
 	const char *collection = exchange->facts.attributes[ATTRIBUTE_DB_COLLECTION_NAME];
+	const char *destination = exchange->facts.attributes[ATTRIBUTE_MESSAGING_DESTINATION_NAME];
 	struct request request = {
 		.start_ns = exchange->start_ns,
 		.end_ns = exchange->end_ns > exchange->start_ns ? exchange->end_ns :
@@ -61,8 +62,12 @@ static void send_request(struct engine *engine, struct connection *connection,
 		.response_body_bytes = sides[SIDE_RESPONSE].body_bytes,
 		.reads = exchange->failure == PARSE_OK ? exchange->facts.reads : 0,
 		.read_hits = exchange->facts.read_hits,
+		.messages_sent = exchange->facts.messages_sent,
+		.messages_received = exchange->facts.messages_received,
 		.text = exchange->facts.text,
 		.role = connection->role,
+		.is_untimed = exchange->facts.is_untimed,
+		.is_processing = exchange->facts.is_processing,
 		.is_partial = exchange->failure == PARSE_PARTIAL || exchange->failure == PARSE_LOST,
 	};
 
@@ -74,6 +79,9 @@ static void send_request(struct engine *engine, struct connection *connection,
 	if (collection)
 		request.attributes[ATTRIBUTE_DB_COLLECTION_NAME] =
 			route_table_intern(engine->collections, process->service, collection);
+	if (destination)
+		request.attributes[ATTRIBUTE_MESSAGING_DESTINATION_NAME] =
+			route_table_intern(engine->collections, process->service, destination);
 	connection->requests++;
 	engine->sink->request(engine->sink->context, &request);
 }
@@ -105,7 +113,7 @@ void exchange_report(struct engine *engine, struct connection *connection,
 		     const struct exchange *exchange)
 {
 	const struct process *process = selected_process(engine, exchange->tgid);
-	uint32_t outcomes = 1u << exchange->failure;
+	uint32_t outcomes = exchange->facts.is_untimed ? 0 : 1u << exchange->failure;
 
 	if (!process)
 		return;

@@ -29,6 +29,7 @@ enum message_side {
 struct protocol_run {
 	const uint8_t *bytes; /* NULL: not captured, only how many there were */
 	uint64_t length;
+	uint64_t time_ns; /* when the process moved them */
 };
 
 /* How the end of a message will show once its head is known. */
@@ -64,11 +65,18 @@ struct exchange_facts {
 	struct message sides[SIDE_COUNT];
 	const char *attributes
 		[ATTRIBUTE_COUNT]; /* static, or in `text`; HTTP_ROUTE is the caller's, which also bounds DB_COLLECTION_NAME */
-	uint32_t outcomes;	   /* odd things about it: bits 1 << enum parse_outcome */
-	uint32_t note;		   /* the protocol's own */
-	uint32_t reads;		   /* keys that a database looked up, as far as that is known */
-	uint32_t read_hits;	   /* of those, found */
-	bool is_preparation;	   /* no request by itself: reported only when it failed */
+	uint32_t outcomes;	    /* odd things about it: bits 1 << enum parse_outcome */
+	uint32_t note;		    /* the protocol's own */
+	uint32_t reads;		    /* keys that a database looked up, as far as that is known */
+	uint32_t read_hits;	    /* of those, found */
+	uint32_t messages_sent;	    /* to a broker */
+	uint32_t messages_received; /* from a broker */
+	bool is_preparation;	    /* no request by itself: reported only when it failed */
+	bool is_processing; /* what a client did with a message, from its delivery to its settlement */
+	/* With STEP_EXCHANGE only: */
+	bool is_untimed;	   /* it has no duration */
+	uint8_t failure;	   /* enum parse_outcome */
+	uint64_t start_ns;	   /* when it began */
 	char text[FACTS_TEXT_MAX]; /* the protocol's own */
 };
 
@@ -83,6 +91,7 @@ enum protocol_step {
 	STEP_BROKEN,   /* it is, but breaks its rules: the position is lost */
 	STEP_LOST, /* bytes that say where messages begin were not captured: the position is lost */
 	STEP_PUSH, /* a message that was not begun and answers nothing ended */
+	STEP_EXCHANGE, /* a request that the protocol paired with its answer by itself is over: facts are filled */
 	STEP_SILENT, /* silence was the answer to the oldest request, which is_quiet: what comes next, and is not
 			begun yet, answers a later one */
 	STEP_COUNT,
@@ -117,6 +126,13 @@ struct protocol {
 	enum protocol_step (*boundary)(void *state, enum message_side side,
 				       enum protocol_boundary boundary, uint64_t tail);
 
+	/* Only of a protocol that pairs answers with requests by itself, as they overtake each other: it has no steps but
+	 * STEP_EXCHANGE, STEP_PUSH and failures, and finds its position by itself after a loss. Tells of one of those in flight,
+	 * which is none any more, as STEP_EXCHANGE; STEP_MORE: there is none left.
+	 *
+	 * is_closed  the connection is over; else bytes of it were lost */
+	enum protocol_step (*give_up)(void *state, bool is_closed, struct exchange_facts *facts);
+
 	/* Free what the state owns, in whatever condition it is. NULL: it owns nothing. */
 	void (*release)(void *state);
 
@@ -143,5 +159,6 @@ extern const struct protocol protocol_postgresql;
 extern const struct protocol protocol_redis;
 extern const struct protocol protocol_memcached;
 extern const struct protocol protocol_mysql;
+extern const struct protocol protocol_amqp;
 
 #endif
