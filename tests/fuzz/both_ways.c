@@ -149,12 +149,11 @@ static void boundary(struct parser *parser, enum message_side side, uint8_t whic
 					     0x0a0d0a0d300a0d00));
 }
 
-static void give_up(struct parser *parser)
+static void give_up(struct parser *parser, bool is_closed)
 {
 	if (!parser->protocol->give_up)
 		return;
-	while (parser->protocol->give_up(parser->state, parser->fed & 1, &parser->facts) ==
-	       STEP_EXCHANGE)
+	while (parser->protocol->give_up(parser->state, is_closed, &parser->facts) == STEP_EXCHANGE)
 		take_step(parser, SIDE_RESPONSE, STEP_EXCHANGE);
 }
 
@@ -171,6 +170,7 @@ static void check_sniff(const struct protocol *protocol, const uint8_t *bytes, s
 void both_ways(const struct protocol *protocol, const uint8_t *data, size_t size)
 {
 	static struct parser whole, bytewise;
+	bool is_closed = size & 1;
 
 	memset(&whole, 0, sizeof(whole));
 	memset(&bytewise, 0, sizeof(bytewise));
@@ -199,8 +199,8 @@ void both_ways(const struct protocol *protocol, const uint8_t *data, size_t size
 		data += 2 + length;
 		size -= 2 + length;
 	}
-	give_up(&whole);
-	give_up(&bytewise);
+	give_up(&whole, is_closed);
+	give_up(&bytewise, is_closed);
 	if (protocol->release) {
 		protocol->release(whole.state);
 		protocol->release(bytewise.state);

@@ -190,7 +190,7 @@ static enum protocol_step in_method(struct amqp_parse *parse)
 	uint64_t taken = side->left < run->length ? side->left : run->length;
 	size_t kept = taken < room ? (size_t)taken : room;
 
-	if (run->bytes && !side->argument_bytes && run->length > side->left)
+	if (run->bytes && !side->argument_bytes && !side->is_unseen && run->length > side->left)
 		return whole_method(parse);
 	if (side->left && !run->length)
 		return STEP_MORE;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define ENTRIES_FIRST 16
+#define ENTRIES_KEPT 64
 #define CHANNELS_FIRST 4
 
 /* Not a number of a name: there were too many. */
@@ -107,8 +108,14 @@ void amqp_entry_remove(struct amqp_ledger *ledger, struct amqp_entry *entry)
 	while (ledger->first < ledger->end &&
 	       ledger->entries[ledger->first].kind == AMQP_ENTRY_GONE)
 		ledger->first++;
-	if (ledger->first == ledger->end)
-		ledger->first = ledger->end = 0;
+	if (ledger->first < ledger->end)
+		return;
+	ledger->first = ledger->end = 0;
+	if (ledger->room > ENTRIES_KEPT) {
+		free(ledger->entries);
+		ledger->entries = NULL;
+		ledger->room = 0;
+	}
 }
 
 struct amqp_channel *amqp_channel_get(struct amqp_ledger *ledger, uint16_t number)

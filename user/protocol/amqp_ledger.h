@@ -10,7 +10,7 @@
 
 #include "protocol/amqp_methods.h"
 
-/* On one connection. More in flight: the newest is given up as lost. Channels above: nothing is known of them but their
+/* On one connection. More in flight: the newest is given up as lost; room is at most twice that, 192 KiB. Channels above: nothing is known of them but their
  * calls. Consumers beyond: theirs are named by the exchange. Names beyond: "other". */
 #define AMQP_IN_FLIGHT_MAX 2048
 #define AMQP_CHANNELS_MAX 2048 /* RabbitMQ's own limit, unless told otherwise, is 2047 */

@@ -275,6 +275,11 @@ size_t said_length(const struct said *said)
 	return length;
 }
 
+void pairing_clear_text(void)
+{
+	pairing.text[0] = '\0';
+}
+
 const char *pairing_text(void)
 {
 	return pairing.text;

@@ -37,6 +37,7 @@ void pairing_play_prefixes(const struct protocol *protocol, const struct said *s
 size_t said_length(const struct said *said);
 
 const char *pairing_text(void);
+void pairing_clear_text(void);
 bool pairing_is_over(void);
 size_t pairing_waiting(void);
 
