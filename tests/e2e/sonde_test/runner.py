@@ -22,6 +22,7 @@ from .namespaces import Namespaces, works
 from .nginx import Nginx
 from .postgresql import Postgres, programs as postgresql_programs
 from .process import Process, children, command_of, wait_until
+from .rabbitmq import RabbitMQ
 from .redis import Redis
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -78,6 +79,7 @@ NEEDS = {
     "netem": (lambda: _has_device(["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "20ms"]),
               "this kernel has no netem"),
     "pymemcache": (lambda: _has_module("pymemcache"), "python3-pymemcache is not installed"),
+    "pika": (lambda: _has_module("pika"), "python3-pika is not installed"),
     "pymysql": (lambda: _has_module("pymysql"), "python3-pymysql is not installed"),
     "postgresql": (lambda: postgresql_programs() and tool("setpriv"), "postgresql is not installed"),
     "psycopg": (lambda: works("/usr/bin/python3", "-c", "import psycopg"), "python3-psycopg is not installed"),
@@ -140,6 +142,11 @@ class Context:
 
     def memcached(self, **keywords):
         server = Memcached(self.directory, patience=self.patience, **keywords)
+        self.closers.append(server.stop)
+        return server
+
+    def rabbitmq(self, **keywords):
+        server = RabbitMQ(self.directory, patience=self.patience, **keywords)
         self.closers.append(server.stop)
         return server
 
