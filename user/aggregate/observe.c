@@ -51,6 +51,7 @@ static const struct request_row request_rows[] = {
 	{ "memcached", DB_METRICS },
 	{ "mysql", DB_METRICS },
 	{ "postgresql", DB_METRICS },
+	{ "mongodb", DB_METRICS },
 	{ "amqp",
 	  { [ROLE_SERVER] = { METRIC_MESSAGING_SERVER_OPERATION_DURATION, METRIC_COUNT,
 			      METRIC_COUNT },

@@ -160,5 +160,6 @@ extern const struct protocol protocol_redis;
 extern const struct protocol protocol_memcached;
 extern const struct protocol protocol_mysql;
 extern const struct protocol protocol_amqp;
+extern const struct protocol protocol_mongodb;
 
 #endif
