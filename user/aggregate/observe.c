@@ -33,30 +33,45 @@ struct request_row {
 		}                                                                    \
 	}
 
+#define MESSAGING_METRICS                                                                   \
+	{                                                                                   \
+		[ROLE_SERVER] = { METRIC_MESSAGING_SERVER_OPERATION_DURATION, METRIC_COUNT, \
+				  METRIC_COUNT },                                           \
+		[ROLE_CLIENT] = {                                                           \
+			METRIC_MESSAGING_CLIENT_OPERATION_DURATION,                         \
+			METRIC_COUNT,                                                       \
+			METRIC_COUNT                                                        \
+		}                                                                           \
+	}
+
 /* What has a metric of its own beside the operations of its protocol. */
 static const struct request_metrics processing_metrics[ROLE_COUNT] = {
 	[ROLE_SERVER] = { METRIC_MESSAGING_SERVER_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT },
 	[ROLE_CLIENT] = { METRIC_MESSAGING_PROCESS_DURATION, METRIC_COUNT, METRIC_COUNT },
 };
 
+#define HTTP_METRICS                                                       \
+	{                                                                  \
+		[ROLE_SERVER] = { METRIC_HTTP_SERVER_REQUEST_DURATION,     \
+				  METRIC_HTTP_SERVER_REQUEST_BODY_SIZE,    \
+				  METRIC_HTTP_SERVER_RESPONSE_BODY_SIZE }, \
+		[ROLE_CLIENT] = {                                          \
+			METRIC_HTTP_CLIENT_REQUEST_DURATION,               \
+			METRIC_HTTP_CLIENT_REQUEST_BODY_SIZE,              \
+			METRIC_HTTP_CLIENT_RESPONSE_BODY_SIZE              \
+		}                                                          \
+	}
+
+/* Calls of procedures, whatever carries them. */
+static const struct request_metrics rpc_metrics[ROLE_COUNT] = {
+	[ROLE_SERVER] = { METRIC_RPC_SERVER_CALL_DURATION, METRIC_COUNT, METRIC_COUNT },
+	[ROLE_CLIENT] = { METRIC_RPC_CLIENT_CALL_DURATION, METRIC_COUNT, METRIC_COUNT },
+};
+
 static const struct request_row request_rows[] = {
-	{ "http",
-	  { [ROLE_SERVER] = { METRIC_HTTP_SERVER_REQUEST_DURATION,
-			      METRIC_HTTP_SERVER_REQUEST_BODY_SIZE,
-			      METRIC_HTTP_SERVER_RESPONSE_BODY_SIZE },
-	    [ROLE_CLIENT] = { METRIC_HTTP_CLIENT_REQUEST_DURATION,
-			      METRIC_HTTP_CLIENT_REQUEST_BODY_SIZE,
-			      METRIC_HTTP_CLIENT_RESPONSE_BODY_SIZE } } },
-	{ "redis", DB_METRICS },
-	{ "memcached", DB_METRICS },
-	{ "mysql", DB_METRICS },
-	{ "postgresql", DB_METRICS },
-	{ "mongodb", DB_METRICS },
-	{ "amqp",
-	  { [ROLE_SERVER] = { METRIC_MESSAGING_SERVER_OPERATION_DURATION, METRIC_COUNT,
-			      METRIC_COUNT },
-	    [ROLE_CLIENT] = { METRIC_MESSAGING_CLIENT_OPERATION_DURATION, METRIC_COUNT,
-			      METRIC_COUNT } } },
+	{ "http", HTTP_METRICS },    { "http2", HTTP_METRICS },	    { "redis", DB_METRICS },
+	{ "memcached", DB_METRICS }, { "mysql", DB_METRICS },	    { "postgresql", DB_METRICS },
+	{ "mongodb", DB_METRICS },   { "amqp", MESSAGING_METRICS },
 };
 
 /* What a request's labels can say: its attributes, then what every request has. */
@@ -140,6 +155,8 @@ static const struct request_metrics *request_metrics_find(const struct request *
 {
 	if (request->is_processing)
 		return &processing_metrics[request->role];
+	if (request->attributes[ATTRIBUTE_RPC_SYSTEM_NAME])
+		return &rpc_metrics[request->role];
 	for (size_t i = 0; i < sizeof(request_rows) / sizeof(request_rows[0]); i++)
 		if (strcmp(request_rows[i].protocol, request->protocol->name) == 0)
 			return &request_rows[i].by_role[request->role];
@@ -309,13 +326,13 @@ static void count_messages(struct observer *observer, const struct request *requ
 	bool is_server = request->role == ROLE_SERVER;
 
 	add_messages(observer, request,
-		     is_server ? METRIC_MESSAGING_PUBLISHED_MESSAGES :
-				 METRIC_MESSAGING_SENT_MESSAGES,
+		     is_server ? METRIC_MESSAGING_SERVER_PUBLISHED_MESSAGES :
+				 METRIC_MESSAGING_CLIENT_SENT_MESSAGES,
 		     request->messages_sent);
 	add_messages(observer, request,
-		     is_server ? METRIC_MESSAGING_DELIVERED_MESSAGES :
-				 METRIC_MESSAGING_CONSUMED_MESSAGES,
-		     request->messages_received);
+		     is_server ? METRIC_MESSAGING_SERVER_DELIVERED_MESSAGES :
+				 METRIC_MESSAGING_CLIENT_CONSUMED_MESSAGES,
+		     request->messages_consumed);
 }
 
 static void on_request(void *context, const struct request *request)
@@ -333,7 +350,7 @@ static void on_request(void *context, const struct request *request)
 	struct remembered *memory;
 	unsigned missed;
 
-	if (request->messages_sent | request->messages_received)
+	if (request->messages_sent | request->messages_consumed)
 		count_messages(observer, request);
 	if (request->is_partial) {
 		count_partial(observer, request);

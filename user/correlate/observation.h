@@ -25,7 +25,7 @@ struct request {
 	uint32_t reads;		    /* keys that a database looked up */
 	uint32_t read_hits;	    /* of those, found */
 	uint32_t messages_sent;	    /* to a broker */
-	uint32_t messages_received; /* from a broker */
+	uint32_t messages_consumed; /* from a broker */
 	const char *
 		attributes[ATTRIBUTE_COUNT]; /* NULL: not known or does not apply; static text, but for
 						    HTTP_ROUTE, DB_COLLECTION_NAME and what lies in `text` */

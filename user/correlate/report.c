@@ -51,6 +51,7 @@ static void send_request(struct engine *engine, struct connection *connection,
 	const char *path = exchange->facts.attributes[ATTRIBUTE_URL_PATH];
 	const char *collection = exchange->facts.attributes[ATTRIBUTE_DB_COLLECTION_NAME];
 	const char *destination = exchange->facts.attributes[ATTRIBUTE_MESSAGING_DESTINATION_NAME];
+	const char *method = exchange->facts.attributes[ATTRIBUTE_RPC_METHOD];
 	struct request request = {
 		.start_ns = exchange->start_ns,
 		.end_ns = exchange->end_ns > exchange->start_ns ? exchange->end_ns :
@@ -63,17 +64,22 @@ static void send_request(struct engine *engine, struct connection *connection,
 		.reads = exchange->failure == PARSE_OK ? exchange->facts.reads : 0,
 		.read_hits = exchange->facts.read_hits,
 		.messages_sent = exchange->facts.messages_sent,
-		.messages_received = exchange->facts.messages_received,
+		.messages_consumed = exchange->facts.messages_consumed,
 		.text = exchange->facts.text,
 		.role = connection->role,
 		.is_untimed = exchange->facts.is_untimed,
 		.is_processing = exchange->facts.is_processing,
-		.is_partial = exchange->failure == PARSE_PARTIAL || exchange->failure == PARSE_LOST,
+		.is_partial = exchange->failure == PARSE_PARTIAL ||
+			      exchange->failure == PARSE_LOST ||
+			      exchange->failure == PARSE_HEADER_UNKNOWN,
 	};
 
 	memcpy(request.attributes, exchange->facts.attributes, sizeof(request.attributes));
 	request.attributes[ATTRIBUTE_ERROR_TYPE] = error_type(connection, exchange);
-	if (path && connection->role == ROLE_SERVER)
+	if (method)
+		request.attributes[ATTRIBUTE_RPC_METHOD] =
+			route_table_intern(engine->routes, process->service, method);
+	else if (path && connection->role == ROLE_SERVER)
 		request.attributes[ATTRIBUTE_HTTP_ROUTE] =
 			route_table_of_path(engine->routes, process->service, path);
 	if (collection)

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "correlate/streams.h"
+
 static void exchange_let_go(struct engine *engine, struct connection *connection,
 			    struct exchange *exchange);
 
@@ -14,8 +16,8 @@ static bool is_silence_enough(const struct exchange *exchange)
 	       !exchange->has_response;
 }
 
-static struct exchange *exchange_append(struct engine *engine, struct connection *connection,
-					uint64_t start_ns)
+struct exchange *exchange_append(struct engine *engine, struct connection *connection,
+				 uint64_t start_ns)
 {
 	struct exchange *exchange = connection->oldest;
 
@@ -26,6 +28,7 @@ static struct exchange *exchange_append(struct engine *engine, struct connection
 		return NULL;
 	exchange->start_ns = start_ns;
 	exchange->tgid = connection->tgid;
+	exchange->previous = connection->newest;
 	if (connection->newest)
 		connection->newest->next = exchange;
 	else
@@ -41,7 +44,9 @@ static void exchange_retire(struct engine *engine, struct connection *connection
 	struct exchange *exchange = connection->oldest;
 
 	connection->oldest = exchange->next;
-	if (!connection->oldest)
+	if (connection->oldest)
+		connection->oldest->previous = NULL;
+	else
 		connection->newest = NULL;
 	connection->exchange_count--;
 	if (connection->incoming == exchange)
@@ -108,6 +113,8 @@ static void on_exchange(struct engine *engine, struct connection *connection, ui
 {
 	struct exchange *exchange = &engine->paired;
 
+	connection->was_recognised = true;
+	connection->unrecognised_turns = 0;
 	exchange->start_ns = exchange->facts.start_ns;
 	exchange->end_ns = time_ns;
 	exchange->tgid = connection->tgid;
@@ -151,6 +158,7 @@ void requests_resync(struct engine *engine, struct connection *connection)
 		(void)protocol->boundary(connection->state, side, BOUNDARY_RESYNC, 0);
 	if (protocol->give_up)
 		return;
+	streams_lose(connection);
 	connection->sync = SYNC_LOST;
 	connection->is_order_unsure = false;
 	connection->turn_use = TURN_IS_SKIPPED;
@@ -354,16 +362,11 @@ static void forget_protocol(struct engine *engine, struct connection *connection
 		connection->role = ROLE_UNKNOWN;
 }
 
-/* Steps that few messages take. Returns false when what was parsed is another protocol. */
-static bool take_odd_step(struct engine *engine, struct connection *connection,
-			  enum message_side side, enum protocol_step step, uint64_t time_ns)
+bool requests_take_odd_step(struct engine *engine, struct connection *connection,
+			    enum message_side side, enum protocol_step step)
 {
 	if (step == STEP_UNSEEN) {
 		on_unseen(engine, connection, side);
-	} else if (step == STEP_EXCHANGE) {
-		connection->was_recognised = true;
-		connection->unrecognised_turns = 0;
-		on_exchange(engine, connection, time_ns);
 	} else if (step == STEP_PUSH) {
 		requests_count(engine, connection, connection->tgid, PARSE_PUSH);
 	} else if (step == STEP_LOST) {
@@ -411,7 +414,9 @@ static inline __attribute__((always_inline)) bool feed_side(struct engine *engin
 			on_end(engine, connection, side, time_ns);
 		else if (step == STEP_SILENT)
 			on_silent(engine, connection, time_ns);
-		else if (!take_odd_step(engine, connection, side, step, time_ns))
+		else if (step == STEP_EXCHANGE)
+			on_exchange(engine, connection, time_ns);
+		else if (!requests_take_odd_step(engine, connection, side, step))
 			return false;
 	} while (connection->sync == SYNC_PARSED && (run->length || step != STEP_END));
 	return true;
@@ -422,6 +427,8 @@ bool requests_feed(struct engine *engine, struct connection *connection, enum me
 {
 	struct protocol_run run = { .bytes = bytes, .length = length, .time_ns = time_ns };
 
+	if (connection->protocol->stream)
+		return streams_feed(engine, connection, side, &run, time_ns);
 	return side == SIDE_REQUEST ? feed_side(engine, connection, SIDE_REQUEST, &run, time_ns) :
 				      feed_side(engine, connection, SIDE_RESPONSE, &run, time_ns);
 }

@@ -403,7 +403,7 @@ static enum protocol_step on_deliver(const struct talk *talk)
 
 	if (!is_kept)
 		is_kept = await_settlement(talk, name, !consumer);
-	talk->parse->facts->messages_received = 1;
+	talk->parse->facts->messages_consumed = 1;
 	return tell_untimed(talk, "deliver", name, is_kept ? PARSE_OK : PARSE_LOST);
 }
 
@@ -412,7 +412,7 @@ static enum protocol_step on_get_ok(const struct talk *talk)
 	struct amqp_entry *entry = find_call(talk);
 	struct amqp_entry call;
 
-	talk->parse->facts->messages_received = 1;
+	talk->parse->facts->messages_consumed = 1;
 	if (!entry)
 		return on_answer(talk);
 	call = *entry;

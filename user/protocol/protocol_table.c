@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The protocols, in the order in which they may look at a connection's first bytes. */
+/* The protocols, in the order in which they may look at a connection's first bytes: memcached's commands look like methods of HTTP
+ * in lower case; HTTP/2 is last, as on old connections its proof is the weakest. */
 #include "protocol/protocol.h"
 
 const struct protocol *const protocol_table[] = {
-	&protocol_memcached, /* its commands look like methods of HTTP in lower case */
-	&protocol_http1,     &protocol_redis, &protocol_postgresql,
-	&protocol_amqp,	     &protocol_mysql, &protocol_mongodb,
+	&protocol_memcached, &protocol_http1, &protocol_redis,	 &protocol_postgresql,
+	&protocol_amqp,	     &protocol_mysql, &protocol_mongodb, &protocol_http2,
 };
 
 const size_t protocol_table_length = sizeof(protocol_table) / sizeof(protocol_table[0]);

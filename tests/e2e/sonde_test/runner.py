@@ -16,6 +16,7 @@ import traceback
 
 from . import namespaces
 from .agent import LOST, Agent, balance
+from .ferretdb import FerretDB, ferretdb
 from .mariadb import MariaDB
 from .memcached import Memcached
 from .namespaces import Namespaces, works
@@ -79,6 +80,8 @@ NEEDS = {
     "netem": (lambda: _has_device(["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "20ms"]),
               "this kernel has no netem"),
     "pymemcache": (lambda: _has_module("pymemcache"), "python3-pymemcache is not installed"),
+    "ferretdb": (ferretdb, "tests/e2e/fetch-ferretdb.sh could not build it"),
+    "pymongo": (lambda: _has_module("pymongo"), "python3-pymongo is not installed"),
     "pika": (lambda: _has_module("pika"), "python3-pika is not installed"),
     "pymysql": (lambda: _has_module("pymysql"), "python3-pymysql is not installed"),
     "postgresql": (lambda: postgresql_programs() and tool("setpriv"), "postgresql is not installed"),
@@ -147,6 +150,11 @@ class Context:
 
     def rabbitmq(self, **keywords):
         server = RabbitMQ(self.directory, patience=self.patience, **keywords)
+        self.closers.append(server.stop)
+        return server
+
+    def ferretdb(self, **keywords):
+        server = FerretDB(self.directory, patience=self.patience, **keywords)
         self.closers.append(server.stop)
         return server
 

@@ -101,7 +101,7 @@ static void put_paired(void)
 	put(facts->is_untimed ? "~" : "");
 	put(facts->is_preparation ? "left;" : "");
 	put(facts->messages_sent ? "sent " : "");
-	put(facts->messages_received ? "got " : "");
+	put(facts->messages_consumed ? "got " : "");
 	put_exchange(facts);
 	memset(facts, 0, sizeof(*facts));
 }
