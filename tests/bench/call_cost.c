@@ -96,6 +96,30 @@ static long round_http_exchange(struct bench *bench)
 	return exchange(bench, &request, answer, 2);
 }
 
+static long round_redis_exchange(struct bench *bench)
+{
+	static const struct iovec request =
+		TEXT("*3\r\n$3\r\nSET\r\n$12\r\nkey:00000017\r\n$16\r\nvalue:0123456789\r\n");
+	static const struct iovec answer = TEXT("+OK\r\n");
+
+	return exchange(bench, &request, &answer, 1);
+}
+
+/* A simple query of one row. */
+static long round_postgresql_exchange(struct bench *bench)
+{
+	static const struct iovec request =
+		TEXT("Q\0\0\0\x33SELECT balance FROM accounts WHERE aid = 17000\0");
+	static const struct iovec answer =
+		TEXT("T\0\0\0\x20\0\1balance\0\0\0\0\0\0\0\0\0\0\x17\0\4\xff\xff\xff\xff\0\0"
+		     "D\0\0\0\xb\0\1\0\0\0\1"
+		     "0"
+		     "C\0\0\0\xdSELECT 1\0"
+		     "Z\0\0\0\5I");
+
+	return exchange(bench, &request, &answer, 1);
+}
+
 static const struct bench_case {
 	const char *name;
 	round_fn round;
@@ -107,6 +131,8 @@ static const struct bench_case {
 	{ "tcp-write", round_tcp_write, true },
 	{ "tcp-exchange", round_tcp_exchange, false },
 	{ "http-exchange", round_http_exchange, false },
+	{ "redis-exchange", round_redis_exchange, false },
+	{ "postgresql-exchange", round_postgresql_exchange, false },
 };
 
 /* Of this thread only: waiting for the other end, or for a processor that others use, is no cost of a call. */

@@ -3,9 +3,18 @@
  * in lower case; HTTP/2 is last, as on old connections its proof is the weakest. */
 #include "protocol/protocol.h"
 
+/* clang-format off */
 const struct protocol *const protocol_table[] = {
-	&protocol_memcached, &protocol_http1, &protocol_redis,	 &protocol_postgresql,
-	&protocol_amqp,	     &protocol_mysql, &protocol_mongodb, &protocol_http2,
+	&protocol_memcached, /* its commands look like methods of HTTP in lower case */
+	&protocol_http1,
+	&protocol_redis,
+	&protocol_postgresql,
+	&protocol_amqp,
+	&protocol_mysql,
+	&protocol_mongodb,
+	&protocol_fastcgi,
+	&protocol_http2, /* last, as on old connections its proof is the weakest */
 };
+/* clang-format on */
 
 const size_t protocol_table_length = sizeof(protocol_table) / sizeof(protocol_table[0]);

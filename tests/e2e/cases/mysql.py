@@ -21,8 +21,11 @@ COM = {"select": "SELECT", "insert": "INSERT", "update": "UPDATE", "delete": "DE
 NO_STATEMENTS = ("stmt_prepare", "stmt_execute", "stmt_close", "stmt_fetch", "stmt_reset", "stmt_send_long_data")
 
 
+LOCAL = {"server_address": "127.0.0.1"}  # what the witness is asked goes over a Unix-domain socket
+
+
 def by_operation(metrics, name, service):
-    return metrics.by(name, "db_operation_name", service_name=service)
+    return metrics.by(name, "db_operation_name", **LOCAL, service_name=service)
 
 
 def want_of(commands):
@@ -42,7 +45,7 @@ def compare(t, agent, server, clients, want):
         t.equal(got, want, f"statements of {services}")
         for service in services:
             t.equal(metrics.total(PARTIAL, service_name=service), 0, f"partial statements of {service}")
-            t.equal(set(metrics.by(name, "db_system_name", service_name=service)), {"mariadb"}, f"db_system_name of {service}")
+            t.equal(set(metrics.by(name, "db_system_name", **LOCAL, service_name=service)), {"mariadb"}, f"db_system_name of {service}")
     for outcome in ("malformed", "unmatched_response", "lost"):
         t.equal(metrics.total(OUTCOMES, protocol="mysql", outcome=outcome), 0, outcome)
     t.nothing_lost(agent)
@@ -66,7 +69,7 @@ def sysbench_exact(t, name, *args):
     want = want_of(commands)
     t.check(sum(want.values()) > 10000, f"the witness: {dict(commands)}")
     metrics = compare(t, agent, name, [name + "-client"], want)
-    tables = metrics.by(SERVER, "db_collection_name", service_name=name)
+    tables = metrics.by(SERVER, "db_collection_name", **LOCAL, service_name=name)
     t.equal(set(tables), {"", "sbtest1", "sbtest2"}, "tables")
     t.equal(tables[""], want["BEGIN"] + want["COMMIT"] + want["ROLLBACK"], "statements without a table")
     return commands
@@ -135,10 +138,10 @@ def mysql_all_kinds_exact(t):
     want += Counter({"SET": by_operation(agent.scrape(), SERVER, "kinds")["SET"]})
     metrics = compare(t, agent, "kinds", ["kinds-client"], want)
     for name, service in ((SERVER, "kinds"), (CLIENT, "kinds-client")):
-        errors = metrics.by(name, "error_type", service_name=service)
+        errors = metrics.by(name, "error_type", **LOCAL, service_name=service)
         errors.pop("", None)
         t.equal(errors, Counter({"1062": 20, "1054": 20, "_OTHER": 20}), f"errors of {service}")
-        t.equal(set(metrics.by(name, "db_collection_name", service_name=service)), {"", "a", "t.a", "seq_1_to_3000"}, f"tables of {service}")
+        t.equal(set(metrics.by(name, "db_collection_name", **LOCAL, service_name=service)), {"", "a", "t.a", "seq_1_to_3000"}, f"tables of {service}")
     t.equal(metrics.total(OUTCOMES, protocol="mysql", outcome="several_statements"), 2 * 20, "several statements, both sides")
     t.check("sEcReT" not in metrics.text and "nowhere" not in metrics.text, "a literal left the machine")
 
@@ -157,8 +160,8 @@ def mysql_client_exact(t):
     refused = t.spawn(tool("mariadb"), *mariadb.client("-pwrong")[1:], service="cli-refused")
     refused.popen.wait(60)
     metrics = agent.settle(lambda m: m.total(CLIENT, service_name="cli-refused"), 1)
-    t.equal(dict(metrics.by(CLIENT, "db_operation_name", service_name="cli-refused")), {"CONNECT": 1}, "the login")
-    t.equal(dict(metrics.by(CLIENT, "error_type", service_name="cli-refused")), {"1045": 1}, "why it was refused")
+    t.equal(dict(metrics.by(CLIENT, "db_operation_name", **LOCAL, service_name="cli-refused")), {"CONNECT": 1}, "the login")
+    t.equal(dict(metrics.by(CLIENT, "error_type", **LOCAL, service_name="cli-refused")), {"1045": 1}, "why it was refused")
     want["CONNECT"] = 1
     t.equal(by_operation(metrics, SERVER, "cli"), want, "statements of the server")
     t.equal(by_operation(metrics, CLIENT, "cli-client"), want - Counter(CONNECT=1), "statements of the client")
@@ -173,7 +176,7 @@ def mysql_unreadable_sessions_are_marked(t):
     compressed.wait(60 * t.patience)
     metrics = agent.settle(lambda m: m.total(OUTCOMES, protocol="mysql", outcome="compressed"), 2)
     t.equal(metrics.total(OUTCOMES, protocol="mysql", outcome="compressed"), 2, "compressed sessions, both sides")
-    t.equal(metrics.total(SERVER, service_name="closed"), 0, "statements")
+    t.equal(metrics.total(SERVER, **LOCAL, service_name="closed"), 0, "statements")
     t.equal(metrics.total(OUTCOMES, protocol="mysql", outcome="malformed"), 0, "malformed")
 
 
@@ -237,7 +240,7 @@ def mysql_split_at_every_byte(t):
     want = Counter({"SELECT": 20, "PING": 22, "DELETE": 20})
     metrics = agent.settle(lambda m: by_operation(m, SERVER, "bytes"), want)
     t.equal(by_operation(metrics, SERVER, "bytes"), want, "statements")
-    t.equal(dict(metrics.by(SERVER, "db_collection_name", service_name="bytes")), {"t.a": 40, "": 22}, "tables")
+    t.equal(dict(metrics.by(SERVER, "db_collection_name", **LOCAL, service_name="bytes")), {"t.a": 40, "": 22}, "tables")
     t.equal(metrics.total(PARTIAL, service_name="bytes"), 0, "partial statements")
     t.nothing_lost(agent)
 
@@ -257,7 +260,7 @@ def mysql_agent_starts_in_the_middle(t):
     time.sleep(0.5)
     metrics = agent.scrape()
     for side, service in ((SERVER, "middle"), (CLIENT, "middle-client")):
-        t.check(metrics.total(side, service_name=service) > 100, f"{service}: nothing was understood")
+        t.check(metrics.total(side, **LOCAL, service_name=service) > 100, f"{service}: nothing was understood")
         t.check(metrics.total(PARTIAL, service_name=service) <= 16, f"{service}: too many partial statements")
         t.check(set(by_operation(metrics, side, service)) <= {"", "BEGIN", "COMMIT", "SELECT", "UPDATE", "DELETE", "INSERT", "ROLLBACK"},
                 f"{service}: statements that were not")

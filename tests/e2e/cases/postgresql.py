@@ -18,9 +18,10 @@ RINGS = ("--ring-bytes", 64 << 20)  # pgbench and the server have all CPUs and k
 
 
 def counted(metrics, name, service):
-    """By operation, table and error. service: a name, or a server: processes that run already hide their environment."""
+    """By operation, table and error, of what did not go over the Unix-domain socket, as the witness is asked. service: a name, or a server: processes that run already hide their environment."""
     which = {"service_name": service} if isinstance(service, str) else {"server_port": str(service.port)}
-    return metrics.by(name, "db_operation_name", "db_collection_name", "error_type", db_system_name="postgresql", **which)
+    return metrics.by(name, "db_operation_name", "db_collection_name", "error_type", db_system_name="postgresql",
+                      server_address="127.0.0.1", **which)
 
 
 def compare(t, agent, want, server, client):

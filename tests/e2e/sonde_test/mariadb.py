@@ -34,7 +34,7 @@ class MariaDB:
         return ("mariadb", "--no-defaults", "-h", "127.0.0.1", "-P", str(self.port), "-u", "root", *args)
 
     def say(self, statement):
-        """Over a Unix socket, which sonde does not see."""
+        """Over a Unix-domain socket: told from the rest by its server_address."""
         done = subprocess.run(["mariadb", "--no-defaults", "-S", f"{self.directory}/s.sock", "-u", "root", "-N", "-e", statement],
                               check=True, capture_output=True, text=True)
         return done.stdout

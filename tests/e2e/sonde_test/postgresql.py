@@ -54,7 +54,7 @@ class Postgres:
         return "ready to accept connections" in self.process.error()
 
     def ask(self, *statements):
-        """Over the Unix-domain socket, which sonde does not follow: what is asked here is not counted."""
+        """Over the Unix-domain socket: what is asked here is told from the rest by its server_address."""
         run = [part for statement in statements for part in ("-c", statement)]
         return self._run(os.path.join(self.bin, "psql"), "-X", "-q", "-A", "-t", "-h", self.directory, *run)
 

@@ -21,6 +21,7 @@ from .mariadb import MariaDB
 from .memcached import Memcached
 from .namespaces import Namespaces, works
 from .nginx import Nginx
+from .php import Php, program as php_program
 from .postgresql import Postgres, programs as postgresql_programs
 from .process import Process, children, command_of, wait_until
 from .rabbitmq import RabbitMQ
@@ -79,6 +80,7 @@ NEEDS = {
             _has_device(["ip", "tuntap", "add", "dev", "ta", "mode", "tun"]), "no tun device"),
     "netem": (lambda: _has_device(["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "20ms"]),
               "this kernel has no netem"),
+    "php-fpm": (php_program, "php-fpm is not installed"),
     "pymemcache": (lambda: _has_module("pymemcache"), "python3-pymemcache is not installed"),
     "ferretdb": (ferretdb, "tests/e2e/fetch-ferretdb.sh could not build it"),
     "pymongo": (lambda: _has_module("pymongo"), "python3-pymongo is not installed"),
@@ -160,6 +162,11 @@ class Context:
 
     def mariadb(self, **keywords):
         server = MariaDB(self.directory, patience=self.patience, **keywords)
+        self.closers.append(server.stop)
+        return server
+
+    def php(self, service, **keywords):
+        server = Php(self.directory, service, patience=self.patience, **keywords)
         self.closers.append(server.stop)
         return server
 

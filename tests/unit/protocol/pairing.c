@@ -41,7 +41,8 @@ static void put_outcomes(uint32_t outcomes)
 		      { PARSE_STATEMENT_UNKNOWN, "?" },
 		      { PARSE_FEED, "!" },
 		      { PARSE_ENCRYPTED, "encrypted" },
-		      { PARSE_COMPRESSED, "compressed" } };
+		      { PARSE_COMPRESSED, "compressed" },
+		      { PARSE_HEADER_TRUNCATED, "~" } };
 
 	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
 		if (outcomes & 1u << marks[i].outcome)
@@ -50,11 +51,15 @@ static void put_outcomes(uint32_t outcomes)
 
 static void put_exchange(const struct exchange_facts *facts)
 {
+	const char *method = facts->attributes[ATTRIBUTE_HTTP_REQUEST_METHOD];
+	const char *status = facts->attributes[ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE];
 	bool is_messaging = facts->attributes[ATTRIBUTE_MESSAGING_SYSTEM];
-	const char *operation =
-		facts->attributes[is_messaging ? ATTRIBUTE_MESSAGING_OPERATION_NAME :
-						 ATTRIBUTE_DB_OPERATION_NAME];
-	const char *table = facts->attributes[is_messaging ? ATTRIBUTE_MESSAGING_DESTINATION_NAME :
+	const char *operation = method ? method :
+				is_messaging ?
+					 facts->attributes[ATTRIBUTE_MESSAGING_OPERATION_NAME] :
+					 facts->attributes[ATTRIBUTE_DB_OPERATION_NAME];
+	const char *table = facts->attributes[method	   ? ATTRIBUTE_URL_PATH :
+					      is_messaging ? ATTRIBUTE_MESSAGING_DESTINATION_NAME :
 							     ATTRIBUTE_DB_COLLECTION_NAME];
 	const char *error = facts->attributes[ATTRIBUTE_ERROR_TYPE];
 	char reads[32] = "";
@@ -71,6 +76,8 @@ static void put_exchange(const struct exchange_facts *facts)
 	put(table ? " " : "");
 	put(table ? table : "");
 	put(reads);
+	put(status ? " " : "");
+	put(status ? status : "");
 	put(error ? "=" : "");
 	put(error ? error : "");
 	put_outcomes(facts->outcomes);
