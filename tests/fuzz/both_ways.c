@@ -16,6 +16,7 @@ struct parser {
 	bool is_over;
 	bool is_answered; /* an answer has begun since the request did */
 	bool is_asked;	  /* the request is whole and not answered */
+	size_t fed;	  /* bytes; what they begin may end later, all at once */
 	char transcript[TRANSCRIPT_MAX];
 	size_t written;
 };
@@ -45,12 +46,12 @@ static void take_step(struct parser *parser, enum message_side side, enum protoc
 	if (parser->written < TRANSCRIPT_MAX - 512)
 		parser->written += (size_t)snprintf(parser->transcript + parser->written, 20,
 						    "%d:%d ", side, step);
-	if (step == STEP_HEAD || step == STEP_END || step == STEP_MESSAGE)
+	if (step == STEP_HEAD || step == STEP_END || step == STEP_MESSAGE || step == STEP_EXCHANGE)
 		write_facts(parser);
 	if (step == STEP_MESSAGE && !parser->facts.message_type)
 		abort();
 	if ((step == STEP_BEGIN && side == SIDE_REQUEST) || step == STEP_SILENT ||
-	    step == STEP_MESSAGE)
+	    step == STEP_MESSAGE || step == STEP_EXCHANGE)
 		memset(&parser->facts, 0, sizeof(parser->facts));
 	if (step == STEP_BEGIN)
 		parser->is_answered = side == SIDE_RESPONSE;
@@ -61,14 +62,15 @@ static void take_step(struct parser *parser, enum message_side side, enum protoc
 
 static void feed(struct parser *parser, enum message_side side, const uint8_t *bytes, size_t length)
 {
-	struct protocol_run run = { bytes, length };
+	struct protocol_run run = { .bytes = bytes, .length = length };
 	size_t steps = 0;
 	enum protocol_step step;
 
+	parser->fed += length;
 	do {
 		step = parser->protocol->parse(parser->state, side, &run, &parser->facts);
 		take_step(parser, side, step);
-		if (run.length > length || ++steps > 4 * length + 8)
+		if (run.length > length || ++steps > 4 * parser->fed + 8)
 			abort();
 	} while (step != STEP_MORE && !parser->is_over);
 	if (!parser->is_over && run.length)
@@ -147,6 +149,14 @@ static void boundary(struct parser *parser, enum message_side side, uint8_t whic
 					     0x0a0d0a0d300a0d00));
 }
 
+static void give_up(struct parser *parser, bool is_closed)
+{
+	if (!parser->protocol->give_up)
+		return;
+	while (parser->protocol->give_up(parser->state, is_closed, &parser->facts) == STEP_EXCHANGE)
+		take_step(parser, SIDE_RESPONSE, STEP_EXCHANGE);
+}
+
 static void check_sniff(const struct protocol *protocol, const uint8_t *bytes, size_t length)
 {
 	for (size_t i = 0; protocol->sniff && i <= length && i < SNIFF_MAX; i++) {
@@ -160,6 +170,7 @@ static void check_sniff(const struct protocol *protocol, const uint8_t *bytes, s
 void both_ways(const struct protocol *protocol, const uint8_t *data, size_t size)
 {
 	static struct parser whole, bytewise;
+	bool is_closed = size & 1;
 
 	memset(&whole, 0, sizeof(whole));
 	memset(&bytewise, 0, sizeof(bytewise));
@@ -188,6 +199,8 @@ void both_ways(const struct protocol *protocol, const uint8_t *data, size_t size
 		data += 2 + length;
 		size -= 2 + length;
 	}
+	give_up(&whole, is_closed);
+	give_up(&bytewise, is_closed);
 	if (protocol->release) {
 		protocol->release(whole.state);
 		protocol->release(bytewise.state);

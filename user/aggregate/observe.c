@@ -34,6 +34,23 @@ struct request_row {
 		}                                                                    \
 	}
 
+#define MESSAGING_METRICS                                                                   \
+	{                                                                                   \
+		[ROLE_SERVER] = { METRIC_MESSAGING_SERVER_OPERATION_DURATION, METRIC_COUNT, \
+				  METRIC_COUNT },                                           \
+		[ROLE_CLIENT] = {                                                           \
+			METRIC_MESSAGING_CLIENT_OPERATION_DURATION,                         \
+			METRIC_COUNT,                                                       \
+			METRIC_COUNT                                                        \
+		}                                                                           \
+	}
+
+/* What has a metric of its own beside the operations of its protocol. */
+static const struct request_metrics processing_metrics[ROLE_COUNT] = {
+	[ROLE_SERVER] = { METRIC_MESSAGING_SERVER_OPERATION_DURATION, METRIC_COUNT, METRIC_COUNT },
+	[ROLE_CLIENT] = { METRIC_MESSAGING_PROCESS_DURATION, METRIC_COUNT, METRIC_COUNT },
+};
+
 #define HTTP_METRICS                                                       \
 	{                                                                  \
 		[ROLE_SERVER] = { METRIC_HTTP_SERVER_REQUEST_DURATION,     \
@@ -72,6 +89,8 @@ static const struct request_row request_rows[] = {
 	{ "dns",
 	  { [ROLE_SERVER] = { METRIC_DNS_LOOKUP_DURATION, METRIC_COUNT, METRIC_COUNT },
 	    [ROLE_CLIENT] = { METRIC_DNS_LOOKUP_DURATION, METRIC_COUNT, METRIC_COUNT } } },
+	{ "mongodb", DB_METRICS },
+	{ "amqp", MESSAGING_METRICS },
 };
 /* clang-format on */
 
@@ -155,6 +174,8 @@ const char *observe_parse_outcome_name(unsigned outcome)
 
 static const struct request_metrics *request_metrics_find(const struct request *request)
 {
+	if (request->is_processing)
+		return &processing_metrics[request->role];
 	if (request->attributes[ATTRIBUTE_RPC_SYSTEM_NAME])
 		return &rpc_metrics[request->role];
 	for (size_t i = 0; i < sizeof(request_rows) / sizeof(request_rows[0]); i++)
@@ -373,6 +394,34 @@ static void observe_told(struct observer *observer, const struct request *reques
 	}
 }
 
+static void add_messages(struct observer *observer, const struct request *request,
+			 enum metric metric, uint32_t count)
+{
+	const char *facts[FACT_COUNT];
+	struct fact_text text;
+	label_values labels;
+
+	if (!count)
+		return;
+	facts_collect(request, &text, facts);
+	values_choose(observer, metric, facts, labels);
+	(void)series_add(observer->store, metric, labels, 0, count); /* counted there */
+}
+
+static void count_messages(struct observer *observer, const struct request *request)
+{
+	bool is_server = request->role == ROLE_SERVER;
+
+	add_messages(observer, request,
+		     is_server ? METRIC_MESSAGING_SERVER_PUBLISHED_MESSAGES :
+				 METRIC_MESSAGING_CLIENT_SENT_MESSAGES,
+		     request->messages_sent);
+	add_messages(observer, request,
+		     is_server ? METRIC_MESSAGING_SERVER_DELIVERED_MESSAGES :
+				 METRIC_MESSAGING_CLIENT_CONSUMED_MESSAGES,
+		     request->messages_consumed);
+}
+
 static void on_request(void *context, const struct request *request)
 {
 	struct observer *observer = context;
@@ -390,10 +439,14 @@ static void on_request(void *context, const struct request *request)
 	unsigned missed, present = values_present(request);
 	struct remembered *memory;
 
+	if (request->messages_sent | request->messages_consumed)
+		count_messages(observer, request);
 	if (request->is_partial) {
 		add_for_request(observer, request, METRIC_REQUESTS_PARTIAL, 1);
 		return;
 	}
+	if (request->is_untimed)
+		return;
 	memory = request_memory_find(observer->memory, request);
 	if (memory && !memory->wanted)
 		memory->wanted = (uint8_t)series_wanted(request);

@@ -10,7 +10,7 @@
 
 #define ENTRY_BITS 9
 
-_Static_assert(MEMORY_TEXT_MAX <= UINT8_MAX && LABELLED_COUNT <= 16, "struct remembered");
+_Static_assert(MEMORY_TEXT_MAX <= UINT8_MAX && LABELLED_COUNT <= 32, "struct remembered");
 
 struct request_memory {
 	struct remembered entries[1 << ENTRY_BITS];
@@ -78,6 +78,7 @@ static bool changes(const struct request *request, enum attribute attribute)
 		return false;
 	return attribute == ATTRIBUTE_HTTP_ROUTE || attribute == ATTRIBUTE_DB_COLLECTION_NAME ||
 	       attribute == ATTRIBUTE_RPC_METHOD || attribute == ATTRIBUTE_GRAPHQL_OPERATION_NAME ||
+	       attribute == ATTRIBUTE_MESSAGING_DESTINATION_NAME ||
 	       attribute == ATTRIBUTE_DNS_QUESTION_NAME ||
 	       (uintptr_t)value - (uintptr_t)request->text < FACTS_TEXT_MAX;
 }
@@ -104,7 +105,7 @@ static __attribute__((noinline)) bool entry_fill(struct remembered *entry,
 		bytes = strlen(value) + 1;
 		if (bytes > MEMORY_TEXT_MAX - used)
 			return false;
-		entry->copied |= (uint16_t)(1u << i);
+		entry->copied |= 1u << i;
 		entry->at[i] = (uint8_t)used;
 		memcpy(entry->text + used, value, bytes);
 		used += bytes;

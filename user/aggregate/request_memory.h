@@ -20,22 +20,25 @@ enum request_series {
 };
 
 /* Attributes that are labels of some metric; others would make every request another. */
-#define LABELLED_ATTRIBUTES(X)       \
-	X(HTTP_REQUEST_METHOD)       \
-	X(HTTP_RESPONSE_STATUS_CODE) \
-	X(HTTP_ROUTE)                \
-	X(NETWORK_PROTOCOL_NAME)     \
-	X(RPC_SYSTEM_NAME)           \
-	X(RPC_METHOD)                \
-	X(RPC_RESPONSE_STATUS_CODE)  \
-	X(DB_SYSTEM_NAME)            \
-	X(DB_OPERATION_NAME)         \
-	X(DB_COLLECTION_NAME)        \
-	X(GRAPHQL_OPERATION_TYPE)    \
-	X(GRAPHQL_OPERATION_NAME)    \
-	X(DNS_QUESTION_NAME)         \
-	X(DNS_QUESTION_TYPE)         \
-	X(NETWORK_TRANSPORT)         \
+#define LABELLED_ATTRIBUTES(X)        \
+	X(HTTP_REQUEST_METHOD)        \
+	X(HTTP_RESPONSE_STATUS_CODE)  \
+	X(HTTP_ROUTE)                 \
+	X(NETWORK_PROTOCOL_NAME)      \
+	X(RPC_SYSTEM_NAME)            \
+	X(RPC_METHOD)                 \
+	X(RPC_RESPONSE_STATUS_CODE)   \
+	X(DB_SYSTEM_NAME)             \
+	X(DB_OPERATION_NAME)          \
+	X(DB_COLLECTION_NAME)         \
+	X(GRAPHQL_OPERATION_TYPE)     \
+	X(GRAPHQL_OPERATION_NAME)     \
+	X(DNS_QUESTION_NAME)          \
+	X(DNS_QUESTION_TYPE)          \
+	X(NETWORK_TRANSPORT)          \
+	X(MESSAGING_SYSTEM)           \
+	X(MESSAGING_OPERATION_NAME)   \
+	X(MESSAGING_DESTINATION_NAME) \
 	X(ERROR_TYPE)
 
 enum labelled {
@@ -56,7 +59,7 @@ struct remembered {
 	uint16_t port;
 	uint16_t family;
 	enum conn_role role; /* of the process */
-	uint16_t copied;     /* bits: which attributes are not static; their text is below … */
+	uint32_t copied;     /* bits: which attributes are not static; their text is below … */
 	uint8_t at[LABELLED_COUNT]; /* … from here on */
 	uint8_t path_at; /* there, too: the path of a Unix-domain socket; 0: none, or empty */
 	uint8_t wanted;	 /* the caller's, as the rest; 0 in a new entry */

@@ -156,6 +156,8 @@ struct engine {
 	uint64_t connections_evicted;
 	uint64_t turns_missed;
 	struct exchange_facts nobody; /* what parsers write of no exchange */
+	struct exchange
+		paired; /* what a protocol that pairs by itself tells of; cleared after each */
 };
 
 /* Make the table, which connections_done frees. Returns 0 or -ENOMEM. */

@@ -28,13 +28,15 @@ struct request {
 	uint64_t value_bytes; /* of the longest value sent or got, when has_value */
 	uint64_t rows;	      /* as rows_kind says */
 	bool has_value;
-	uint8_t rows_kind;  /* enum rows_kind */
-	uint32_t reads;	    /* keys that a database looked up */
-	uint32_t read_hits; /* of those, found */
-	uint32_t retries;   /* times that it was sent again before the answer */
+	uint8_t rows_kind;	    /* enum rows_kind */
+	uint32_t reads;		    /* keys that a database looked up */
+	uint32_t read_hits;	    /* of those, found */
+	uint32_t retries;	    /* times that it was sent again before the answer */
+	uint32_t messages_sent;	    /* to a broker */
+	uint32_t messages_consumed; /* from a broker */
 	const char *
 		attributes[ATTRIBUTE_COUNT]; /* NULL: not known or does not apply; static text, but for
-						    HTTP_ROUTE, DB_COLLECTION_NAME, DNS_QUESTION_NAME and what lies in `text` */
+						    HTTP_ROUTE, what comes from a bounded table and what lies in `text` */
 	const char *text;		     /* FACTS_TEXT_MAX bytes of this request, or NULL */
 	enum conn_role role;		     /* client or server, never unknown */
 	uint64_t took_ns;		     /* what the server says it took, when has_took */
@@ -43,6 +45,8 @@ struct request {
 	bool has_took;
 	bool is_inner;	    /* spoken inside another request, which is told too */
 	bool is_unanswered; /* a client's, over */
+	bool is_untimed;    /* it has no duration: only its messages count */
+	bool is_processing; /* what a client did with a message that it received */
 	bool is_partial; /* began before sonde did, or a piece of it was lost: counted, its duration is not */
 };
 

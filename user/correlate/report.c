@@ -53,6 +53,20 @@ static const char *bounded(struct engine *engine, const struct process *process,
 	return name ? route_table_intern(engine->collections, process->service, name) : NULL;
 }
 
+/* Names that come from the wire. */
+static void bound_names(struct engine *engine, struct request *request)
+{
+	static const enum attribute names[] = {
+		ATTRIBUTE_DB_COLLECTION_NAME,
+		ATTRIBUTE_GRAPHQL_OPERATION_NAME,
+		ATTRIBUTE_MESSAGING_DESTINATION_NAME,
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		request->attributes[names[i]] =
+			bounded(engine, request->process, request->attributes[names[i]]);
+}
+
 /* The request that the other one carries. A dialect's error is one for both sides. */
 static void send_inner_request(struct engine *engine, const struct exchange *exchange,
 			       const struct request *outer)
@@ -66,10 +80,7 @@ static void send_inner_request(struct engine *engine, const struct exchange *exc
 		attributes[ATTRIBUTE_ERROR_TYPE] = outer->attributes[ATTRIBUTE_ERROR_TYPE];
 	attributes[ATTRIBUTE_RPC_METHOD] =
 		bounded(engine, outer->process, attributes[ATTRIBUTE_RPC_METHOD]);
-	attributes[ATTRIBUTE_GRAPHQL_OPERATION_NAME] =
-		bounded(engine, outer->process, attributes[ATTRIBUTE_GRAPHQL_OPERATION_NAME]);
-	attributes[ATTRIBUTE_DB_COLLECTION_NAME] =
-		bounded(engine, outer->process, attributes[ATTRIBUTE_DB_COLLECTION_NAME]);
+	bound_names(engine, &request);
 	request.protocol = exchange->facts.dialect;
 	request.is_inner = true;
 	request.has_took = spoken->has_took;
@@ -93,7 +104,6 @@ static void send_request(struct engine *engine, struct connection *connection,
 {
 	const struct message *sides = exchange->facts.sides;
 	const char *path = exchange->facts.attributes[ATTRIBUTE_URL_PATH];
-	const char *collection = exchange->facts.attributes[ATTRIBUTE_DB_COLLECTION_NAME];
 	const char *method = exchange->facts.attributes[ATTRIBUTE_RPC_METHOD];
 	struct request request = {
 		.start_ns = exchange->start_ns,
@@ -111,8 +121,12 @@ static void send_request(struct engine *engine, struct connection *connection,
 		.has_value = exchange->facts.has_value,
 		.rows = exchange->facts.rows,
 		.rows_kind = exchange->facts.rows_kind,
+		.messages_sent = exchange->facts.messages_sent,
+		.messages_consumed = exchange->facts.messages_consumed,
 		.text = exchange->facts.text,
 		.role = connection->role,
+		.is_untimed = exchange->facts.is_untimed,
+		.is_processing = exchange->facts.is_processing,
 		.is_partial = exchange->failure == PARSE_PARTIAL ||
 			      exchange->failure == PARSE_LOST ||
 			      exchange->failure == PARSE_HEADER_UNKNOWN,
@@ -128,9 +142,7 @@ static void send_request(struct engine *engine, struct connection *connection,
 	else if (path && connection->role == ROLE_SERVER)
 		request.attributes[ATTRIBUTE_HTTP_ROUTE] =
 			route_table_of_path(engine->routes, process->service, path);
-	if (collection)
-		request.attributes[ATTRIBUTE_DB_COLLECTION_NAME] =
-			route_table_intern(engine->collections, process->service, collection);
+	bound_names(engine, &request);
 	connection->requests++;
 	engine->sink->request(engine->sink->context, &request);
 	if (exchange->facts.dialect && !request.is_partial)
@@ -164,7 +176,7 @@ void exchange_report(struct engine *engine, struct connection *connection,
 		     const struct exchange *exchange)
 {
 	const struct process *process = selected_process(engine, exchange->tgid);
-	uint32_t outcomes = 1u << exchange->failure;
+	uint32_t outcomes = exchange->facts.is_untimed ? 0 : 1u << exchange->failure;
 
 	if (!process)
 		return;

@@ -113,9 +113,35 @@ void requests_settle_orphan(struct engine *engine, struct connection *connection
 	connection->orphan_outcome = PARSE_UNMATCHED_RESPONSE;
 }
 
+/* An exchange that the protocol paired by itself. */
+static void on_exchange(struct engine *engine, struct connection *connection, uint64_t time_ns)
+{
+	struct exchange *exchange = &engine->paired;
+
+	connection->was_recognised = true;
+	connection->unrecognised_turns = 0;
+	exchange->start_ns = exchange->facts.start_ns;
+	exchange->end_ns = time_ns;
+	exchange->tgid = connection->tgid;
+	exchange->failure = exchange->facts.failure;
+	exchange->has_request_head = true;
+	exchange_report(engine, connection, exchange);
+	memset(exchange, 0, offsetof(struct exchange, facts.text));
+}
+
+static void give_up_paired(struct engine *engine, struct connection *connection, bool is_closed)
+{
+	const struct protocol *protocol = connection->protocol;
+
+	while (protocol->give_up && protocol->give_up(connection->state, is_closed,
+						      &engine->paired.facts) == STEP_EXCHANGE)
+		on_exchange(engine, connection, connection->last_ns);
+}
+
 void requests_abandon(struct engine *engine, struct connection *connection,
 		      enum parse_outcome outcome)
 {
+	give_up_paired(engine, connection, false);
 	while (connection->oldest) {
 		bool is_orphan = !connection->oldest->has_request;
 
@@ -136,6 +162,8 @@ void requests_resync(struct engine *engine, struct connection *connection)
 	lookup_end_connection(engine, connection, PARSE_LOST);
 	for (unsigned side = 0; side < SIDE_COUNT; side++)
 		(void)protocol->boundary(connection->state, side, BOUNDARY_RESYNC, 0);
+	if (protocol->give_up)
+		return;
 	streams_lose(connection);
 	connection->sync = SYNC_LOST;
 	connection->is_order_unsure = false;
@@ -394,7 +422,9 @@ static inline struct exchange_facts *facts_of(struct engine *engine, struct conn
 	struct exchange *exchange =
 		side == SIDE_REQUEST ? connection->incoming : connection->oldest;
 
-	return exchange ? &exchange->facts : &engine->nobody;
+	if (exchange)
+		return &exchange->facts;
+	return connection->protocol->give_up ? &engine->paired.facts : &engine->nobody;
 }
 
 bool requests_take_odd_step(struct engine *engine, struct connection *connection,
@@ -442,6 +472,8 @@ static inline __attribute__((always_inline)) bool feed_side(struct engine *engin
 			on_silent(engine, connection, time_ns);
 		else if (step == STEP_APART)
 			on_apart(engine, connection, side, time_ns);
+		else if (step == STEP_EXCHANGE)
+			on_exchange(engine, connection, time_ns);
 		else if (!requests_take_odd_step(engine, connection, side, step))
 			return false;
 	} while (connection->sync == SYNC_PARSED && (run->length || step != STEP_END));
@@ -451,7 +483,7 @@ static inline __attribute__((always_inline)) bool feed_side(struct engine *engin
 bool requests_feed(struct engine *engine, struct connection *connection, enum message_side side,
 		   const uint8_t *bytes, uint64_t length, uint64_t time_ns)
 {
-	struct protocol_run run = { .bytes = bytes, .length = length };
+	struct protocol_run run = { .bytes = bytes, .length = length, .time_ns = time_ns };
 
 	if (connection->protocol->stream)
 		return streams_feed(engine, connection, side, &run, time_ns);
@@ -567,6 +599,7 @@ void requests_close(struct engine *engine, struct connection *connection)
 {
 	uint64_t moved_ns = connection->moved_ns[connection_dir(connection, SIDE_RESPONSE)];
 
+	give_up_paired(engine, connection, true);
 	if (!is_cut(connection))
 		requests_boundary(engine, connection, SIDE_RESPONSE, BOUNDARY_CLOSE, 0, moved_ns);
 	while (connection->oldest) {

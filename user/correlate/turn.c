@@ -128,6 +128,8 @@ static inline void begin_turn(struct engine *engine, struct connection *connecti
 		connection->turn_use = TURN_IS_SKIPPED;
 	if (connection->sync != SYNC_PARSED)
 		return;
+	if (connection->protocol->give_up)
+		is_headless = false;
 	settle_mode(engine, connection);
 	if (connection->had_late_write && dir == DIR_WRITE) {
 		connection->had_late_write = false;

@@ -5,25 +5,28 @@
 
 /* Facts a protocol knows of a request; each is a label of some metric or an attribute of the span.
  * X(NAME, label) */
-#define ATTRIBUTES(X)                                             \
-	X(HTTP_REQUEST_METHOD, "http_request_method")             \
-	X(HTTP_RESPONSE_STATUS_CODE, "http_response_status_code") \
-	X(HTTP_ROUTE, "http_route")                               \
-	X(URL_PATH, "url_path")                                   \
-	X(NETWORK_PROTOCOL_NAME, "network_protocol_name")         \
-	X(NETWORK_PROTOCOL_VERSION, "network_protocol_version")   \
-	X(RPC_SYSTEM_NAME, "rpc_system_name")                     \
-	X(RPC_METHOD, "rpc_method")                               \
-	X(RPC_RESPONSE_STATUS_CODE, "rpc_response_status_code")   \
-	X(DB_SYSTEM_NAME, "db_system_name")                       \
-	X(DB_OPERATION_NAME, "db_operation_name")                 \
-	X(DB_COLLECTION_NAME, "db_collection_name")               \
-	X(GRAPHQL_OPERATION_TYPE, "graphql_operation_type")       \
-	X(GRAPHQL_OPERATION_NAME, "graphql_operation_name")       \
-	X(DB_QUERY_TEXT, "db_query_text")                         \
-	X(DNS_QUESTION_NAME, "dns_question_name")                 \
-	X(DNS_QUESTION_TYPE, "dns_question_type")                 \
-	X(NETWORK_TRANSPORT, "network_transport")                 \
+#define ATTRIBUTES(X)                                               \
+	X(HTTP_REQUEST_METHOD, "http_request_method")               \
+	X(HTTP_RESPONSE_STATUS_CODE, "http_response_status_code")   \
+	X(HTTP_ROUTE, "http_route")                                 \
+	X(URL_PATH, "url_path")                                     \
+	X(NETWORK_PROTOCOL_NAME, "network_protocol_name")           \
+	X(NETWORK_PROTOCOL_VERSION, "network_protocol_version")     \
+	X(RPC_SYSTEM_NAME, "rpc_system_name")                       \
+	X(RPC_METHOD, "rpc_method")                                 \
+	X(RPC_RESPONSE_STATUS_CODE, "rpc_response_status_code")     \
+	X(DB_SYSTEM_NAME, "db_system_name")                         \
+	X(DB_OPERATION_NAME, "db_operation_name")                   \
+	X(DB_COLLECTION_NAME, "db_collection_name")                 \
+	X(GRAPHQL_OPERATION_TYPE, "graphql_operation_type")         \
+	X(GRAPHQL_OPERATION_NAME, "graphql_operation_name")         \
+	X(DB_QUERY_TEXT, "db_query_text")                           \
+	X(DNS_QUESTION_NAME, "dns_question_name")                   \
+	X(DNS_QUESTION_TYPE, "dns_question_type")                   \
+	X(NETWORK_TRANSPORT, "network_transport")                   \
+	X(MESSAGING_SYSTEM, "messaging_system")                     \
+	X(MESSAGING_OPERATION_NAME, "messaging_operation_name")     \
+	X(MESSAGING_DESTINATION_NAME, "messaging_destination_name") \
 	X(ERROR_TYPE, "error_type")
 
 enum attribute {
@@ -68,7 +71,8 @@ enum attribute {
 	  "a body that a dialect wanted to read was not captured whole, or is not JSON")         \
 	X(SEVERAL_STATEMENTS, "several_statements",                                              \
 	  "one request of several statements, named by the first")                               \
-	X(TRUNCATED, "truncated", "an answer that asks to be asked for again over TCP")
+	X(TRUNCATED, "truncated", "an answer that asks to be asked for again over TCP")          \
+	X(RETURNED, "returned", "a message that the broker gave back: it had nowhere to go")
 
 enum parse_outcome {
 #define X(NAME, label, meaning) PARSE_##NAME,

@@ -30,6 +30,7 @@ enum message_side {
 struct protocol_run {
 	const uint8_t *bytes; /* NULL: not captured, only how many there were */
 	uint64_t length;
+	uint64_t time_ns; /* when the process moved them */
 };
 
 /* How the end of a message will show once its head is known. */
@@ -87,6 +88,13 @@ struct exchange_facts {
 	bool has_value;
 	bool is_kind_unknown; /* so much was not seen that no metric can be chosen: it counts as partial */
 	bool is_preparation; /* no request by itself: reported only when it failed */
+	bool is_processing; /* what a client did with a message, from its delivery to its settlement */
+	uint32_t messages_sent;	    /* to a broker, as far as that is known */
+	uint32_t messages_consumed; /* from a broker */
+	/* With STEP_EXCHANGE only: */
+	bool is_untimed;		       /* it has no duration */
+	uint8_t failure;		       /* enum parse_outcome */
+	uint64_t start_ns;		       /* when it began */
 	_Alignas(8) char text[FACTS_TEXT_MAX]; /* the protocol's own */
 };
 
@@ -101,6 +109,7 @@ enum protocol_step {
 	STEP_BROKEN,   /* it is, but breaks its rules: the position is lost */
 	STEP_LOST, /* bytes that say where messages begin were not captured: the position is lost */
 	STEP_PUSH, /* a message that was not begun and answers nothing ended */
+	STEP_EXCHANGE, /* a request that the protocol paired with its answer by itself is over: facts are filled */
 	STEP_SILENT, /* silence was the answer to the oldest request, which is_quiet: what comes next, and is not
 			begun yet, answers a later one */
 	STEP_MESSAGE, /* a message of a protocol without requests ended: message_type, body_bytes of its side, and
@@ -155,6 +164,13 @@ struct protocol {
 	 * NULL: the protocol carries none. */
 	bool (*set_dialects)(void *state, unsigned dialects);
 
+	/* Only of a protocol that pairs answers with requests by itself, as they overtake each other: it has no steps but
+	 * STEP_EXCHANGE, STEP_PUSH and failures, and finds its position by itself after a loss. Tells of one of those in flight,
+	 * which is none any more, as STEP_EXCHANGE; STEP_MORE: there is none left.
+	 *
+	 * is_closed  the connection is over; else bytes of it were lost */
+	enum protocol_step (*give_up)(void *state, bool is_closed, struct exchange_facts *facts);
+
 	/* Free what the state owns, in whatever condition it is. NULL: it owns nothing. */
 	void (*release)(void *state);
 
@@ -188,6 +204,8 @@ extern const struct protocol protocol_redis;
 extern const struct protocol protocol_memcached;
 extern const struct protocol protocol_mysql;
 extern const struct protocol protocol_websocket; /* after HTTP/1 */
+extern const struct protocol protocol_amqp;
+extern const struct protocol protocol_mongodb;
 extern const struct protocol protocol_fastcgi;
 extern const struct protocol protocol_dns;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The protocols, in the order in which they may look at a connection's first bytes. */
+/* The protocols, in the order in which they may look at a connection's first bytes: memcached's commands look like methods of HTTP
+ * in lower case; HTTP/2 is last, as on old connections its proof is the weakest. */
 #include "protocol/protocol.h"
 
 /* clang-format off */
@@ -8,7 +9,9 @@ const struct protocol *const protocol_table[] = {
 	&protocol_http1,
 	&protocol_redis,
 	&protocol_postgresql,
+	&protocol_amqp,
 	&protocol_mysql,
+	&protocol_mongodb,
 	&protocol_fastcgi,
 	&protocol_dns,
 	&protocol_http2, /* last, as on old connections its proof is the weakest */

@@ -17,6 +17,7 @@ import traceback
 from . import namespaces, node, opensearch
 from .agent import LOST, Agent, balance
 from .dns import Dnsmasq, Named, Unbound
+from .ferretdb import FerretDB, ferretdb
 from .mariadb import MariaDB
 from .memcached import Memcached
 from .namespaces import Namespaces, works
@@ -24,6 +25,7 @@ from .nginx import Nginx
 from .php import Php, program as php_program
 from .postgresql import Postgres, programs as postgresql_programs
 from .process import Process, children, command_of, wait_until
+from .rabbitmq import RabbitMQ
 from .redis import Redis
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -82,6 +84,9 @@ NEEDS = {
     "grpc": (lambda: works("/usr/bin/python3", "-c", "import grpc"), "python3-grpcio is not installed"),
     "php-fpm": (php_program, "php-fpm is not installed"),
     "pymemcache": (lambda: _has_module("pymemcache"), "python3-pymemcache is not installed"),
+    "ferretdb": (ferretdb, "tests/e2e/fetch-ferretdb.sh could not build it"),
+    "pymongo": (lambda: _has_module("pymongo"), "python3-pymongo is not installed"),
+    "pika": (lambda: _has_module("pika"), "python3-pika is not installed"),
     "pymysql": (lambda: _has_module("pymysql"), "python3-pymysql is not installed"),
     "node-packages": (node.install, "npm cannot install the packages of tests/e2e/node"),
     "opensearch": (opensearch.install, "mvn cannot install the libraries of tests/e2e/java"),
@@ -168,6 +173,16 @@ class Context:
 
     def named(self, **keywords):
         server = Named(self.directory, patience=self.patience, **keywords)
+        self.closers.append(server.stop)
+        return server
+
+    def rabbitmq(self, **keywords):
+        server = RabbitMQ(self.directory, patience=self.patience, **keywords)
+        self.closers.append(server.stop)
+        return server
+
+    def ferretdb(self, **keywords):
+        server = FerretDB(self.directory, patience=self.patience, **keywords)
         self.closers.append(server.stop)
         return server
 

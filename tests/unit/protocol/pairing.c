@@ -19,6 +19,7 @@ static struct {
 	struct exchange_facts waiting[WAITING_MAX]; /* from `first` to `last`; beyond: nobody */
 	size_t first;
 	size_t last;
+	struct exchange_facts paired; /* of a protocol that pairs by itself */
 	bool has_orphan;
 	bool is_over;
 	bool is_over_well; /* what follows is another protocol */
@@ -85,9 +86,14 @@ static void put_exchange(const struct exchange_facts *facts)
 {
 	const char *method = facts->attributes[ATTRIBUTE_HTTP_REQUEST_METHOD];
 	const char *status = facts->attributes[ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE];
-	const char *operation = method ? method : facts->attributes[ATTRIBUTE_DB_OPERATION_NAME];
-	const char *table =
-		facts->attributes[method ? ATTRIBUTE_URL_PATH : ATTRIBUTE_DB_COLLECTION_NAME];
+	bool is_messaging = facts->attributes[ATTRIBUTE_MESSAGING_SYSTEM];
+	const char *operation = method ? method :
+				is_messaging ?
+					 facts->attributes[ATTRIBUTE_MESSAGING_OPERATION_NAME] :
+					 facts->attributes[ATTRIBUTE_DB_OPERATION_NAME];
+	const char *table = facts->attributes[method	   ? ATTRIBUTE_URL_PATH :
+					      is_messaging ? ATTRIBUTE_MESSAGING_DESTINATION_NAME :
+							     ATTRIBUTE_DB_COLLECTION_NAME];
 	const char *error = facts->attributes[ATTRIBUTE_ERROR_TYPE];
 	char reads[32] = "";
 
@@ -110,6 +116,35 @@ static void put_exchange(const struct exchange_facts *facts)
 	put(error ? error : "");
 	put_outcomes(facts->outcomes);
 	put(";");
+}
+
+static void put_failure(const struct exchange_facts *facts)
+{
+	static const struct {
+		enum parse_outcome failure;
+		const char *text;
+	} failures[] = { { PARSE_LOST, "lost " },
+			 { PARSE_PARTIAL, "partial " },
+			 { PARSE_UNMATCHED_RESPONSE, "unmatched " },
+			 { PARSE_NO_RESPONSE, "unanswered " } };
+
+	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
+		if (facts->failure == failures[i].failure)
+			put(failures[i].text);
+}
+
+/* What pairs by itself tells all at once. */
+static void put_paired(void)
+{
+	struct exchange_facts *facts = &pairing.paired;
+
+	put_failure(facts);
+	put(facts->is_untimed ? "~" : "");
+	put(facts->is_preparation ? "left;" : "");
+	put(facts->messages_sent ? "sent " : "");
+	put(facts->messages_consumed ? "got " : "");
+	put_exchange(facts);
+	memset(facts, 0, sizeof(*facts));
 }
 
 static void retire_oldest(void)
@@ -162,6 +197,10 @@ static void take_step(enum message_side side, enum protocol_step step)
 							  [STEP_LOST] = "lost;",
 							  [STEP_PUSH] = "push;" };
 
+	if (step == STEP_EXCHANGE) {
+		put_paired();
+		return;
+	}
 	if (failures[step])
 		put(failures[step]);
 	pairing.is_over |= failures[step] && step != STEP_UNSEEN && step != STEP_PUSH;
@@ -175,6 +214,8 @@ static struct exchange_facts *facts_of(enum message_side side)
 {
 	size_t newest = pairing.last ? pairing.last - 1 : 0;
 
+	if (pairing.protocol->give_up)
+		return &pairing.paired;
 	return &pairing.waiting[side == SIDE_REQUEST ? newest : pairing.first];
 }
 
@@ -182,7 +223,7 @@ static struct exchange_facts *facts_of(enum message_side side)
 void pairing_feed(enum message_side side, const char *bytes, size_t length)
 {
 	uint8_t *copy = malloc(length ? length : 1);
-	struct protocol_run run = { bytes ? copy : NULL, length };
+	struct protocol_run run = { .bytes = bytes ? copy : NULL, .length = length };
 	enum protocol_step step = STEP_MORE;
 
 	if (bytes)
@@ -200,6 +241,13 @@ void pairing_boundary(enum message_side side, enum protocol_boundary boundary, u
 {
 	if (!pairing.is_over && !pairing.is_over_well)
 		take_step(side, pairing.protocol->boundary(pairing.state, side, boundary, tail));
+}
+
+void pairing_give_up(bool is_closed)
+{
+	while (pairing.protocol->give_up(pairing.state, is_closed, &pairing.paired) ==
+	       STEP_EXCHANGE)
+		put_paired();
 }
 
 void pairing_begin(const struct protocol *protocol)
@@ -266,6 +314,11 @@ size_t said_length(const struct said *said)
 	for (; said->side; said++)
 		length += said->length;
 	return length;
+}
+
+void pairing_clear_text(void)
+{
+	pairing.text[0] = '\0';
 }
 
 const char *pairing_text(void)

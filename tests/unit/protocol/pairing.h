@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pairs answers with requests as the engine does, and writes down what it comes to: "SELECT t=1054;" is an operation, its
- * table and its error, "GET /a 404=404;" a method, path, status and error; "+" several statements, "?" an unknown one, "~" a head that is cut, "2/3" keys found of keys looked up. */
+ * table and its error, "GET /a 404=404;" a method, path, status and error; "+" several statements, "?" an unknown one, "~" a head that is cut, "2/3" keys found of keys looked up. What a protocol paired
+ * by itself: "~" before it has no duration, "sent" and "got" are messages, "left" is what nobody settled. */
 #ifndef SONDE_TESTS_PAIRING_H
 #define SONDE_TESTS_PAIRING_H
 
@@ -27,6 +28,8 @@ void pairing_begin(const struct protocol *protocol);
 
 /* bytes NULL: not captured. */
 void pairing_feed(enum message_side side, const char *bytes, size_t length);
+/* What is in flight of a protocol that pairs by itself. */
+void pairing_give_up(bool is_closed);
 void pairing_boundary(enum message_side side, enum protocol_boundary boundary, uint64_t tail);
 
 /* All pieces; the byte numbered `split` begins a piece of its own; nothing after `end`. */
@@ -42,6 +45,7 @@ size_t said_length(const struct said *said);
 void pairing_tell_figures(bool is_telling);
 
 const char *pairing_text(void);
+void pairing_clear_text(void);
 bool pairing_is_over(void);
 size_t pairing_waiting(void);
 

@@ -45,7 +45,7 @@ static void note(enum message_side side, enum protocol_step step)
 static void feed(enum message_side side, const uint8_t *bytes, size_t length)
 {
 	uint8_t *copy = bytes ? malloc(length) : NULL;
-	struct protocol_run run = { copy, length };
+	struct protocol_run run = { .bytes = copy, .length = length };
 	enum protocol_step step;
 
 	if (bytes) {
@@ -183,9 +183,10 @@ static void without_memory(void **state)
 	(void)state;
 	begin();
 	failing_alloc_at(0);
-	note(SIDE_REQUEST,
-	     protocol_dns.parse(talk.state, SIDE_REQUEST,
-				&(struct protocol_run){ (const uint8_t *)"\0", 1 }, &talk.facts));
+	note(SIDE_REQUEST, protocol_dns.parse(talk.state, SIDE_REQUEST,
+					      &(struct protocol_run){
+						      .bytes = (const uint8_t *)"\0", .length = 1 },
+					      &talk.facts));
 	assert_true(failing_alloc_stop());
 	assert_string_equal(talk.log, "lost;");
 }

@@ -70,7 +70,7 @@ static struct {
 static void feed(enum message_side side, const char *bytes, size_t length)
 {
 	uint8_t *copy = malloc(length ? length : 1);
-	struct protocol_run run = { bytes ? copy : NULL, length };
+	struct protocol_run run = { .bytes = bytes ? copy : NULL, .length = length };
 	enum protocol_step step;
 
 	if (bytes)

@@ -132,7 +132,7 @@ static struct exchange_facts *facts_of(enum message_side side)
 static void feed(enum message_side side, const char *bytes, size_t length)
 {
 	uint8_t *copy = malloc(length ? length : 1);
-	struct protocol_run run = { bytes ? copy : NULL, length };
+	struct protocol_run run = { .bytes = bytes ? copy : NULL, .length = length };
 	enum protocol_step step = STEP_MORE;
 
 	if (bytes)

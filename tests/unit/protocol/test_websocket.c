@@ -75,7 +75,7 @@ static void put_message(enum message_side side, const struct exchange_facts *fac
 static void feed(enum message_side side, const char *bytes, size_t length)
 {
 	uint8_t *copy = malloc(length ? length : 1);
-	struct protocol_run run = { bytes ? copy : NULL, length };
+	struct protocol_run run = { .bytes = bytes ? copy : NULL, .length = length };
 	enum protocol_step step = STEP_MESSAGE;
 
 	if (bytes)

@@ -72,7 +72,7 @@ static void feed_piece(struct transcript *transcript, enum message_side side, co
 		       size_t length)
 {
 	uint8_t *copy = bytes ? malloc(length) : NULL;
-	struct protocol_run run = { copy, length };
+	struct protocol_run run = { .bytes = copy, .length = length };
 	enum protocol_step step;
 
 	if (bytes && !copy)
