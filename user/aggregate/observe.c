@@ -33,6 +33,17 @@ struct request_row {
 		}                                                                    \
 	}
 
+#define MESSAGING_METRICS                                                                   \
+	{                                                                                   \
+		[ROLE_SERVER] = { METRIC_MESSAGING_SERVER_OPERATION_DURATION, METRIC_COUNT, \
+				  METRIC_COUNT },                                           \
+		[ROLE_CLIENT] = {                                                           \
+			METRIC_MESSAGING_CLIENT_OPERATION_DURATION,                         \
+			METRIC_COUNT,                                                       \
+			METRIC_COUNT                                                        \
+		}                                                                           \
+	}
+
 static const struct request_row request_rows[] = {
 	{ "http",
 	  { [ROLE_SERVER] = { METRIC_HTTP_SERVER_REQUEST_DURATION,
@@ -45,6 +56,7 @@ static const struct request_row request_rows[] = {
 	{ "memcached", DB_METRICS },
 	{ "mysql", DB_METRICS },
 	{ "postgresql", DB_METRICS },
+	{ "kafka", MESSAGING_METRICS },
 };
 
 /* What a request's labels can say: its attributes, then what every request has. */
@@ -276,6 +288,21 @@ static void add_reads(struct observer *observer, const struct request *request, 
 		(void)series_add(observer->store, METRIC_DB_READS, values, 0, count);
 }
 
+/* What the broker sends it need not have read: sendfile. So only clients know. */
+static void add_messages(struct observer *observer, const struct request *request,
+			 enum metric metric, uint32_t count)
+{
+	const char *facts[FACT_COUNT];
+	struct fact_text text;
+	label_values labels;
+
+	if (!count || request->role != ROLE_CLIENT)
+		return;
+	facts_collect(request, &text, facts);
+	values_choose(observer, metric, facts, labels);
+	(void)series_add(observer->store, metric, labels, 0, count); /* counted there */
+}
+
 static void on_request(void *context, const struct request *request)
 {
 	struct observer *observer = context;
@@ -307,6 +334,10 @@ static void on_request(void *context, const struct request *request)
 		observe_by_labels(observer, request, values, missed, memory ? memory->slots : NULL);
 	add_reads(observer, request, "hit", request->read_hits);
 	add_reads(observer, request, "miss", request->reads - request->read_hits);
+	add_messages(observer, request, METRIC_MESSAGING_CLIENT_SENT_MESSAGES,
+		     request->messages_sent);
+	add_messages(observer, request, METRIC_MESSAGING_CLIENT_CONSUMED_MESSAGES,
+		     request->messages_consumed);
 }
 
 static void on_parse_outcome(void *context, const char *protocol_name, enum parse_outcome outcome)

@@ -10,7 +10,7 @@
 
 #define ENTRY_BITS 9
 
-_Static_assert(MEMORY_TEXT_MAX <= UINT8_MAX && LABELLED_COUNT <= 8, "struct remembered");
+_Static_assert(MEMORY_TEXT_MAX <= UINT8_MAX && LABELLED_COUNT <= 16, "struct remembered");
 
 struct request_memory {
 	struct remembered entries[1 << ENTRY_BITS];
@@ -75,6 +75,8 @@ static bool changes(const struct request *request, enum attribute attribute)
 	if (!value)
 		return false;
 	return attribute == ATTRIBUTE_HTTP_ROUTE || attribute == ATTRIBUTE_DB_COLLECTION_NAME ||
+	       attribute == ATTRIBUTE_MESSAGING_DESTINATION_NAME ||
+	       attribute == ATTRIBUTE_MESSAGING_CONSUMER_GROUP_NAME ||
 	       (uintptr_t)value - (uintptr_t)request->text < FACTS_TEXT_MAX;
 }
 
@@ -100,7 +102,7 @@ static __attribute__((noinline)) bool entry_fill(struct remembered *entry,
 		bytes = strlen(value) + 1;
 		if (bytes > MEMORY_TEXT_MAX - used)
 			return false;
-		entry->copied |= (uint8_t)(1u << i);
+		entry->copied |= (uint16_t)(1u << i);
 		entry->at[i] = (uint8_t)used;
 		memcpy(entry->text + used, value, bytes);
 		used += bytes;

@@ -17,13 +17,17 @@ enum request_series {
 };
 
 /* Attributes that are labels of some metric; others would make every request another. */
-#define LABELLED_ATTRIBUTES(X)       \
-	X(HTTP_REQUEST_METHOD)       \
-	X(HTTP_RESPONSE_STATUS_CODE) \
-	X(HTTP_ROUTE)                \
-	X(DB_SYSTEM_NAME)            \
-	X(DB_OPERATION_NAME)         \
-	X(DB_COLLECTION_NAME)        \
+#define LABELLED_ATTRIBUTES(X)           \
+	X(HTTP_REQUEST_METHOD)           \
+	X(HTTP_RESPONSE_STATUS_CODE)     \
+	X(HTTP_ROUTE)                    \
+	X(DB_SYSTEM_NAME)                \
+	X(DB_OPERATION_NAME)             \
+	X(DB_COLLECTION_NAME)            \
+	X(MESSAGING_SYSTEM)              \
+	X(MESSAGING_OPERATION_NAME)      \
+	X(MESSAGING_DESTINATION_NAME)    \
+	X(MESSAGING_CONSUMER_GROUP_NAME) \
 	X(ERROR_TYPE)
 
 enum labelled {
@@ -44,7 +48,7 @@ struct remembered {
 	uint16_t port;
 	uint16_t family;
 	enum conn_role role; /* of the process */
-	uint8_t copied;	     /* bits: which attributes are not static; their text is below … */
+	uint16_t copied;     /* bits: which attributes are not static; their text is below … */
 	uint8_t at[LABELLED_COUNT]; /* … from here on */
 	uint8_t wanted;		    /* the caller's, as the rest; 0 in a new entry */
 	struct series_slot slots[REQUEST_SERIES];

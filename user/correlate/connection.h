@@ -108,6 +108,7 @@ struct engine {
 	struct route_table *collections; /* owned: tables and their like, bounded as routes are */
 	const struct observation_sink *sink; /* borrowed, lives longer */
 	struct engine_feedback feedback;
+	void *shared[PROTOCOLS_MAX]; /* owned: see struct protocol; NULL until there is a connection */
 	uint64_t connections_evicted;
 	uint64_t turns_missed;
 	struct exchange_facts nobody; /* what parsers write of no exchange */
@@ -122,6 +123,9 @@ struct connection *connection_find(struct engine *engine, const struct conn_ref 
 
 /* Make one; the least recently used is given up when the table is full. NULL: out of memory. */
 struct connection *connection_add(struct engine *engine, const struct conn_ref *ref);
+
+/* Give the state of a connection whose protocol is known what all connections of that protocol share. */
+void connection_share(struct engine *engine, struct connection *connection);
 
 /* Forget what the protocol keeps of a connection. */
 void connection_clear_state(struct connection *connection);

@@ -22,11 +22,13 @@ struct request {
 	const struct conn_tuple *tuple;
 	uint64_t request_body_bytes;
 	uint64_t response_body_bytes;
-	uint32_t reads;	    /* keys that a database looked up */
-	uint32_t read_hits; /* of those, found */
+	uint32_t reads;		    /* keys that a database looked up */
+	uint32_t read_hits;	    /* of those, found */
+	uint32_t messages_sent;	    /* that a client handed to a message broker */
+	uint32_t messages_consumed; /* that it got from one */
 	const char *
 		attributes[ATTRIBUTE_COUNT]; /* NULL: not known or does not apply; static text, but for
-						    HTTP_ROUTE, DB_COLLECTION_NAME and what lies in `text` */
+						    HTTP_ROUTE, what comes from a bounded table and what lies in `text` */
 	const char *text;		     /* FACTS_TEXT_MAX bytes of this request, or NULL */
 	enum conn_role role;		     /* client or server, never unknown */
 	bool is_partial; /* began before sonde did, or a piece of it was lost: counted, its duration is not */

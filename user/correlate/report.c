@@ -44,12 +44,29 @@ static const char *error_type(const struct connection *connection, const struct 
 	return NULL;
 }
 
+/* Names that come from the wire. */
+static void bound_names(struct engine *engine, struct request *request)
+{
+	static const enum attribute bounded[] = {
+		ATTRIBUTE_DB_COLLECTION_NAME,
+		ATTRIBUTE_MESSAGING_DESTINATION_NAME,
+		ATTRIBUTE_MESSAGING_CONSUMER_GROUP_NAME,
+	};
+
+	for (size_t i = 0; i < sizeof(bounded) / sizeof(bounded[0]); i++) {
+		const char **name = &request->attributes[bounded[i]];
+
+		if (*name)
+			*name = route_table_intern(engine->collections, request->process->service,
+						   *name);
+	}
+}
+
 static void send_request(struct engine *engine, struct connection *connection,
 			 const struct exchange *exchange, const struct process *process)
 {
 	const struct message *sides = exchange->facts.sides;
 	const char *path = exchange->facts.attributes[ATTRIBUTE_URL_PATH];
-	const char *collection = exchange->facts.attributes[ATTRIBUTE_DB_COLLECTION_NAME];
 	struct request request = {
 		.start_ns = exchange->start_ns,
 		.end_ns = exchange->end_ns > exchange->start_ns ? exchange->end_ns :
@@ -61,6 +78,8 @@ static void send_request(struct engine *engine, struct connection *connection,
 		.response_body_bytes = sides[SIDE_RESPONSE].body_bytes,
 		.reads = exchange->failure == PARSE_OK ? exchange->facts.reads : 0,
 		.read_hits = exchange->facts.read_hits,
+		.messages_sent = exchange->facts.messages_sent,
+		.messages_consumed = exchange->facts.messages_consumed,
 		.text = exchange->facts.text,
 		.role = connection->role,
 		.is_partial = exchange->failure == PARSE_PARTIAL || exchange->failure == PARSE_LOST,
@@ -71,9 +90,7 @@ static void send_request(struct engine *engine, struct connection *connection,
 	if (path && connection->role == ROLE_SERVER)
 		request.attributes[ATTRIBUTE_HTTP_ROUTE] =
 			route_table_of_path(engine->routes, process->service, path);
-	if (collection)
-		request.attributes[ATTRIBUTE_DB_COLLECTION_NAME] =
-			route_table_intern(engine->collections, process->service, collection);
+	bound_names(engine, &request);
 	connection->requests++;
 	engine->sink->request(engine->sink->context, &request);
 }

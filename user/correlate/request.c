@@ -336,6 +336,8 @@ static bool take_odd_step(struct engine *engine, struct connection *connection,
 		on_unseen(engine, connection, side);
 	} else if (step == STEP_PUSH) {
 		requests_count(engine, connection, connection->tgid, PARSE_PUSH);
+	} else if (step == STEP_STRAY) {
+		requests_report_unseen(engine, connection, PARSE_PARTIAL, 1);
 	} else if (step == STEP_LOST) {
 		on_lost(engine, connection, side);
 	} else if (step == STEP_NOT_MINE && !connection->was_recognised) {

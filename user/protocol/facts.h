@@ -5,15 +5,19 @@
 
 /* Facts a protocol knows of a request; each is a label of some metric or an attribute of the span.
  * X(NAME, label) */
-#define ATTRIBUTES(X)                                             \
-	X(HTTP_REQUEST_METHOD, "http_request_method")             \
-	X(HTTP_RESPONSE_STATUS_CODE, "http_response_status_code") \
-	X(HTTP_ROUTE, "http_route")                               \
-	X(URL_PATH, "url_path")                                   \
-	X(NETWORK_PROTOCOL_VERSION, "network_protocol_version")   \
-	X(DB_SYSTEM_NAME, "db_system_name")                       \
-	X(DB_OPERATION_NAME, "db_operation_name")                 \
-	X(DB_COLLECTION_NAME, "db_collection_name")               \
+#define ATTRIBUTES(X)                                                     \
+	X(HTTP_REQUEST_METHOD, "http_request_method")                     \
+	X(HTTP_RESPONSE_STATUS_CODE, "http_response_status_code")         \
+	X(HTTP_ROUTE, "http_route")                                       \
+	X(URL_PATH, "url_path")                                           \
+	X(NETWORK_PROTOCOL_VERSION, "network_protocol_version")           \
+	X(DB_SYSTEM_NAME, "db_system_name")                               \
+	X(DB_OPERATION_NAME, "db_operation_name")                         \
+	X(DB_COLLECTION_NAME, "db_collection_name")                       \
+	X(MESSAGING_SYSTEM, "messaging_system")                           \
+	X(MESSAGING_OPERATION_NAME, "messaging_operation_name")           \
+	X(MESSAGING_DESTINATION_NAME, "messaging_destination_name")       \
+	X(MESSAGING_CONSUMER_GROUP_NAME, "messaging_consumer_group_name") \
 	X(ERROR_TYPE, "error_type")
 
 enum attribute {
@@ -49,7 +53,15 @@ enum attribute {
 	X(STATEMENT_UNKNOWN, "statement_unknown",                                                \
 	  "a statement prepared before sonde began, or forgotten: its table is not known")       \
 	X(SEVERAL_STATEMENTS, "several_statements",                                              \
-	  "one request of several statements, named by the first")
+	  "one request of several statements, named by the first")                               \
+	X(SEVERAL_DESTINATIONS, "several_destinations",                                          \
+	  "one message about several topics, named by the first")                                \
+	X(DESTINATION_UNKNOWN, "destination_unknown",                                            \
+	  "a topic named by an id whose name was not seen")                                      \
+	X(RECORDS_UNSEEN, "records_unseen",                                                      \
+	  "how many records a message carries was not seen, or not of all")                      \
+	X(VERSION_UNKNOWN, "version_unknown",                                                    \
+	  "a message of a newer version than sonde knows: only its name is read")
 
 enum parse_outcome {
 #define X(NAME, label, meaning) PARSE_##NAME,

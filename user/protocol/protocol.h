@@ -63,13 +63,15 @@ struct message {
 struct exchange_facts {
 	struct message sides[SIDE_COUNT];
 	const char *attributes
-		[ATTRIBUTE_COUNT]; /* static, or in `text`; HTTP_ROUTE is the caller's, which also bounds DB_COLLECTION_NAME */
+		[ATTRIBUTE_COUNT]; /* static, or in `text`; HTTP_ROUTE is the caller's, which also bounds names of collections, destinations and groups */
 	uint32_t outcomes;	   /* odd things about it: bits 1 << enum parse_outcome */
 	uint32_t note;		   /* the protocol's own */
 	uint32_t reads;		   /* keys that a database looked up, as far as that is known */
 	uint32_t read_hits;	   /* of those, found */
-	bool is_preparation;	   /* no request by itself: reported only when it failed */
-	char text[FACTS_TEXT_MAX]; /* the protocol's own */
+	uint32_t messages_sent; /* that a client handed to a message broker, as far as that is known */
+	uint32_t messages_consumed; /* that it got from one */
+	bool is_preparation;	    /* no request by itself: reported only when it failed */
+	char text[FACTS_TEXT_MAX];  /* the protocol's own */
 };
 
 /* What a parser came to. */
@@ -85,6 +87,7 @@ enum protocol_step {
 	STEP_PUSH, /* a message that was not begun and answers nothing ended */
 	STEP_SILENT, /* silence was the answer to the oldest request, which is_quiet: what comes next, and is not
 			begun yet, answers a later one */
+	STEP_STRAY, /* a message that was not begun and answers a request that was not seen ended */
 	STEP_COUNT,
 };
 
@@ -120,6 +123,11 @@ struct protocol {
 	/* Free what the state owns, in whatever condition it is. NULL: it owns nothing. */
 	void (*release)(void *state);
 
+	/* Make and free what all its connections share; their state begins with a pointer to it, NULL where memory is short, which
+	 * is there from the first call on. NULL: nothing. */
+	void *(*shared_new)(void);
+	void (*shared_free)(void **shared);
+
 	/* Take a message that is known from one before it, in one go: what parse would tell of it as STEP_BEGIN, STEP_HEAD
 	 * and STEP_END and nothing else is true when this returns. NULL: the protocol does not know messages again.
 	 *
@@ -135,6 +143,8 @@ struct protocol {
 /* Paths are kept up to this length; a longer one fills it. */
 #define URL_PATH_MAX 255
 
+/* Rows of protocol_table at most. */
+#define PROTOCOLS_MAX 16
 extern const struct protocol *const protocol_table[];
 extern const size_t protocol_table_length;
 
@@ -143,5 +153,6 @@ extern const struct protocol protocol_postgresql;
 extern const struct protocol protocol_redis;
 extern const struct protocol protocol_memcached;
 extern const struct protocol protocol_mysql;
+extern const struct protocol protocol_kafka;
 
 #endif

@@ -4,7 +4,8 @@
 
 const struct protocol *const protocol_table[] = {
 	&protocol_memcached, /* its commands look like methods of HTTP in lower case */
-	&protocol_http1,     &protocol_redis, &protocol_postgresql, &protocol_mysql,
+	&protocol_http1,     &protocol_redis, &protocol_postgresql,
+	&protocol_mysql,     &protocol_kafka,
 };
 
 const size_t protocol_table_length = sizeof(protocol_table) / sizeof(protocol_table[0]);
