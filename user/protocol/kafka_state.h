@@ -18,8 +18,8 @@
 #define KAFKA_OLD_MESSAGE_BYTES 18
 /* Arrays inside arrays: groups, topics, partitions, and what is in these. */
 #define KAFKA_LOOPS_MAX 4
-/* socket.request.max.bytes is 100 MiB unless it is set; what begins with more is taken for no request. */
-#define KAFKA_SIZE_MAX (1u << 30)
+/* socket.request.max.bytes is 100 MiB unless it is set. Below what TLS begins with. */
+#define KAFKA_SIZE_MAX (1u << 28)
 
 /* To go on with the next place. */
 #define STEP_ONWARD STEP_COUNT

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pairs answers with requests as the engine does, and writes down what it comes to: "SELECT t=1054;" is an operation, its
- * table and its error; "+" several statements, "?" an unknown one, "2/3" keys found of keys looked up. */
+ * table and its error; "+" several statements, "?" an unknown one, "2/3" keys found of keys looked up,
+ * "5>0" messages sent and consumed, "@g" a consumer group, "~" messages not all seen, "#" a version unknown. */
 #ifndef SONDE_TESTS_PAIRING_H
 #define SONDE_TESTS_PAIRING_H
 
@@ -17,7 +18,7 @@ struct said {
 	const char *bytes;
 };
 
-/* Forget what was; the next bytes are a connection's first. */
+/* Forget what was; the next bytes are a connection's first. NULL: free all. */
 void pairing_begin(const struct protocol *protocol);
 
 /* bytes NULL: not captured. */
