@@ -86,6 +86,7 @@ struct connection {
 	uint8_t sniffed_bytes;
 	bool is_role_guessed;
 	bool was_recognised;	    /* a message head was understood */
+	bool was_lost;		    /* it was SYNC_LOST once */
 	bool is_turn_late;	    /* the event in hand is TURN_LATE or waits for one */
 	bool had_late_write;	    /* since the newest write turn */
 	bool is_order_unsure;	    /* the turn may hold answers that were not seen */

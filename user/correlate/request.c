@@ -126,6 +126,7 @@ void requests_resync(struct engine *engine, struct connection *connection)
 	for (unsigned side = 0; side < SIDE_COUNT; side++)
 		(void)protocol->boundary(connection->state, side, BOUNDARY_RESYNC, 0);
 	connection->sync = SYNC_LOST;
+	connection->was_lost = true;
 	connection->is_order_unsure = false;
 	connection->turn_use = TURN_IS_SKIPPED;
 }
@@ -314,6 +315,15 @@ static void on_lost(struct engine *engine, struct connection *connection, enum m
 		requests_report_unseen(engine, connection, PARSE_LOST, 1);
 }
 
+/* After a loss its request may be among those that count as lost already. */
+static void on_stray(struct engine *engine, struct connection *connection)
+{
+	if (connection->was_lost)
+		requests_count(engine, connection, connection->tgid, PARSE_UNMATCHED_RESPONSE);
+	else
+		requests_report_unseen(engine, connection, PARSE_PARTIAL, 1);
+}
+
 /* Nothing of the connection was understood yet, and nothing is what we took it for. */
 static void forget_protocol(struct engine *engine, struct connection *connection)
 {
@@ -337,7 +347,7 @@ static bool take_odd_step(struct engine *engine, struct connection *connection,
 	} else if (step == STEP_PUSH) {
 		requests_count(engine, connection, connection->tgid, PARSE_PUSH);
 	} else if (step == STEP_STRAY) {
-		requests_report_unseen(engine, connection, PARSE_PARTIAL, 1);
+		on_stray(engine, connection);
 	} else if (step == STEP_LOST) {
 		on_lost(engine, connection, side);
 	} else if (step == STEP_NOT_MINE && !connection->was_recognised) {

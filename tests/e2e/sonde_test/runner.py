@@ -16,6 +16,7 @@ import traceback
 
 from . import namespaces
 from .agent import LOST, Agent, balance
+from .kafka import Kafka
 from .mariadb import MariaDB
 from .memcached import Memcached
 from .namespaces import Namespaces, works
@@ -77,6 +78,9 @@ NEEDS = {
             _has_device(["ip", "tuntap", "add", "dev", "ta", "mode", "tun"]), "no tun device"),
     "netem": (lambda: _has_device(["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "20ms"]),
               "this kernel has no netem"),
+    "java": (lambda: tool("java") and tool("mvn"), "openjdk-17-jre-headless or maven is not installed"),
+    "confluent_kafka": (lambda: works("/usr/bin/python3", "-c", "import confluent_kafka"), "python3-confluent-kafka is not installed"),
+    "kafka-python": (lambda: works("/usr/bin/python3", "-c", "import kafka"), "python3-kafka is not installed"),
     "pymemcache": (lambda: _has_module("pymemcache"), "python3-pymemcache is not installed"),
     "pymysql": (lambda: _has_module("pymysql"), "python3-pymysql is not installed"),
     "postgresql": (lambda: postgresql_programs() and tool("setpriv"), "postgresql is not installed"),
@@ -135,6 +139,11 @@ class Context:
 
     def redis(self, **keywords):
         server = Redis(self.directory, patience=self.patience, **keywords)
+        self.closers.append(server.stop)
+        return server
+
+    def kafka(self, **keywords):
+        server = Kafka(self.directory, patience=self.patience, **keywords)
         self.closers.append(server.stop)
         return server
 
