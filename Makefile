@@ -70,7 +70,7 @@ common := -std=gnu11 -g -D_GNU_SOURCE -MMD -MP $(includes)
 hardening := -fPIE -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2 \
 	$(if $(filter x86,$(ARCH)),-fcf-protection)
 hardening_link := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
-libraries := -lbpf -lelf -lz -lmicrohttpd -ljansson -lseccomp -lpthread -lm
+libraries := -lbpf -lelf -lz -lmicrohttpd -lnghttp2 -ljansson -lseccomp -lpthread -lm
 
 # EXTRA_CFLAGS and EXTRA_LDFLAGS are for the command line.
 cflags := $(common) $(warnings) -O2 $(hardening) $(EXTRA_CFLAGS)
@@ -93,7 +93,7 @@ bpf_cflags := -g -O2 -std=gnu11 -target bpf -mcpu=$(BPF_CPU) -D__TARGET_ARCH_$(A
 # -- packages --------------------------------------------------------------------------------------
 
 build_packages := gcc libc6-dev make git procps clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev \
-	libmicrohttpd-dev libjansson-dev libseccomp-dev
+	libmicrohttpd-dev libnghttp2-dev libjansson-dev libseccomp-dev
 test_packages := libcmocka-dev libclang-rt-14-dev python3 nginx redis-server postgresql postgresql-contrib \
 	python3-psycopg python3-psycopg2 memcached libmemcached-tools python3-pymemcache mariadb-server python3-pymysql \
 	sysbench openjdk-17-jre-headless maven kcat python3-confluent-kafka python3-kafka curl wrk prometheus nodejs strace \

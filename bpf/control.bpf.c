@@ -20,6 +20,29 @@ static __always_inline int set_conn_mode(const struct sock *sk, __u64 conn_id, _
 	return 0;
 }
 
+/* What was said meanwhile is unknown: another identity, which no turn of before can be taken for part of. */
+static __always_inline int renew_conn(const struct sock *sk, __u64 conn_id)
+{
+	struct conn_state *conn, *old = conn_find(sk);
+	struct process_state *process;
+	struct tcp_stats stats = {};
+
+	if (!old || old->conn_id != conn_id)
+		return -1;
+	process = process_get(old->tgid);
+	if (process)
+		conn_settle(old, process);
+	if (conn_open(sk, old->tgid, old->role, old->flags | CONN_PREEXISTING, old->tcp_state))
+		return -1;
+	conn = conn_find(sk);
+	if (!conn)
+		return -1;
+	conn_read_stats(&stats, sk);
+	conn->bytes_sent = stats.bytes_sent;
+	conn->bytes_received = stats.bytes_received;
+	return 0;
+}
+
 static __always_inline int set_process_flags(__u32 tgid, __u64 flags)
 {
 	struct process_state *process;
@@ -54,6 +77,8 @@ int BPF_PROG(control, __u64 op, __u64 key, __u64 id, __u64 value)
 		return set_process_flags((__u32)key, value);
 	case CONTROL_LISTENER_READ:
 		return read_listener((const struct sock *)key);
+	case CONTROL_CONN_RENEW:
+		return renew_conn((const struct sock *)key, id);
 	}
 	return -1;
 }

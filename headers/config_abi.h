@@ -30,9 +30,7 @@ struct bpf_settings {
 	__u32 wake_bytes;	       /* ring fill at which the reader is woken before its timer */
 	__u32 error_events_per_second; /* per process, to the ring; 0: none */
 	__u32 count_expected_errors;   /* also EAGAIN, EINPROGRESS, EINTR, ERESTART* */
-	__u32 has_selection;	       /* some processes may carry PROCESS_IGNORED */
-	__u32 _pad;
-	__u64 sample_interval_ns; /* TCP_SAMPLE at most this often per connection */
+	__u64 sample_interval_ns;      /* TCP_SAMPLE at most this often per connection */
 };
 
 /* Errors that non-blocking I/O and signals bring all day; those from 512 on the process never sees. X(number, NAME) */
@@ -48,7 +46,7 @@ struct bpf_settings {
 
 /* What the kernel ships of a connection. User space decides after the first bytes. */
 enum conn_mode {
-	/* As MODE_MESSAGES until user space decides. A turn that begins as Redis, memcached or PostgreSQL do makes it MODE_STREAM
+	/* As MODE_MESSAGES until user space decides. A turn that begins as Redis, memcached, HTTP/2 or PostgreSQL do makes it MODE_STREAM
 	 * or MODE_FRAMES at once: what comes next may be over before user space can decide. */
 	MODE_SNIFF = 0,
 	MODE_MESSAGES = 1, /* the first bytes of every turn */
@@ -201,6 +199,8 @@ enum control_op {
 	CONTROL_CONN_MODE = 1,	   /* key: sock, id: conn_id, value: enum conn_mode */
 	CONTROL_PROCESS_FLAGS = 2, /* key: tgid, value: enum process_flags */
 	CONTROL_LISTENER_READ = 3, /* key: sock: fill drops and backlog from the socket */
+	CONTROL_CONN_RENEW =
+		4, /* key: sock, id: conn_id: its process was ignored; begin anew, as found open */
 };
 
 #endif

@@ -53,16 +53,21 @@ static __always_inline struct process_state *process_get(__u32 tgid)
 
 #define IGNORED_SLOTS 4096 /* power of two */
 
-/* Key: tgid modulo the slots. Value: an ignored process with that remainder, or 0: spares most calls of ignored processes
- * the look-up in the table. Set and cleared with the process's flags, which alone decide when the slot is another's. */
+struct ignored_slot {
+	__u32 tgid;    /* an ignored process whose remainder this is, or 0 */
+	__u32 crowded; /* others were ignored beside it: only the process's flags tell */
+};
+
+/* Key: tgid modulo the slots. Says with one look-up, which costs next to nothing, that a process is ignored, or that it is
+ * not. Set and cleared with the process's flags. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, IGNORED_SLOTS);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, struct ignored_slot);
 } ignored_tgids SEC(".maps");
 
-static __always_inline __u32 *ignored_slot(__u32 tgid)
+static __always_inline struct ignored_slot *ignored_slot(__u32 tgid)
 {
 	__u32 index = tgid & (IGNORED_SLOTS - 1);
 
@@ -72,38 +77,39 @@ static __always_inline __u32 *ignored_slot(__u32 tgid)
 /* A process ends, or one begins that may have the number of another that ended. */
 static __always_inline void process_forget_ignored(__u32 tgid)
 {
-	__u32 *slot = ignored_slot(tgid);
+	struct ignored_slot *slot = ignored_slot(tgid);
 
-	if (slot && *slot == tgid)
-		*slot = 0;
+	if (slot && slot->tgid == tgid)
+		slot->tgid = 0;
 }
 
 static __always_inline void process_set_flags(struct process_state *process, __u32 tgid,
 					      __u32 flags)
 {
-	__u32 *slot = ignored_slot(tgid);
+	struct ignored_slot *slot = ignored_slot(tgid);
 
 	process->flags = flags;
-	if (flags & PROCESS_IGNORED) {
-		if (slot)
-			*slot = tgid;
-	} else {
+	if (!(flags & PROCESS_IGNORED)) {
 		process_forget_ignored(tgid);
+	} else if (slot) {
+		if (slot->tgid && slot->tgid != tgid)
+			slot->crowded = 1;
+		slot->tgid = tgid;
 	}
 }
 
 static __always_inline bool process_is_ignored(__u32 tgid)
 {
+	const struct ignored_slot *slot;
 	struct process_state *process;
-	__u32 *slot;
 
 	if (tgid == settings.agent_tgid)
 		return true;
-	if (!settings.has_selection)
-		return false;
 	slot = ignored_slot(tgid);
-	if (slot && *slot == tgid)
-		return true;
+	if (!slot || slot->tgid == tgid)
+		return slot;
+	if (!slot->crowded)
+		return false;
 	process = process_find(tgid);
 	return process && (process->flags & PROCESS_IGNORED);
 }

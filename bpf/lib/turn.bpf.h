@@ -238,17 +238,25 @@ static __always_inline bool turn_header_ends(const __u8 *payload, __u32 captured
 #define PG_ASK_SSL 0x2f16d204
 #define PG_ASK_GSS 0x3016d204
 
+/* "PRI ": a client of HTTP/2 begins. A server does with SETTINGS, whose type is the fourth byte. */
+#define HTTP2_PREFACE_WORD 0x20495250u
+#define HTTP2_SETTINGS 4
+
 /* Go ahead of user space where its word would come too late: Redis and memcached have pipelines longer than anybody else's, in
- * their first turn too, and a PostgreSQL client has its first answer before user space has read the start-up packet.
+ * their first turn too, a PostgreSQL client has its first answer before user space has read the start-up packet, and of
+ * HTTP/2 every header adds to what later ones mean.
  *
  * Global linkage, so that the verifier looks at it once: see lib/call.bpf.h. word, next: of the call's first bytes, zeros where
  * there are less. */
 __noinline int turn_first_mode(__u32 word, __u32 next)
 {
-	if ((__u8)word == '*' || ((__u8)word >= 'a' && memcached_begins(word, next)))
+	if (word == HTTP2_PREFACE_WORD || (__u8)word == '*' ||
+	    ((__u8)word >= 'a' && memcached_begins(word, next)))
 		return MODE_STREAM;
 	if (word & 0xffff)
 		return MODE_SNIFF;
+	if (word >> 24 == HTTP2_SETTINGS && !next) /* no flags, stream 0 */
+		return MODE_STREAM;
 	return next == PG_VERSION_3 || next == PG_ASK_SSL || next == PG_ASK_GSS ? MODE_FRAMES :
 										  MODE_SNIFF;
 }

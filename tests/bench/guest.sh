@@ -106,7 +106,7 @@ recorder=$!
 wrk_run 1 >/dev/null
 wait $recorder
 agent_stop
-agent_start --skip-exe '*nginx*' --skip-exe '*wrk*' --skip-exe '*call_cost*'
+agent_start --skip 'exe=*nginx*' --skip 'exe=*wrk*' --skip 'exe=*call_cost*'
 measure_wrk bystander
 measure_calls bystander
 agent_stop

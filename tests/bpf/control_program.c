@@ -245,7 +245,7 @@ static const struct scene scenes[] = {
 
 static const struct group groups[] = {
 	{ .name = "control",
-	  .options.settings = { .has_selection = 1, .error_events_per_second = 1000 },
+	  .options.settings = { .error_events_per_second = 1000 },
 	  .scenes = scenes,
 	  .count = LENGTH(scenes) },
 };

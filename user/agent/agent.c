@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/selection.h"
 #include "agent/state.h"
 #include "base/log.h"
 #include "load/feature.h"
@@ -27,7 +28,7 @@
 #define IDLE_AFTER_NS (500u * NS_PER_MS)
 #define QUIET_ROUNDS 5
 /* When a metric has used three quarters of its series, those of dead processes go this soon. */
-#define CROWDED_TTL_SECONDS 5
+#define CROWDED_TTL_NS (5ull * NS_PER_SECOND)
 #define HOUSEKEEPING_NS NS_PER_SECOND
 /* Rings overflow when nobody lets us read them. Where every CPU is taken, by whom we watch as a rule, the reader must not wait
  * for its turn; it makes up in no time what it is given (docs/PERFORMANCE.md). */
@@ -56,7 +57,8 @@ static bool owner_is_gone(void *context, uint32_t tgid)
 {
 	struct agent *agent = context;
 
-	return !process_is_alive(agent->processes, tgid);
+	return !process_is_alive(agent->processes, tgid) ||
+	       process_lookup(agent->processes, tgid)->is_ignored;
 }
 
 struct service_search {
@@ -68,7 +70,8 @@ static int find_service(void *context, struct process *process)
 {
 	struct service_search *search = context;
 
-	search->is_found = !process->exited_ns && strcmp(process->service, search->service) == 0;
+	search->is_found = !process->exited_ns && !process->is_ignored &&
+			   strcmp(process->service, search->service) == 0;
 	return search->is_found;
 }
 
@@ -81,27 +84,12 @@ static bool service_is_gone(void *context, const char *service_name)
 	return !search.is_found;
 }
 
-/* Short-lived processes bring series by the thousand; those that live must still find room for theirs. */
-static bool is_crowded(const struct agent *agent)
-{
-	for (unsigned metric = 0; metric < METRIC_COUNT; metric++) {
-		struct series_family_view family;
-
-		series_family_read(agent->store, metric, &family);
-		if (family.count > family.limit / 4 * 3)
-			return true;
-	}
-	return false;
-}
-
 static void expire(struct agent *agent, uint64_t now_ns)
 {
 	const struct series_liveness liveness = { agent, owner_is_gone, service_is_gone };
-	unsigned ttl_seconds = agent->options->series_ttl_seconds;
+	uint64_t ttl_ns = (uint64_t)agent->options->series_ttl_seconds * NS_PER_SECOND;
 
-	if (ttl_seconds > CROWDED_TTL_SECONDS && is_crowded(agent))
-		ttl_seconds = CROWDED_TTL_SECONDS;
-	series_store_expire(agent->store, now_ns, (uint64_t)ttl_seconds * NS_PER_SECOND, &liveness);
+	series_store_expire(agent->store, now_ns, ttl_ns, CROWDED_TTL_NS, &liveness);
 	process_table_expire(agent->processes, now_ns, PROCESS_KEEP_NS);
 }
 
@@ -130,6 +118,7 @@ static void housekeep(struct agent *agent, uint64_t now_ns)
 	if (now_ns - agent->housekept_ns < HOUSEKEEPING_NS)
 		return;
 	agent->housekept_ns = now_ns;
+	selection_review(agent, now_ns);
 	refresh(agent);
 	figures_warn_of_losses(agent, now_ns);
 	expire(agent, now_ns);
@@ -392,6 +381,7 @@ static void stop(struct agent *agent)
 	series_store_free(&agent->store);
 	process_table_free(&agent->processes);
 	exchange_free(&agent->exchange);
+	selection_rules_free(&agent->selection.rules);
 	free(agent->report);
 	if (agent->epoll_fd >= 0)
 		close(agent->epoll_fd);
@@ -404,7 +394,11 @@ int agent_run(const struct agent_options *options)
 	static const struct control_stream_kind streams[] = {
 		{ RECORDING_STREAM, record_started, record_finishing, record_ended },
 	};
-	struct agent agent = { .options = options, .epoll_fd = -1, .signal_fd = -1, .stats_fd = -1 };
+	struct agent agent = { .options = options,
+			       .selection.rules = options->selection,
+			       .epoll_fd = -1,
+			       .signal_fd = -1,
+			       .stats_fd = -1 };
 	struct control_table table = { &agent, agent_topics, agent_topic_count, streams, 1 };
 	int error;
 

@@ -7,18 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/selection_rules.h"
 #include "load/loader.h"
 
-#define AGENT_GLOBS_MAX 32
-
 struct agent_options {
-	const char *listen;	 /* ADDR:PORT */
-	const char *socket_path; /* control socket */
-	const char *
-		only_exe[AGENT_GLOBS_MAX]; /* look only at processes whose executable matches one */
-	size_t only_exe_count;
-	const char *skip_exe[AGENT_GLOBS_MAX]; /* never look at those */
-	size_t skip_exe_count;
+	const char *listen;		   /* ADDR:PORT */
+	const char *socket_path;	   /* control socket */
+	struct selection_rules *selection; /* which processes to look at; the agent takes it */
 	struct loader_options loader;
 	size_t series_limit; /* per metric */
 	size_t routes_per_service;

@@ -1,47 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records in: counted, decoded, handed to the engine and to those who record. */
 #include <errno.h>
-#include <fnmatch.h>
 #include <string.h>
 
+#include "agent/selection.h"
 #include "agent/state.h"
 #include "load/kernel_table.h"
-
-static bool matches_any(const char *const *globs, size_t count, const char *path)
-{
-	for (size_t i = 0; i < count; i++)
-		if (fnmatch(globs[i], path, 0) == 0)
-			return true;
-	return false;
-}
-
-static bool is_unselected(const struct agent_options *options, const char *path)
-{
-	if (options->only_exe_count &&
-	    !matches_any(options->only_exe, options->only_exe_count, path))
-		return true;
-	return matches_any(options->skip_exe, options->skip_exe_count, path);
-}
-
-/* A process began to run a program: decide whether to look at it, and tell the kernel side, which then drops its calls
- * with one lookup. */
-static void select_process(struct agent *agent, uint32_t tgid)
-{
-	struct process *process;
-	bool is_ignored;
-
-	if (!agent->options->loader.settings.has_selection)
-		return;
-	process = process_lookup(agent->processes, tgid);
-	if (!process)
-		return;
-	is_ignored = is_unselected(agent->options, process->path);
-	if (is_ignored || process->is_ignored)
-		(void)loader_control(agent->loader, CONTROL_PROCESS_FLAGS, tgid,
-				     0, /* gone already: nothing to do */
-				     is_ignored ? PROCESS_IGNORED : 0);
-	process->is_ignored = is_ignored;
-}
 
 static void count_lost(struct agent *agent, const void *bytes, size_t length,
 		       enum loss_reason reason)
@@ -82,7 +46,7 @@ static __attribute__((noinline)) void take_exec(struct agent *agent, const struc
 	if (is_cut(event->process_exec))
 		(void)take_in_running(agent,
 				      event->header->tgid); /* gone already: a cut name must do */
-	select_process(agent, event->header->tgid);
+	selection_take_exec(agent, event->header->tgid);
 }
 
 void intake_record(void *context, const void *bytes, size_t length)

@@ -5,6 +5,7 @@
 
 #include "agent/agent.h"
 #include "agent/recording_feed.h"
+#include "agent/selection_rules.h"
 #include "agent/totals.h"
 #include "aggregate/observe.h"
 #include "aggregate/series.h"
@@ -19,6 +20,13 @@ struct intake {
 	uint64_t consumed[EVENT_KIND_COUNT];
 	uint64_t made[EVENT_KIND_COUNT]; /* written by user space itself; part of consumed */
 	uint64_t lost[EVENT_KIND_COUNT][LOSS_REASON_COUNT];
+};
+
+/* For selection.c. */
+struct selection {
+	struct selection_rules *rules; /* owned */
+	uint64_t reviewed_ns;
+	uint64_t reviewed_all_ns;
 };
 
 struct agent {
@@ -36,6 +44,7 @@ struct agent {
 	struct control_server *control;
 	struct recording_feed feed;
 	struct intake intake;
+	struct selection selection;
 	int epoll_fd;
 	int signal_fd;
 	int stats_fd; /* -1: no window is open */

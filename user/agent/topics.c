@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/selection.h"
 #include "agent/state.h"
 #include "cli/signal_view.h"
 
@@ -245,8 +246,14 @@ static int write_config(void *context, size_t limit, json_t **ret_data, size_t *
 }
 
 const struct control_topic agent_topics[] = {
-	{ "services", write_services }, { "hooks", write_hooks },   { "conns", write_conns },
-	{ "procs", write_procs },	{ "series", write_series }, { "maps", write_maps },
-	{ "rings", write_rings },	{ "config", write_config },
+	{ .name = "services", .write = write_services },
+	{ .name = "hooks", .write = write_hooks },
+	{ .name = "conns", .write = write_conns },
+	{ .name = "procs", .write = write_procs },
+	{ .name = "series", .write = write_series },
+	{ .name = "maps", .write = write_maps },
+	{ .name = "rings", .write = write_rings },
+	{ .name = "config", .write = write_config },
+	{ .name = "selection", .write = selection_write, .set = selection_set },
 };
 const size_t agent_topic_count = sizeof(agent_topics) / sizeof(agent_topics[0]);

@@ -124,6 +124,7 @@ void totals_free(struct totals **totals_slot)
 /* Labels of a process. tgid 0 stands for what the kernel side could not attribute. */
 struct owner {
 	const struct process *process; /* NULL for tgid 0 */
+	bool is_ignored;
 	const char *service;
 	const char *executable;
 	char pid[12];
@@ -135,9 +136,11 @@ static bool owner_find(struct totals *totals, uint32_t tgid, struct owner *ret_o
 	const struct process *process =
 		tgid ? process_lookup_newest(totals->processes, tgid) : NULL;
 
-	if (tgid && (!process || process->is_ignored))
+	if (tgid && !process)
 		return false;
-	*ret_owner = (struct owner){ .process = process, .tgid = tgid };
+	*ret_owner = (struct owner){ .process = process,
+				     .is_ignored = process && process->is_ignored,
+				     .tgid = tgid };
 	ret_owner->service = process ? process->service : "unattributed";
 	ret_owner->executable = process ? process->executable : "";
 	if (tgid)
@@ -259,7 +262,8 @@ static void finish_process(struct totals *totals, struct seen_process *seen)
 	if (!owner_find(totals, seen->tgid, &owner))
 		return;
 	keep_from_falling(&seen->now, &seen->last);
-	add_process(totals, &owner, &seen->now, &seen->last);
+	if (!owner.is_ignored)
+		add_process(totals, &owner, &seen->now, &seen->last);
 	seen->last = seen->now;
 	if (is_gone(totals, &owner) && !seen->kept_back) {
 		(void)kernel_table_remove(totals->fds[MAP_PROCESSES],
@@ -310,7 +314,7 @@ static void visit_error(void *context, const void *key_bytes, const void *value)
 	}
 	if (!owner_find(totals, key->tgid, &owner))
 		return;
-	if (count > seen->last) {
+	if (count > seen->last && !owner.is_ignored) {
 		label_values labels = { owner.service, owner.pid, owner.executable,
 					syscall_name(key->nr), errno_name(key->error) };
 

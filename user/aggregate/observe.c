@@ -44,18 +44,27 @@ struct request_row {
 		}                                                                           \
 	}
 
+#define HTTP_METRICS                                                       \
+	{                                                                  \
+		[ROLE_SERVER] = { METRIC_HTTP_SERVER_REQUEST_DURATION,     \
+				  METRIC_HTTP_SERVER_REQUEST_BODY_SIZE,    \
+				  METRIC_HTTP_SERVER_RESPONSE_BODY_SIZE }, \
+		[ROLE_CLIENT] = {                                          \
+			METRIC_HTTP_CLIENT_REQUEST_DURATION,               \
+			METRIC_HTTP_CLIENT_REQUEST_BODY_SIZE,              \
+			METRIC_HTTP_CLIENT_RESPONSE_BODY_SIZE              \
+		}                                                          \
+	}
+
+/* Calls of procedures, whatever carries them. */
+static const struct request_metrics rpc_metrics[ROLE_COUNT] = {
+	[ROLE_SERVER] = { METRIC_RPC_SERVER_CALL_DURATION, METRIC_COUNT, METRIC_COUNT },
+	[ROLE_CLIENT] = { METRIC_RPC_CLIENT_CALL_DURATION, METRIC_COUNT, METRIC_COUNT },
+};
+
 static const struct request_row request_rows[] = {
-	{ "http",
-	  { [ROLE_SERVER] = { METRIC_HTTP_SERVER_REQUEST_DURATION,
-			      METRIC_HTTP_SERVER_REQUEST_BODY_SIZE,
-			      METRIC_HTTP_SERVER_RESPONSE_BODY_SIZE },
-	    [ROLE_CLIENT] = { METRIC_HTTP_CLIENT_REQUEST_DURATION,
-			      METRIC_HTTP_CLIENT_REQUEST_BODY_SIZE,
-			      METRIC_HTTP_CLIENT_RESPONSE_BODY_SIZE } } },
-	{ "redis", DB_METRICS },
-	{ "memcached", DB_METRICS },
-	{ "mysql", DB_METRICS },
-	{ "postgresql", DB_METRICS },
+	{ "http", HTTP_METRICS },	{ "http2", HTTP_METRICS }, { "redis", DB_METRICS },
+	{ "memcached", DB_METRICS },	{ "mysql", DB_METRICS },   { "postgresql", DB_METRICS },
 	{ "kafka", MESSAGING_METRICS },
 };
 
@@ -138,6 +147,8 @@ const char *observe_parse_outcome_name(unsigned outcome)
 
 static const struct request_metrics *request_metrics_find(const struct request *request)
 {
+	if (request->attributes[ATTRIBUTE_RPC_SYSTEM_NAME])
+		return &rpc_metrics[request->role];
 	for (size_t i = 0; i < sizeof(request_rows) / sizeof(request_rows[0]); i++)
 		if (strcmp(request_rows[i].protocol, request->protocol->name) == 0)
 			return &request_rows[i].by_role[request->role];

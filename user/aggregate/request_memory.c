@@ -77,6 +77,7 @@ static bool changes(const struct request *request, enum attribute attribute)
 	return attribute == ATTRIBUTE_HTTP_ROUTE || attribute == ATTRIBUTE_DB_COLLECTION_NAME ||
 	       attribute == ATTRIBUTE_MESSAGING_DESTINATION_NAME ||
 	       attribute == ATTRIBUTE_MESSAGING_CONSUMER_GROUP_NAME ||
+	       attribute == ATTRIBUTE_RPC_METHOD ||
 	       (uintptr_t)value - (uintptr_t)request->text < FACTS_TEXT_MAX;
 }
 

@@ -21,6 +21,9 @@ enum request_series {
 	X(HTTP_REQUEST_METHOD)           \
 	X(HTTP_RESPONSE_STATUS_CODE)     \
 	X(HTTP_ROUTE)                    \
+	X(RPC_SYSTEM_NAME)               \
+	X(RPC_METHOD)                    \
+	X(RPC_RESPONSE_STATUS_CODE)      \
 	X(DB_SYSTEM_NAME)                \
 	X(DB_OPERATION_NAME)             \
 	X(DB_COLLECTION_NAME)            \

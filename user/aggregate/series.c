@@ -378,6 +378,11 @@ static void series_keep(struct family *family, struct series *series, uint64_t n
 	(void)table_insert(&family->table, &series->node, hash); /* there is room: it was inside */
 }
 
+static bool family_is_crowded(const struct series_store *store, enum metric metric)
+{
+	return store->families[metric].table.count > family_limit(store, metric) / 4 * 3;
+}
+
 static void family_expire(struct family *family, enum metric metric, uint64_t now_ns,
 			  uint64_t ttl_ns, const struct series_liveness *liveness)
 {
@@ -401,15 +406,17 @@ static void family_expire(struct family *family, enum metric metric, uint64_t no
 }
 
 void series_store_expire(struct series_store *store, uint64_t now_ns, uint64_t ttl_ns,
-			 const struct series_liveness *liveness)
+			 uint64_t crowded_ttl_ns, const struct series_liveness *liveness)
 {
-	if (now_ns < ttl_ns)
-		return;
 	series_store_set_now(store, now_ns);
 	for (enum metric metric = 0; metric < METRIC_COUNT; metric++) {
-		uint64_t before = store->families[metric].expired;
+		uint64_t before = store->families[metric].expired, kept_ns = ttl_ns;
 
-		family_expire(&store->families[metric], metric, now_ns, ttl_ns, liveness);
+		if (crowded_ttl_ns < ttl_ns && family_is_crowded(store, metric))
+			kept_ns = crowded_ttl_ns;
+		if (now_ns < kept_ns)
+			continue;
+		family_expire(&store->families[metric], metric, now_ns, kept_ns, liveness);
 		store->generation += store->families[metric].expired != before;
 	}
 }

@@ -73,14 +73,16 @@ void series_remove(struct series_store *store, enum metric metric, const label_v
 
 /* Drop series not touched since now_ns - ttl_ns whose owner is gone, or that have none and whose
  * service_name is of a service without live processes. Series of neither kind stay. Each is asked
- * about at most once per ttl, so one goes between one and two ttl after it was touched last. */
+ * about at most once per ttl, so one goes between one and two ttl after it was touched last. Of a metric that has used
+ * three quarters of its series they go after crowded_ttl_ns, if that is less: short-lived processes bring series by
+ * the thousand, and those that live must still find room for theirs. */
 struct series_liveness {
 	void *context;
 	bool (*owner_is_gone)(void *context, uint32_t tgid);
 	bool (*service_is_gone)(void *context, const char *service_name);
 };
 void series_store_expire(struct series_store *store, uint64_t now_ns, uint64_t ttl_ns,
-			 const struct series_liveness *liveness);
+			 uint64_t crowded_ttl_ns, const struct series_liveness *liveness);
 /* The time that further changes count as touched at. Never goes back. */
 void series_store_set_now(struct series_store *store, uint64_t now_ns);
 

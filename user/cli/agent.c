@@ -20,8 +20,8 @@ enum long_option {
 	OPTION_PREFIX_BYTES,
 	OPTION_HOOK,
 	OPTION_EXPECTED_ERRORS,
-	OPTION_SKIP_EXE,
-	OPTION_ONLY_EXE,
+	OPTION_SKIP,
+	OPTION_ONLY,
 	OPTION_CONNECTIONS,
 	OPTION_PROCESSES,
 	OPTION_SERIES,
@@ -49,11 +49,13 @@ static unsigned long number(struct argp_state *state, const char *option, const 
 	return value;
 }
 
-static void add_glob(struct argp_state *state, const char **globs, size_t *count, const char *glob)
+static void add_rule(struct argp_state *state, struct selection_rules *rules,
+		     enum selection_list list, const char *option, const char *text)
 {
-	if (*count == AGENT_GLOBS_MAX)
-		argp_error(state, "at most %d globs of a kind", AGENT_GLOBS_MAX);
-	globs[(*count)++] = glob;
+	char why[512];
+
+	if (selection_rules_add(rules, list, text, why, sizeof(why)))
+		argp_error(state, "--%s: %s", option, why);
 }
 
 /* SIGNAL=HOOK, as `sonde check` prints them. */
@@ -103,11 +105,11 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		settings->sample_interval_ns =
 			number(state, "sample-seconds", argument, 1, 3600) * 1000000000u;
 		return 0;
-	case OPTION_SKIP_EXE:
-		add_glob(state, agent->skip_exe, &agent->skip_exe_count, argument);
+	case OPTION_SKIP:
+		add_rule(state, agent->selection, SELECTION_SKIP, "skip", argument);
 		return 0;
-	case OPTION_ONLY_EXE:
-		add_glob(state, agent->only_exe, &agent->only_exe_count, argument);
+	case OPTION_ONLY:
+		add_rule(state, agent->selection, SELECTION_ONLY, "only", argument);
 		return 0;
 	case OPTION_CONNECTIONS:
 		agent->loader.connections = number(state, "connections", argument, 16, 1ul << 22);
@@ -135,10 +137,11 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 
 static const struct argp_option argp_options[] = {
 	{ "listen", 'l', "ADDR:PORT", 0, "Serve /metrics there (" LISTEN_DEFAULT ")", 0 },
-	{ "only-exe", OPTION_ONLY_EXE, "GLOB", 0,
-	  "Look only at processes whose executable's path matches", 1 },
-	{ "skip-exe", OPTION_SKIP_EXE, "GLOB", 0,
-	  "Do not look at processes whose executable's path matches", 1 },
+	{ "only", OPTION_ONLY, "RULE", 0,
+	  "Look only at processes that satisfy one of these rules: conditions, of which all must hold, like "
+	  "exe=GLOB,service=GLOB,port=N[-M],owner=USER,cgroup=GLOB,age=SECONDS",
+	  1 },
+	{ "skip", OPTION_SKIP, "RULE", 0, "Do not look at processes that satisfy the rule", 1 },
 	{ "expected-errors", OPTION_EXPECTED_ERRORS, NULL, 0,
 	  "Also count EAGAIN, EINPROGRESS, EINTR, ERESTART* (sonde_syscall_expected_errors_total)",
 	  1 },
@@ -177,14 +180,15 @@ int command_agent(int argc, char **argv)
 				       .ring_bytes = 2u << 20,
 				       .connections = 16384,
 				       .processes = 8192 },
+			   .selection = selection_rules_new(),
 			   .series_limit = 2000,
 			   .routes_per_service = 200,
 			   .series_ttl_seconds = 300 },
 	};
 
+	if (!parsed.agent.selection)
+		return STATUS_FAILED;
 	argp_parse(&argp, argc, argv, 0, NULL, &parsed);
 	parsed.agent.loader.forced = parsed.forced;
-	parsed.agent.loader.settings.has_selection =
-		parsed.agent.only_exe_count || parsed.agent.skip_exe_count;
 	return agent_run(&parsed.agent) ? STATUS_FAILED : STATUS_OK;
 }

@@ -15,6 +15,7 @@ const struct command command_table[] = {
 	{ "dump", "print what the running agent holds", command_dump },
 	{ "record", "write the running agent's raw events to a file", command_record },
 	{ "replay", "make metrics of a recording, without root and without BPF", command_replay },
+	{ "select", "choose which processes the running agent looks at", command_select },
 	{ "version", "print versions", command_version },
 };
 const size_t command_table_length = sizeof(command_table) / sizeof(command_table[0]);

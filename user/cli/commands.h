@@ -8,6 +8,7 @@ int command_check(int argc, char **argv);
 int command_dump(int argc, char **argv);
 int command_record(int argc, char **argv);
 int command_replay(int argc, char **argv);
+int command_select(int argc, char **argv);
 int command_version(int argc, char **argv);
 
 #endif

@@ -79,8 +79,8 @@ static const struct view views[] = {
 	    { .key = "lost" } } },
 };
 
-static const char *const topics[] = { "services", "hooks", "conns", "procs",
-				      "series",	  "maps",  "rings", "config" };
+static const char *const topics[] = { "services", "hooks", "conns",  "procs",	 "series",
+				      "maps",	  "rings", "config", "selection" };
 #define TOPIC_COUNT (sizeof(topics) / sizeof(topics[0]))
 
 struct dump_options {
@@ -278,7 +278,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		if (options->topic || !is_topic(argument))
 			argp_error(
 				state,
-				"'%s' is none of services, hooks, conns, procs, series, maps, rings, config",
+				"'%s' is none of services, hooks, conns, procs, series, maps, rings, config, selection",
 				argument);
 		options->topic = argument;
 		return 0;
@@ -298,7 +298,7 @@ int command_dump(int argc, char **argv)
 		.options = argp_options,
 		.parser = parse_option,
 		.children = socket_option,
-		.args_doc = "[services|hooks|conns|procs|series|maps|rings|config]",
+		.args_doc = "[services|hooks|conns|procs|series|maps|rings|config|selection]",
 		.doc = "Print what the running agent holds; without a topic, a little of everything.",
 	};
 	struct dump_options options = { 0 };

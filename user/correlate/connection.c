@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "correlate/request.h"
+#include "correlate/streams.h"
 
 /* Kept for the next one instead of being freed. */
 #define SPARE_MAX 1024
@@ -175,6 +176,8 @@ struct exchange *conn_exchange_new(struct engine *engine)
 
 void conn_exchange_free(struct engine *engine, struct exchange *exchange)
 {
+	if (exchange->stream)
+		streams_forget(engine, exchange);
 	engine->exchange_count--;
 	if (engine->spare_exchange_count == SPARE_MAX) {
 		free(exchange);

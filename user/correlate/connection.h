@@ -20,6 +20,10 @@
 /* A request and its answer, either of which may not have been seen (yet). */
 struct exchange {
 	struct exchange *next;
+	struct exchange *previous; /* of a connection with streams */
+	struct exchange *next_in_bucket;
+	struct connection *connection; /* of a stream */
+	uint32_t stream;	       /* 0: the protocol has none */
 	uint64_t start_ns; /* request's first byte; of an answer that came first: its first byte */
 	uint64_t end_ns;   /* answer's last byte */
 	uint32_t tgid;	   /* whose call brought the request's first byte */
@@ -60,6 +64,8 @@ struct connection {
 	struct exchange *newest;
 	struct exchange *
 		incoming; /* whose request is being read; owned when is_reported, else in the list */
+	struct exchange *streaming
+		[SIDE_COUNT]; /* whose message is being read, where there are streams; borrowed from the list */
 	const struct protocol *protocol; /* NULL while unknown */
 	uint64_t consumed;		 /* bytes of the turn under way that were looked at */
 	uint64_t moved_ns[DIR_COUNT];	 /* newest known call */
@@ -74,7 +80,9 @@ struct connection {
 	uint32_t turn_no;
 	uint32_t awaited_turn_no; /* a write turn that will come as TURN_LATE; 0: none */
 	uint32_t ask_interval_ms;
-	uint32_t tgid;		/* of the newest call */
+	uint32_t tgid; /* of the newest call */
+	uint32_t first_stream; /* of a request that began under our eyes, since the newest loss; 0: none yet */
+	uint32_t newest_stream; /* the same, whatever was lost */
 	uint64_t late_consumed; /* bytes of the newest late write that were looked at */
 	uint16_t exchange_count;
 	uint8_t role;		/* enum conn_role */
@@ -88,14 +96,19 @@ struct connection {
 	bool was_recognised;	    /* a message head was understood */
 	bool was_lost;		    /* it was SYNC_LOST once */
 	bool is_turn_late;	    /* the event in hand is TURN_LATE or waits for one */
+	bool had_stream_loss;	    /* streams may have begun unseen */
 	bool had_late_write;	    /* since the newest write turn */
 	bool is_order_unsure;	    /* the turn may hold answers that were not seen */
 	uint8_t sniffed[SNIFF_MAX]; /* first bytes of the turn, too few to say */
 	_Alignas(8) uint8_t state[PROTOCOL_STATE_MAX];
 };
 
+/* Exchanges of all streams by connection and number: as many as may be in flight come to 8 in each. */
+#define STREAM_BUCKETS 8192
+
 struct engine {
 	struct table connections;
+	struct exchange *streams[STREAM_BUCKETS]; /* borrowed from the connections' lists */
 	struct watch_link
 		watched; /* head of the ring of those that time must be told to, by next visit */
 	struct exchange *spare_exchanges;     /* owned */

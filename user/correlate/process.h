@@ -23,6 +23,7 @@ struct process {
 	uint32_t parent_tgid;
 	unsigned references;
 	bool is_ignored;		 /* not selected */
+	bool is_renewing;		 /* was ignored until now: for who decides that */
 	char executable[64];		 /* base name of the program: process_executable_name */
 	char path[PROCESS_PATH_MAX + 1]; /* like the others made fit to be shown (shown_text.h) */
 	char service[SERVICE_NAME_MAX];
@@ -98,6 +99,15 @@ void service_name_choose(const struct event *exec, char ret_name[SERVICE_NAME_MA
  * Returns  bytes written; negative errno (-ESRCH: gone, or a kernel thread) */
 #define PROCFS_EVENT_MAX 2048
 int procfs_read_process(uint32_t tgid, void *buffer, size_t size);
+
+/* What of a running process may change without an event. */
+struct procfs_standing {
+	uint32_t owner; /* effective user */
+	char cgroup[PROCESS_CGROUP_MAX + 1];
+};
+
+/* Returns 0; -ESRCH: gone; negative errno */
+int procfs_read_standing(uint32_t tgid, struct procfs_standing *ret_standing);
 
 /* Call visit for every process of the machine, kernel threads included; non-zero from it stops the walk.
  * Returns what visit returned last; negative errno when /proc cannot be read */

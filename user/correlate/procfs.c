@@ -14,6 +14,7 @@
 #define PROC_FILE_MAX \
 	65536 /* of an environment or command line; what is longer is not looked through */
 #define PROC_STAT_MAX 1024
+#define STANDING_FILE_MAX 4096
 #define LONG_ARGUMENT 64      /* what is kept of each argument when they do not all fit */
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
 
@@ -189,10 +190,10 @@ static int hierarchy_rank(const char *line, const char *path)
 	return strncmp(line, "0::", 3) ? 1 : 2;
 }
 
-/* Source: cgroups(7), /proc/pid/cgroup: hierarchy:controllers:path. */
-static void put_cgroup(struct exec_writer *writer, int proc_fd, char *buffer)
+/* Source: cgroups(7), /proc/pid/cgroup: hierarchy:controllers:path. The path is in the buffer. */
+static const char *read_cgroup(int proc_fd, char *buffer, size_t size)
 {
-	int length = read_file(proc_fd, "cgroup", buffer, PROC_FILE_MAX);
+	int length = read_file(proc_fd, "cgroup", buffer, size - 1);
 	const char *best = "";
 	char *next = buffer;
 	int best_rank = 0;
@@ -207,7 +208,14 @@ static void put_cgroup(struct exec_writer *writer, int proc_fd, char *buffer)
 		best = path + 1;
 		best_rank = rank;
 	}
-	writer->exec->cgroup_bytes = put_tail(writer, best, strlen(best), PROCESS_CGROUP_MAX);
+	return best;
+}
+
+static void put_cgroup(struct exec_writer *writer, int proc_fd, char *buffer)
+{
+	const char *path = read_cgroup(proc_fd, buffer, PROC_FILE_MAX + 1);
+
+	writer->exec->cgroup_bytes = put_tail(writer, path, strlen(path), PROCESS_CGROUP_MAX);
 }
 
 static uint64_t monotonic_ns(void)
@@ -240,6 +248,16 @@ static int fill_event(struct exec_writer *writer, int proc_fd, const struct proc
 	return 0;
 }
 
+static int open_process(uint32_t tgid)
+{
+	char path[32];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%u", tgid);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? (errno == ENOENT ? -ESRCH : -errno) : fd;
+}
+
 /* Kernel threads and processes whose last thread has ended run no program. */
 static int check_alive(const struct proc_stat *stat)
 {
@@ -254,15 +272,13 @@ int procfs_read_process(uint32_t tgid, void *buffer, size_t size)
 	struct exec_writer writer = { exec, (char *)(exec + 1) };
 	_cleanup_close_ int proc_fd = -1;
 	struct proc_stat stat, after;
-	char path[32];
 	int error;
 
 	if (size < PROCFS_EVENT_MAX)
 		return -EINVAL;
-	(void)snprintf(path, sizeof(path), "/proc/%u", tgid);
-	proc_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	proc_fd = open_process(tgid);
 	if (proc_fd < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
+		return proc_fd;
 	error = stat_read(proc_fd, &stat);
 	if (!error)
 		error = check_alive(&stat);
@@ -284,6 +300,39 @@ int procfs_read_process(uint32_t tgid, void *buffer, size_t size)
 		.size = (__u16)(writer.at - (char *)buffer),
 	};
 	return exec->header.size;
+}
+
+/* Source: proc(5), /proc/pid/status: `Uid:` real, effective, saved, file system. */
+static int read_owner(int proc_fd, char *buffer, size_t size, uint32_t *ret_owner)
+{
+	int length = read_file(proc_fd, "status", buffer, size - 1);
+	const char *line;
+
+	if (length < 0)
+		return length;
+	buffer[length] = '\0';
+	line = strstr(buffer, "\nUid:");
+	return line && sscanf(line, " Uid: %*u %u", ret_owner) == 1 ? 0 : -EBADMSG;
+}
+
+int procfs_read_standing(uint32_t tgid, struct procfs_standing *ret_standing)
+{
+	_cleanup_close_ int proc_fd = open_process(tgid);
+	char buffer[STANDING_FILE_MAX];
+	const char *cgroup;
+	size_t length;
+	int error;
+
+	if (proc_fd < 0)
+		return proc_fd;
+	error = read_owner(proc_fd, buffer, sizeof(buffer), &ret_standing->owner);
+	if (error)
+		return error;
+	cgroup = read_cgroup(proc_fd, buffer, sizeof(buffer));
+	length = strnlen(cgroup, PROCESS_CGROUP_MAX);
+	memcpy(ret_standing->cgroup, cgroup, length);
+	ret_standing->cgroup[length] = '\0';
+	return 0;
 }
 
 int procfs_each_process(int (*visit)(void *context, uint32_t tgid), void *context)

@@ -67,6 +67,7 @@ static void send_request(struct engine *engine, struct connection *connection,
 {
 	const struct message *sides = exchange->facts.sides;
 	const char *path = exchange->facts.attributes[ATTRIBUTE_URL_PATH];
+	const char *method = exchange->facts.attributes[ATTRIBUTE_RPC_METHOD];
 	struct request request = {
 		.start_ns = exchange->start_ns,
 		.end_ns = exchange->end_ns > exchange->start_ns ? exchange->end_ns :
@@ -82,12 +83,17 @@ static void send_request(struct engine *engine, struct connection *connection,
 		.messages_consumed = exchange->facts.messages_consumed,
 		.text = exchange->facts.text,
 		.role = connection->role,
-		.is_partial = exchange->failure == PARSE_PARTIAL || exchange->failure == PARSE_LOST,
+		.is_partial = exchange->failure == PARSE_PARTIAL ||
+			      exchange->failure == PARSE_LOST ||
+			      exchange->failure == PARSE_HEADER_UNKNOWN,
 	};
 
 	memcpy(request.attributes, exchange->facts.attributes, sizeof(request.attributes));
 	request.attributes[ATTRIBUTE_ERROR_TYPE] = error_type(connection, exchange);
-	if (path && connection->role == ROLE_SERVER)
+	if (method)
+		request.attributes[ATTRIBUTE_RPC_METHOD] =
+			route_table_intern(engine->routes, process->service, method);
+	else if (path && connection->role == ROLE_SERVER)
 		request.attributes[ATTRIBUTE_HTTP_ROUTE] =
 			route_table_of_path(engine->routes, process->service, path);
 	bound_names(engine, &request);

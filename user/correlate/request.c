@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "correlate/streams.h"
+
 static void exchange_let_go(struct engine *engine, struct connection *connection,
 			    struct exchange *exchange);
 
@@ -14,8 +16,8 @@ static bool is_silence_enough(const struct exchange *exchange)
 	       !exchange->has_response;
 }
 
-static struct exchange *exchange_append(struct engine *engine, struct connection *connection,
-					uint64_t start_ns)
+struct exchange *exchange_append(struct engine *engine, struct connection *connection,
+				 uint64_t start_ns)
 {
 	struct exchange *exchange = connection->oldest;
 
@@ -26,6 +28,7 @@ static struct exchange *exchange_append(struct engine *engine, struct connection
 		return NULL;
 	exchange->start_ns = start_ns;
 	exchange->tgid = connection->tgid;
+	exchange->previous = connection->newest;
 	if (connection->newest)
 		connection->newest->next = exchange;
 	else
@@ -41,7 +44,9 @@ static void exchange_retire(struct engine *engine, struct connection *connection
 	struct exchange *exchange = connection->oldest;
 
 	connection->oldest = exchange->next;
-	if (!connection->oldest)
+	if (connection->oldest)
+		connection->oldest->previous = NULL;
+	else
 		connection->newest = NULL;
 	connection->exchange_count--;
 	if (connection->incoming == exchange)
@@ -125,6 +130,7 @@ void requests_resync(struct engine *engine, struct connection *connection)
 	requests_abandon(engine, connection, PARSE_LOST);
 	for (unsigned side = 0; side < SIDE_COUNT; side++)
 		(void)protocol->boundary(connection->state, side, BOUNDARY_RESYNC, 0);
+	streams_lose(connection);
 	connection->sync = SYNC_LOST;
 	connection->was_lost = true;
 	connection->is_order_unsure = false;
@@ -338,9 +344,8 @@ static void forget_protocol(struct engine *engine, struct connection *connection
 		connection->role = ROLE_UNKNOWN;
 }
 
-/* Steps that few messages take. Returns false when what was parsed is another protocol. */
-static bool take_odd_step(struct engine *engine, struct connection *connection,
-			  enum message_side side, enum protocol_step step)
+bool requests_take_odd_step(struct engine *engine, struct connection *connection,
+			    enum message_side side, enum protocol_step step)
 {
 	if (step == STEP_UNSEEN) {
 		on_unseen(engine, connection, side);
@@ -391,7 +396,7 @@ static inline __attribute__((always_inline)) bool feed_side(struct engine *engin
 			on_end(engine, connection, side, time_ns);
 		else if (step == STEP_SILENT)
 			on_silent(engine, connection, time_ns);
-		else if (!take_odd_step(engine, connection, side, step))
+		else if (!requests_take_odd_step(engine, connection, side, step))
 			return false;
 	} while (connection->sync == SYNC_PARSED && (run->length || step != STEP_END));
 	return true;
@@ -402,6 +407,8 @@ bool requests_feed(struct engine *engine, struct connection *connection, enum me
 {
 	struct protocol_run run = { .bytes = bytes, .length = length };
 
+	if (connection->protocol->stream)
+		return streams_feed(engine, connection, side, &run, time_ns);
 	return side == SIDE_REQUEST ? feed_side(engine, connection, SIDE_REQUEST, &run, time_ns) :
 				      feed_side(engine, connection, SIDE_RESPONSE, &run, time_ns);
 }

@@ -62,12 +62,22 @@ bool requests_take_known_response(struct engine *engine, struct connection *conn
 				  const uint8_t *bytes, size_t captured, uint64_t length,
 				  uint64_t time_ns);
 
-/* The answer under way whose end time or questions may bring, or NULL. */
+/* A new exchange at the end of the list. NULL: out of memory, or too many are in flight. */
+struct exchange *exchange_append(struct engine *engine, struct connection *connection,
+				 uint64_t start_ns);
+
+/* Steps that few messages take. Returns false when what was parsed is another protocol. */
+bool requests_take_odd_step(struct engine *engine, struct connection *connection,
+			    enum message_side side, enum protocol_step step);
+
+/* The answer under way whose end time or questions may bring, or NULL: of streams none. */
 static inline struct exchange *requests_open_answer(const struct connection *connection)
 {
 	struct exchange *oldest = connection->oldest;
 
-	return oldest && oldest->has_response_head && !oldest->has_response_end ? oldest : NULL;
+	return oldest && oldest->has_response_head && !oldest->has_response_end && !oldest->stream ?
+		       oldest :
+		       NULL;
 }
 
 /* Whether a message of that side may be under way, or its order is in doubt: else no boundary ends or settles anything. A

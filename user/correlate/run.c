@@ -34,7 +34,7 @@ enum sniff_result run_sniff(const uint8_t *bytes, size_t length,
 	for (size_t i = 0; i < protocol_table_length; i++) {
 		enum sniff_result result = protocol_table[i]->sniff(bytes, length);
 
-		if (result == SNIFF_REQUEST || result == SNIFF_RESPONSE) {
+		if (result == SNIFF_REQUEST || result == SNIFF_RESPONSE || result == SNIFF_EITHER) {
 			*ret_protocol = protocol_table[i];
 			return result;
 		}
@@ -48,6 +48,8 @@ bool run_fits_role(struct connection *connection, unsigned dir, enum sniff_resul
 {
 	enum message_side side = result == SNIFF_REQUEST ? SIDE_REQUEST : SIDE_RESPONSE;
 
+	if (result == SNIFF_EITHER)
+		return connection->role != ROLE_UNKNOWN;
 	if (connection->role == ROLE_UNKNOWN) {
 		connection->role =
 			(side == SIDE_REQUEST) == (dir == DIR_READ) ? ROLE_SERVER : ROLE_CLIENT;
@@ -59,6 +61,9 @@ bool run_fits_role(struct connection *connection, unsigned dir, enum sniff_resul
 void run_recognise(struct engine *engine, struct connection *connection,
 		   const struct protocol *protocol)
 {
+	if (protocol != connection->protocol)
+		connection_clear_state(
+			connection); /* what it was taken for before was never sure */
 	connection->protocol = protocol;
 	connection->sync = SYNC_PARSED;
 	connection_share(engine, connection);
@@ -70,8 +75,9 @@ void run_recognise(struct engine *engine, struct connection *connection,
 static void sniffed(struct engine *engine, struct connection *connection, unsigned dir,
 		    enum sniff_result result, const struct protocol *protocol)
 {
-	bool is_known = (result == SNIFF_REQUEST || result == SNIFF_RESPONSE) &&
-			run_fits_role(connection, dir, result);
+	bool is_known =
+		(result == SNIFF_REQUEST || result == SNIFF_RESPONSE || result == SNIFF_EITHER) &&
+		run_fits_role(connection, dir, result);
 
 	if (connection->was_recognised && protocol != connection->protocol)
 		is_known = false;
@@ -79,7 +85,7 @@ static void sniffed(struct engine *engine, struct connection *connection, unsign
 	if (connection->sync == SYNC_PARSED) {
 		if (is_known)
 			requests_break_off(engine, connection, connection_side(connection, dir));
-	} else if (connection->sync == SYNC_LOST && is_known && result != SNIFF_REQUEST) {
+	} else if (connection->sync == SYNC_LOST && is_known && result == SNIFF_RESPONSE) {
 		connection->turn_use = TURN_IS_SKIPPED; /* an answer to something lost */
 	} else if (is_known) {
 		run_recognise(engine, connection, protocol);

@@ -11,6 +11,9 @@
 	X(HTTP_ROUTE, "http_route")                                       \
 	X(URL_PATH, "url_path")                                           \
 	X(NETWORK_PROTOCOL_VERSION, "network_protocol_version")           \
+	X(RPC_SYSTEM_NAME, "rpc_system_name")                             \
+	X(RPC_METHOD, "rpc_method")                                       \
+	X(RPC_RESPONSE_STATUS_CODE, "rpc_response_status_code")           \
 	X(DB_SYSTEM_NAME, "db_system_name")                               \
 	X(DB_OPERATION_NAME, "db_operation_name")                         \
 	X(DB_COLLECTION_NAME, "db_collection_name")                       \
@@ -52,6 +55,9 @@ enum attribute {
 	X(COMPRESSED, "compressed", "what the connection carries is compressed from now on")     \
 	X(STATEMENT_UNKNOWN, "statement_unknown",                                                \
 	  "a statement prepared before sonde began, or forgotten: its table is not known")       \
+	X(HEADER_UNKNOWN, "header_unknown",                                                      \
+	  "a field of the header is an entry of a table from before sonde began")                \
+	X(STREAM_RESET, "stream_reset", "a stream that was over before its answer was whole")    \
 	X(SEVERAL_STATEMENTS, "several_statements",                                              \
 	  "one request of several statements, named by the first")                               \
 	X(SEVERAL_DESTINATIONS, "several_destinations",                                          \

@@ -272,6 +272,9 @@ static enum sniff_result http1_sniff(const uint8_t *bytes, size_t length)
 		return SNIFF_MORE;
 	if (at == 0 || bytes[at] != ' ')
 		return SNIFF_NO;
+	if (at == 3 &&
+	    memcmp(bytes, "PRI", 3) == 0) /* HTTP/2; RFC 9113 §11.6 keeps the name for it */
+		return SNIFF_NO;
 	while (at < length && bytes[at] == ' ')
 		at++;
 	if (at == length)

@@ -97,11 +97,11 @@ static enum protocol_step answer_header_ends(struct kafka_parse *parse)
 		return STEP_BROKEN;
 	side->left -= KAFKA_ANSWER_HEADER_BYTES - KAFKA_SIZE_BYTES;
 	side->place = KAFKA_AT_ANSWER;
-	if (note ? ahead == 0 : state->is_paired) {
-		state->is_paired = true;
+	if (!note || !ahead) { /* the caller knows what an answer without a request is */
+		state->is_paired |= note != 0;
 		return STEP_ONWARD;
 	}
-	if (state->is_paired || (note && ahead > 0))
+	if (state->is_paired || ahead > 0)
 		return STEP_BROKEN;
 	side->is_stray = true;
 	side->fields = NULL;
@@ -296,7 +296,7 @@ static enum sniff_result kafka_sniff(const uint8_t *bytes, size_t length)
 {
 	uint32_t id_length;
 
-	if (length > 0 && bytes[0] > KAFKA_SIZE_MAX >> 24)
+	if (length > 0 && bytes[0]) /* 16 MiB */
 		return SNIFF_NO;
 	if (length > 5 && !is_known_key(kafka_be16(bytes + 4)))
 		return SNIFF_NO;

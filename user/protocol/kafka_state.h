@@ -18,7 +18,7 @@
 #define KAFKA_OLD_MESSAGE_BYTES 18
 /* Arrays inside arrays: groups, topics, partitions, and what is in these. */
 #define KAFKA_LOOPS_MAX 4
-/* socket.request.max.bytes is 100 MiB unless it is set. Below what TLS begins with. */
+/* socket.request.max.bytes is 100 MiB unless it is set. */
 #define KAFKA_SIZE_MAX (1u << 28)
 
 /* To go on with the next place. */

@@ -136,8 +136,8 @@ static void mysql_release(void *state)
 {
 	struct mysql_state *mysql = state;
 
-	pg_plan_release(&mysql->newest);
-	pg_plans_free(&mysql->plans);
+	sql_plan_release(&mysql->newest);
+	sql_plans_free(&mysql->plans);
 }
 
 /* Protocol 10, a version of two numbers at least, in a packet of sane length. */

@@ -107,14 +107,14 @@ static enum protocol_step take_prepared(struct mysql_parse *parse)
 	const char *table = facts->attributes[ATTRIBUTE_DB_COLLECTION_NAME];
 	struct mysql_state *state = parse->state;
 	struct mysql_side *side = parse->side;
-	struct pg_plan *plan =
-		pg_plan_new(facts->attributes[ATTRIBUTE_DB_OPERATION_NAME], table ? table : "");
+	struct sql_plan *plan =
+		sql_plan_new(facts->attributes[ATTRIBUTE_DB_OPERATION_NAME], table ? table : "");
 
 	if (!state->plans)
-		state->plans = pg_plans_new();
+		state->plans = sql_plans_new();
 	if (state->plans)
-		pg_plans_put(state->plans, mysql_number(side, 1, 4), plan);
-	pg_plan_release(&plan);
+		sql_plans_put(state->plans, mysql_number(side, 1, 4), plan);
+	sql_plan_release(&plan);
 	side->results = mysql_number(side, 5, 2);
 	side->columns = mysql_number(side, 7, 2);
 	expect(side, side->columns ? EXPECT_PARAMETERS : EXPECT_RESULTS);

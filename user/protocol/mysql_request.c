@@ -113,18 +113,18 @@ static void end_prepare(struct mysql_parse *parse)
 	name_statement(parse);
 	table = facts->attributes[ATTRIBUTE_DB_COLLECTION_NAME];
 	facts->is_preparation = true;
-	pg_plan_release(&parse->state->newest);
+	sql_plan_release(&parse->state->newest);
 	parse->state->newest =
-		pg_plan_new(facts->attributes[ATTRIBUTE_DB_OPERATION_NAME], table ? table : "");
+		sql_plan_new(facts->attributes[ATTRIBUTE_DB_OPERATION_NAME], table ? table : "");
 }
 
 static void end_execute(struct mysql_parse *parse)
 {
 	struct mysql_state *state = parse->state;
 	uint32_t number = mysql_number(parse->side, 1, 4);
-	struct pg_plan *plan = number == NEWEST_STATEMENT ? state->newest :
-			       state->plans		  ? pg_plans_find(state->plans, number) :
-							    NULL;
+	struct sql_plan *plan = number == NEWEST_STATEMENT ? state->newest :
+				state->plans		   ? sql_plans_find(state->plans, number) :
+							     NULL;
 
 	if (plan)
 		name_operation(parse->facts, plan->operation, plan->table);
@@ -149,7 +149,7 @@ static void end_command(struct mysql_parse *parse)
 		break;
 	case COM_STMT_CLOSE:
 		if (parse->state->plans)
-			pg_plans_put(parse->state->plans, mysql_number(parse->side, 1, 4), NULL);
+			sql_plans_put(parse->state->plans, mysql_number(parse->side, 1, 4), NULL);
 		parse->message->is_one_way = true;
 		break;
 	case COM_QUIT:

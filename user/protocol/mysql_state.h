@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-#include "protocol/postgresql_plans.h"
 #include "protocol/protocol.h"
+#include "protocol/sql_plans.h"
 #include "protocol/sql_words.h"
 
 /* Kept of a packet: the greeting's version is the longest that matters. */
@@ -94,14 +94,14 @@ struct mysql_side {
 
 struct mysql_state {
 	struct mysql_side sides[SIDE_COUNT];
-	struct pg_plans *plans; /* owned: prepared statements by number */
-	struct pg_plan *newest; /* held: prepared last, number not known yet */
-	const char *system;	/* static; what the greeting says it is */
-	uint8_t phase;		/* enum mysql_phase */
-	uint8_t eof;		/* enum mysql_eof */
-	bool is_compressed;	/* from the end of the login on */
-	bool is_local_data;	/* LOAD DATA LOCAL: the client sends a file */
-	bool has_statement;	/* the text under way began */
+	struct sql_plans *plans; /* owned: prepared statements by number */
+	struct sql_plan *newest; /* held: prepared last, number not known yet */
+	const char *system;	 /* static; what the greeting says it is */
+	uint8_t phase;		 /* enum mysql_phase */
+	uint8_t eof;		 /* enum mysql_eof */
+	bool is_compressed;	 /* from the end of the login on */
+	bool is_local_data;	 /* LOAD DATA LOCAL: the client sends a file */
+	bool has_statement;	 /* the text under way began */
 	struct sql_reader reader;
 };
 _Static_assert(sizeof(struct mysql_state) <= PROTOCOL_STATE_MAX, "raise PROTOCOL_STATE_MAX");

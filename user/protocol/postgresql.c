@@ -145,9 +145,9 @@ static enum protocol_step pg_parse(void *opaque, enum message_side which, struct
 /* What was prepared outlives a loss. */
 static void forget_position(struct pg_state *state)
 {
-	struct pg_plans *plans = state->plans;
+	struct sql_plans *plans = state->plans;
 
-	pg_plan_release(&state->unit_plan);
+	sql_plan_release(&state->unit_plan);
 	memset(state, 0, sizeof(*state));
 	state->plans = plans;
 	state->is_ready = true;
@@ -171,8 +171,8 @@ static void pg_release(void *opaque)
 {
 	struct pg_state *state = opaque;
 
-	pg_plan_release(&state->unit_plan);
-	pg_plans_free(&state->plans);
+	sql_plan_release(&state->unit_plan);
+	sql_plans_free(&state->plans);
 }
 
 /* Kafka's first bytes may look like these up to here, but no letter follows. */

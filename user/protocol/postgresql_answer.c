@@ -114,6 +114,17 @@ static void take_error(struct pg_parse *parse, const uint8_t *bytes, size_t leng
 	}
 }
 
+/* Up to its NUL. */
+static void take_tag(struct pg_parse *parse, const uint8_t *bytes, size_t length)
+{
+	for (size_t i = 0; i < length && parse->side->field != FIELD_OTHER; i++) {
+		if (bytes[i])
+			keep_text(parse->state, bytes[i]);
+		else
+			parse->side->field = FIELD_OTHER;
+	}
+}
+
 void pg_answer_body(struct pg_parse *parse, const uint8_t *bytes, size_t length)
 {
 	struct pg_side *side = parse->side;
@@ -129,8 +140,7 @@ void pg_answer_body(struct pg_parse *parse, const uint8_t *bytes, size_t length)
 	if (side->type == 'E')
 		take_error(parse, bytes, length);
 	else
-		for (size_t i = 0; i < length && bytes[i]; i++)
-			keep_text(parse->state, bytes[i]);
+		take_tag(parse, bytes, length);
 }
 
 /* Nothing more is to be written about what ended. */

@@ -55,7 +55,7 @@ static enum protocol_step finish_unit(struct pg_parse *parse, enum protocol_step
 
 	state->is_unit_open = false;
 	state->has_batch_units = true;
-	pg_plan_release(&state->unit_plan);
+	sql_plan_release(&state->unit_plan);
 	parse->facts->note |= PG_NOTE_COMPLETE;
 	parse->side->place = PG_IN_END;
 	parse->side->resume = PG_AT_START;
@@ -72,7 +72,7 @@ static void name_operation(struct exchange_facts *facts, const char *operation, 
 	facts->attributes[ATTRIBUTE_DB_COLLECTION_NAME] = facts->text;
 }
 
-static void name_by_plan(struct exchange_facts *facts, const struct pg_plan *plan)
+static void name_by_plan(struct exchange_facts *facts, const struct sql_plan *plan)
 {
 	if (plan)
 		name_operation(facts, plan->operation, plan->table);
@@ -128,7 +128,7 @@ void pg_request_begun(struct pg_parse *parse)
 	facts->note |= kind | PG_NOTE_PRESENT | (uint32_t)parse->side->batch << PG_NOTE_BATCH_SHIFT;
 	facts->attributes[ATTRIBUTE_DB_SYSTEM_NAME] = "postgresql";
 	state->is_unit_open = true;
-	pg_plan_release(&state->unit_plan);
+	sql_plan_release(&state->unit_plan);
 }
 
 void pg_request_opens(struct pg_parse *parse)
@@ -211,17 +211,17 @@ void pg_request_body(struct pg_parse *parse, const uint8_t *bytes, size_t length
 	}
 }
 
-static struct pg_plans *plans_of(struct pg_state *state)
+static struct sql_plans *plans_of(struct pg_state *state)
 {
 	if (!state->plans)
-		state->plans = pg_plans_new();
+		state->plans = sql_plans_new();
 	return state->plans;
 }
 
-static void name_plan(struct pg_state *state, uint64_t name, struct pg_plan *plan)
+static void name_plan(struct pg_state *state, uint64_t name, struct sql_plan *plan)
 {
 	if (plans_of(state))
-		pg_plans_put(state->plans, name, plan);
+		sql_plans_put(state->plans, name, plan);
 }
 
 /* The text read; a statement of no words is one too. */
@@ -253,9 +253,9 @@ static void end_parse(struct pg_parse *parse)
 	struct pg_state *state = parse->state;
 	const char *operation = operation_read(&state->reader);
 
-	pg_plan_release(&state->unit_plan);
+	sql_plan_release(&state->unit_plan);
 	if (!parse->side->is_unseen)
-		state->unit_plan = pg_plan_new(operation, sql_reader_table(&state->reader));
+		state->unit_plan = sql_plan_new(operation, sql_reader_table(&state->reader));
 	name_plan(state, parse->side->statement, state->unit_plan);
 }
 
@@ -263,19 +263,19 @@ static void end_bind(struct pg_parse *parse)
 {
 	struct pg_state *state = parse->state;
 
-	pg_plan_release(&state->unit_plan);
+	sql_plan_release(&state->unit_plan);
 	if (!parse->side->is_unseen)
 		state->unit_plan =
-			pg_plan_hold(pg_plans_find(state->plans, parse->side->statement));
+			sql_plan_hold(sql_plans_find(state->plans, parse->side->statement));
 	name_plan(state, parse->side->portal, state->unit_plan);
 }
 
 static enum protocol_step end_execute(struct pg_parse *parse)
 {
-	struct pg_plan *plan = NULL;
+	struct sql_plan *plan = NULL;
 
 	if (!parse->side->is_unseen)
-		plan = pg_plans_find(parse->state->plans, parse->side->portal);
+		plan = sql_plans_find(parse->state->plans, parse->side->portal);
 	if (plan)
 		name_by_plan(parse->facts, plan);
 	else

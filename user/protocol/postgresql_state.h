@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-#include "protocol/postgresql_plans.h"
 #include "protocol/protocol.h"
+#include "protocol/sql_plans.h"
 #include "protocol/sql_words.h"
 
 /* PostgreSQL 15: the server takes no start-up packet beyond 10000 bytes (MAX_STARTUP_PACKET_LENGTH) and no message beyond 1 GiB. */
@@ -71,10 +71,10 @@ struct pg_side {
 
 struct pg_state {
 	struct pg_side sides[SIDE_COUNT];
-	struct sql_reader reader;  /* of the statement under way */
-	struct pg_plans *plans;	   /* owned; NULL: none yet */
-	struct pg_plan *unit_plan; /* owned: of the unit under way, as far as it is known */
-	uint32_t waiting;	   /* units without an answer */
+	struct sql_reader reader;   /* of the statement under way */
+	struct sql_plans *plans;    /* owned; NULL: none yet */
+	struct sql_plan *unit_plan; /* owned: of the unit under way, as far as it is known */
+	uint32_t waiting;	    /* units without an answer */
 	uint16_t copy_batch;
 	bool is_unit_open;     /* messages of a unit were seen, its Execute was not */
 	bool has_batch_units;  /* since the newest Sync */

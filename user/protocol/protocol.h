@@ -16,6 +16,7 @@ enum sniff_result {
 	SNIFF_MORE,	/* could be, too few bytes */
 	SNIFF_REQUEST,	/* likely requests: who sends them is the client */
 	SNIFF_RESPONSE, /* likely answers: the requests were not seen */
+	SNIFF_EITHER,	/* likely this protocol, but of either side */
 };
 #define SNIFF_MAX 32
 
@@ -70,8 +71,9 @@ struct exchange_facts {
 	uint32_t read_hits;	   /* of those, found */
 	uint32_t messages_sent; /* that a client handed to a message broker, as far as that is known */
 	uint32_t messages_consumed; /* that it got from one */
-	bool is_preparation;	    /* no request by itself: reported only when it failed */
-	char text[FACTS_TEXT_MAX];  /* the protocol's own */
+	bool is_kind_unknown; /* so much was not seen that no metric can be chosen: it counts as partial */
+	bool is_preparation;	   /* no request by itself: reported only when it failed */
+	char text[FACTS_TEXT_MAX]; /* the protocol's own */
 };
 
 /* What a parser came to. */
@@ -88,6 +90,10 @@ enum protocol_step {
 	STEP_SILENT, /* silence was the answer to the oldest request, which is_quiet: what comes next, and is not
 			begun yet, answers a later one */
 	STEP_STRAY, /* a message that was not begun and answers a request that was not seen ended */
+	/* Of protocols with streams only: */
+	STEP_STREAM,  /* what comes next is of another stream: facts of its exchange are wanted */
+	STEP_RESET,   /* the stream is over by an error, whatever was under way on it */
+	STEP_REFUSED, /* streams above this one will not be answered */
 	STEP_COUNT,
 };
 
@@ -98,6 +104,12 @@ enum protocol_boundary {
 	BOUNDARY_IDLE,	   /* nothing moved for as long as enum message_end asks for */
 	BOUNDARY_CLOSE,	   /* nothing will follow */
 	BOUNDARY_RESYNC, /* bytes were lost, the next one is a message's first: forget what was under way */
+};
+
+/* Of exchanges that interleave: which one a step is about. */
+struct protocol_stream {
+	uint32_t number;   /* rises with every new one; not 0 */
+	const char *error; /* static: why, of STEP_RESET and STEP_REFUSED */
 };
 
 struct protocol {
@@ -136,6 +148,11 @@ struct protocol {
 	 * Returns  false, with nothing done, when it is not such a message, or one is under way */
 	bool (*take_known)(void *state, enum message_side side, const uint8_t *bytes,
 			   size_t captured, uint64_t length, struct exchange_facts *facts);
+
+	/* The stream of the newest STEP_BEGIN, STEP_STREAM, STEP_RESET or STEP_REFUSED of a side. After the first two parse is given
+	 * the facts of that stream's exchange until it names another one; an answer may begin several times.
+	 * NULL: the protocol has no streams, answers come in the order of the requests. */
+	const struct protocol_stream *(*stream)(const void *state, enum message_side side);
 };
 
 #define PROTOCOL_STATE_MAX 512
@@ -149,6 +166,7 @@ extern const struct protocol *const protocol_table[];
 extern const size_t protocol_table_length;
 
 extern const struct protocol protocol_http1;
+extern const struct protocol protocol_http2;
 extern const struct protocol protocol_postgresql;
 extern const struct protocol protocol_redis;
 extern const struct protocol protocol_memcached;

@@ -4,8 +4,10 @@
 
 const struct protocol *const protocol_table[] = {
 	&protocol_memcached, /* its commands look like methods of HTTP in lower case */
-	&protocol_http1,     &protocol_redis, &protocol_postgresql,
-	&protocol_mysql,     &protocol_kafka,
+	&protocol_http1,     &protocol_redis, &protocol_postgresql, &protocol_mysql,
+	&protocol_kafka,     &protocol_http2, /* last, as on old connections its proof is the weakest */
 };
 
 const size_t protocol_table_length = sizeof(protocol_table) / sizeof(protocol_table[0]);
+_Static_assert(sizeof(protocol_table) / sizeof(protocol_table[0]) <= PROTOCOLS_MAX,
+	       "raise PROTOCOLS_MAX");

@@ -16,6 +16,7 @@
 #include "serve/unix_socket.h"
 
 #define IDLE_NS 60000000000u /* a client that asks nothing must not keep its place from others */
+#define CONTROL_WHY_MAX 512
 #define ACCEPT_PAUSE_NS 1000000000u /* after accept failed for want of descriptors or memory */
 
 struct control_stream {
@@ -145,17 +146,45 @@ static const char *error_text(int error)
 				    strerror(-error);
 }
 
+static const struct control_topic *find_topic(const struct control_table *table, const char *name)
+{
+	for (size_t i = 0; i < table->topic_count; i++)
+		if (!strcmp(table->topics[i].name, name))
+			return &table->topics[i];
+	return NULL;
+}
+
+static void run_set(struct client *client, const struct control_request *request)
+{
+	const struct control_table *table = client->server->table;
+	const struct control_topic *topic = find_topic(table, request->name);
+	char why[CONTROL_WHY_MAX] = "";
+	json_t *answer;
+	int error;
+
+	if (!topic || !topic->set) {
+		client_refuse(client, topic ? "that cannot be set" : "no such topic");
+		return;
+	}
+	error = topic->set(table->context, request->value, why, sizeof(why));
+	if (error) {
+		client_refuse(client, why[0] ? why : error_text(error));
+		return;
+	}
+	answer = json_pack("{s:b,s:s}", "ok", 1, "topic", topic->name);
+	if (!answer || client_answer(client, answer, 0) < 0)
+		client->is_broken = true;
+	json_decref(answer);
+}
+
 static void run_dump(struct client *client, const struct control_request *request)
 {
 	const struct control_table *table = client->server->table;
-	const struct control_topic *topic = NULL;
+	const struct control_topic *topic = find_topic(table, request->name);
 	size_t total = SIZE_MAX;
 	json_t *data = NULL, *answer;
 	int error;
 
-	for (size_t i = 0; i < table->topic_count && !topic; i++)
-		if (!strcmp(table->topics[i].name, request->name))
-			topic = &table->topics[i];
 	if (!topic) {
 		client_refuse(client, "no such topic");
 		return;
@@ -220,7 +249,7 @@ static void run_stream(struct client *client, const struct control_request *requ
 
 static void client_run_request(struct client *client, const char *line, size_t length)
 {
-	struct control_request request;
+	struct control_request request = { 0 };
 	int error = control_request_parse(line, length, &request);
 
 	client->progress_ns = client->server->now_ns;
@@ -230,8 +259,11 @@ static void client_run_request(struct client *client, const char *line, size_t l
 		run_dump(client, &request);
 	else if (request.verb == CONTROL_STREAM)
 		run_stream(client, &request);
+	else if (request.verb == CONTROL_SET)
+		run_set(client, &request);
 	else
 		run_topics(client);
+	json_decref(request.value);
 }
 
 /* Run the first complete line, if nothing is pending. */

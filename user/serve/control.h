@@ -3,7 +3,8 @@
  * can be asked is the owner's table. Single-threaded: the owner polls one descriptor and never waits.
  *
  * Requests   `dump TOPIC [LIMIT]`, `topics`, `stream NAME`, or the same as JSON:
- *            {"command":"dump","topic":"conns","limit":10}
+ *            {"command":"dump","topic":"conns","limit":10}; and, as JSON only, something to change:
+ *            {"command":"set","topic":"selection","value":{...}}
  * Answers    {"ok":true,"topic":"conns","total":N,"data":...} or {"ok":false,"error":"..."}
  * Streams    {"ok":true,"stream":"record"}, then bytes, until the client shuts down its writing side: what is
  *            queued still comes, then the connection ends */
@@ -15,7 +16,7 @@
 #include <stdint.h>
 
 #define CONTROL_CLIENTS_MAX 16
-#define CONTROL_REQUEST_MAX 1024
+#define CONTROL_REQUEST_MAX 8192
 #define CONTROL_ANSWER_MAX ((size_t)16 << 20)  /* longer answers become an error that says so */
 #define CONTROL_STREAM_QUEUE ((size_t)4 << 20) /* what a stream may lag behind */
 #define CONTROL_STALL_NS 10000000000u /* a client that takes nothing for this long is dropped */
@@ -24,7 +25,7 @@
 struct control_server;
 struct control_stream;
 
-/* One thing that can be dumped. */
+/* One thing that can be dumped, and perhaps set. */
 struct control_topic {
 	const char *name;
 	/* limit      at most so many entries, the most interesting ones
@@ -32,6 +33,10 @@ struct control_topic {
 	 * ret_total  entries there are; left alone when that makes no sense
 	 * Returns    0 or negative errno, which the client is told */
 	int (*write)(void *context, size_t limit, json_t **ret_data, size_t *ret_total);
+	/* value    what the client gave; borrowed
+	 * ret_why  what is wrong with it, empty at first; the client is told
+	 * Returns  0 or negative errno, with nothing changed. NULL: it cannot be set */
+	int (*set)(void *context, const json_t *value, char *ret_why, size_t why_bytes);
 };
 
 /* One thing that can be streamed. */

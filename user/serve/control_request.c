@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ static const char *const verb_names[] = {
 	[CONTROL_DUMP] = "dump",
 	[CONTROL_STREAM] = "stream",
 	[CONTROL_TOPICS] = "topics",
+	[CONTROL_SET] = "set",
 };
 #define VERB_COUNT (sizeof(verb_names) / sizeof(verb_names[0]))
 
@@ -115,7 +117,15 @@ static int parse_json(const char *line, size_t length, struct control_request *r
 			return -EBADMSG;
 		request->limit = (size_t)json_integer_value(limit);
 	}
+	if (!error && request->verb == CONTROL_SET)
+		request->value = json_incref(json_object_get(json, "value"));
 	return error;
+}
+
+static bool is_complete(const struct control_request *request)
+{
+	return (request->verb == CONTROL_TOPICS) == !request->name[0] &&
+	       (request->verb == CONTROL_SET) == (request->value != NULL);
 }
 
 int control_request_parse(const char *line, size_t length, struct control_request *ret_request)
@@ -129,9 +139,11 @@ int control_request_parse(const char *line, size_t length, struct control_reques
 		error = parse_json(line, length, &request);
 	else
 		error = parse_words(line, line + length, &request);
-	if (!error && (request.verb != CONTROL_TOPICS) != (request.name[0] != '\0'))
+	if (!error && !is_complete(&request))
 		error = -EBADMSG;
-	if (!error)
+	if (error)
+		json_decref(request.value);
+	else
 		*ret_request = request;
 	return error;
 }

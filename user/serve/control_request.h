@@ -3,6 +3,7 @@
 #ifndef SONDE_SERVE_CONTROL_REQUEST_H
 #define SONDE_SERVE_CONTROL_REQUEST_H
 
+#include <jansson.h>
 #include <stddef.h>
 
 #define CONTROL_NAME_MAX 32
@@ -11,12 +12,14 @@ enum control_verb {
 	CONTROL_DUMP,
 	CONTROL_STREAM,
 	CONTROL_TOPICS, /* what can be dumped and streamed */
+	CONTROL_SET,
 };
 
 struct control_request {
 	enum control_verb verb;
 	char name[CONTROL_NAME_MAX]; /* empty with CONTROL_TOPICS */
 	size_t limit;		     /* 0: not given */
+	json_t *value;		     /* the caller's, with CONTROL_SET; else NULL */
 };
 
 /* line      without its newline; a carriage return at the end is not part of it

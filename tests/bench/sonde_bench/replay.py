@@ -14,7 +14,7 @@ from .traffic import Agent, Nginx, wrk
 def record(settings, path):
     """Once: a recording is megabytes of the same few events."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with Nginx() as nginx, Agent(settings, "--only-exe", "*nginx*", "--only-exe", "*wrk*") as agent:
+    with Nginx() as nginx, Agent(settings, "--only", "exe=*nginx*", "--only", "exe=*wrk*") as agent:
         recorder = subprocess.Popen([settings.sonde, "record", "--socket", agent.socket, path + ".new"],
                                     stderr=subprocess.DEVNULL)
         time.sleep(0.5)

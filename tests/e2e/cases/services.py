@@ -131,21 +131,3 @@ os.execv({t.program("connects")!r}, ["connects", "127.0.0.1", "{port}", "4", "bl
     metrics = agent.settle(lambda m: sum(counts(m).values()), 7)
     t.equal(sum(counts(metrics).values()), 7, f"connects of both ({counts(metrics)})")
     t.check(metrics.total(CONNECTS, service_name="exec-after") >= 4, f"{counts(metrics)}")
-
-
-@test(guest=True)
-def selected_and_skipped_programs(t):
-    """--skip-exe and --only-exe by the program's path."""
-    _, port = t.serve("acceptor", "127.0.0.1", "0", "128", "close")
-    for option, seen in (("--skip-exe", False), ("--only-exe", True)):
-        agent = t.agent(option, "*/connects")
-        t.spawn("connects", "127.0.0.1", port, "3", "blocking", service="chosen").wait(20 * t.patience)
-        socket.create_connection(("127.0.0.1", port)).close()
-        own = agent.settle(lambda m: (m.total(CONNECTS, service_name="chosen"), m.total(CONNECTS, process_pid=os.getpid()) > 0),
-                           (3, False) if seen else (0, True))
-        t.where = f"{option}: "
-        t.equal(own.total(CONNECTS, service_name="chosen"), 3 if seen else 0, "connects of the named program")
-        # The test's own scrapes are connects of an unnamed program.
-        t.check((own.total(CONNECTS, process_pid=os.getpid()) == 0) == seen, "connects of another program")
-        agent.stop()
-        t.where = ""

@@ -232,14 +232,15 @@ static void series_expire_after_their_owner(void **state)
 	series_store_set_now(store, 150); /* does not go back */
 	(void)series_add(store, COUNTER, (label_values){ "young, owner gone" }, 7, 1);
 
-	series_store_expire(store, 199, 100, &liveness);
+	series_store_expire(store, 199, 100, 100, &liveness);
 	assert_int_equal(count_of(store, COUNTER), 6);
-	series_store_expire(store, 299, 100, &liveness);
+	series_store_expire(store, 299, 100, 100, &liveness);
 	assert_int_equal(count_of(store, COUNTER), 4);
 	assert_int_equal(count_of(store, AGENT_COUNTER), 1);
-	series_store_expire(store, 300, 100, &liveness);
+	series_store_expire(store, 300, 100, 100, &liveness);
 	assert_int_equal(count_of(store, COUNTER), 2);
-	series_store_expire(store, 5, 100, &liveness); /* shorter after boot than the time-out */
+	series_store_expire(store, 5, 100, 100,
+			    &liveness); /* shorter after boot than the time-out */
 	series_family_read(store, COUNTER, &view);
 	assert_int_equal(view.expired, 4);
 	series_store_free(&store);
@@ -255,14 +256,33 @@ static void the_living_are_asked_once_per_ttl(void **state)
 	(void)series_add(store, COUNTER, (label_values){ "a" }, 8, 1);
 	(void)series_add(store, COUNTER, (label_values){ "b" }, 9, 1);
 	for (uint64_t now = 100; now < 300; now++)
-		series_store_expire(store, now, 100, &liveness);
+		series_store_expire(store, now, 100, 100, &liveness);
 	assert_int_equal(living.asked, 4);
 	living.dead_owner = 8;
-	series_store_expire(store, 300, 100, &liveness);
+	series_store_expire(store, 300, 100, 100, &liveness);
 	assert_int_equal(count_of(store, COUNTER), 1);
 	living.asked = 0;
-	series_store_expire(store, 300, 0, &liveness); /* at once: still an end to it */
+	series_store_expire(store, 300, 0, 0, &liveness); /* at once: still an end to it */
 	assert_int_equal(living.asked, 1);
+	series_store_free(&store);
+}
+
+static void only_a_crowded_metric_expires_early(void **state)
+{
+	struct living living = { .dead_owner = 7, .dead_service = "" };
+	const struct series_liveness liveness = { &living, owner_is_gone, service_is_gone };
+	struct series_store *store = series_store_new(4);
+
+	(void)state;
+	for (const char *const *name = (const char *const[]){ "a", "b", "c", "d", NULL }; *name;
+	     name++)
+		(void)series_add(store, COUNTER, (label_values){ *name }, 7, 1);
+	(void)series_observe(store, HISTOGRAM, (label_values){ "a" }, 7, 1);
+	series_store_expire(store, 50, 100, 50, &liveness);
+	assert_int_equal(count_of(store, COUNTER), 0);
+	assert_int_equal(count_of(store, HISTOGRAM), 1);
+	series_store_expire(store, 100, 100, 50, &liveness);
+	assert_int_equal(count_of(store, HISTOGRAM), 0);
 	series_store_free(&store);
 }
 
@@ -275,7 +295,7 @@ static void expired_series_make_room(void **state)
 	(void)state;
 	assert_int_equal(series_observe(store, HISTOGRAM, (label_values){ "a" }, 7, 1), 0);
 	assert_int_equal(series_observe(store, HISTOGRAM, (label_values){ "b" }, 8, 1), -ENOSPC);
-	series_store_expire(store, 10, 1, &liveness);
+	series_store_expire(store, 10, 1, 1, &liveness);
 	assert_int_equal(series_observe(store, HISTOGRAM, (label_values){ "b" }, 8, 1), 0);
 	series_store_free(&store);
 }
@@ -358,7 +378,7 @@ static void a_slot_keeps_its_series_touched_and_knows_when_it_expired(void **sta
 	assert_int_equal(series_remember(store, COUNTER, (label_values){ "b" }, 7, &other), 0);
 	series_store_set_now(store, 2000);
 	assert_int_equal(series_add_slot(store, &slot, 1), 0);
-	series_store_expire(store, 2500, 1000, &liveness); /* "b" goes, "a" was touched */
+	series_store_expire(store, 2500, 1000, 1000, &liveness); /* "b" goes, "a" was touched */
 	assert_int_equal(count_of(store, COUNTER), 1);
 	assert_int_equal(series_add_slot(store, &slot, 1), -ENOENT);
 	assert_int_equal(series_remember(store, COUNTER, (label_values){ "a" }, 7, &slot), 0);
@@ -435,6 +455,7 @@ int main(void)
 		cmocka_unit_test(a_snapshot_does_not_change),
 		cmocka_unit_test(series_expire_after_their_owner),
 		cmocka_unit_test(the_living_are_asked_once_per_ttl),
+		cmocka_unit_test(only_a_crowded_metric_expires_early),
 		cmocka_unit_test(expired_series_make_room),
 		cmocka_unit_test(a_series_can_be_removed),
 		cmocka_unit_test(the_store_reports_on_itself),

@@ -532,6 +532,7 @@ static void sniffs(void **state)
 		{ SNIFFED("\0\0\0\x20\0\x12\0\3\xff"), SNIFF_NO },
 		{ SNIFFED("\x16\3\1\2\0"), SNIFF_NO },
 		{ SNIFFED("GET / "), SNIFF_NO },
+		{ SNIFFED("\1"), SNIFF_NO },
 		{ SNIFFED("\0\0\0\x29\0\3\0\0user\0postgres"), SNIFF_NO }, /* PostgreSQL */
 		{ SNIFFED("\0\0\0\x08\4\xd2\x16\x2f"), SNIFF_NO },
 		{ SNIFFED("\0\0\x12\4\0\0\0\0\0\0\3\0\0\0\x64\0\4"), SNIFF_NO }, /* HTTP/2 */

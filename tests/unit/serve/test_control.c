@@ -106,11 +106,22 @@ static void stream_ended(void *context, struct control_stream *stream)
 	fixture->stream = NULL;
 }
 
+static int set_object(void *context, const json_t *value, char *ret_why, size_t why_bytes)
+{
+	(void)context;
+	if (json_is_integer(value))
+		return 0;
+	if (json_is_null(value))
+		return -ENODATA;
+	snprintf(ret_why, why_bytes, "want a number");
+	return -EINVAL;
+}
+
 static const struct control_topic topics[] = {
-	{ "numbers", write_numbers },
-	{ "object", write_object },
-	{ "nothing", write_nothing },
-	{ "much", write_too_much },
+	{ "numbers", write_numbers, NULL },
+	{ "object", write_object, set_object },
+	{ "nothing", write_nothing, NULL },
+	{ "much", write_too_much, NULL },
 };
 static const struct control_stream_kind streams[] = {
 	{ "letters", stream_started, stream_finishing, stream_ended },
@@ -208,6 +219,14 @@ static void test_answers(void **state)
 	assert_string_equal(hear(fixture, fd),
 			    "{\"ok\":true,\"topics\":[\"numbers\",\"object\",\"nothing\",\"much\"],"
 			    "\"streams\":[\"letters\"]}\n");
+	say(fd, "{\"command\":\"set\",\"topic\":\"object\",\"value\":1}\n");
+	assert_string_equal(hear(fixture, fd), "{\"ok\":true,\"topic\":\"object\"}\n");
+	say(fd, "{\"command\":\"set\",\"topic\":\"object\",\"value\":\"x\"}\n");
+	assert_string_equal(hear(fixture, fd), "{\"ok\":false,\"error\":\"want a number\"}\n");
+	say(fd, "{\"command\":\"set\",\"topic\":\"object\",\"value\":null}\n");
+	assert_string_equal(hear(fixture, fd), "{\"ok\":false,\"error\":\"No data available\"}\n");
+	say(fd, "{\"command\":\"set\",\"topic\":\"much\",\"value\":1}\n");
+	assert_string_equal(hear(fixture, fd), "{\"ok\":false,\"error\":\"that cannot be set\"}\n");
 	say(fd, "dump nothing\n");
 	assert_string_equal(hear(fixture, fd), "{\"ok\":false,\"error\":\"No data available\"}\n");
 	say(fd, "dump other\n");

@@ -28,6 +28,11 @@ static const struct {
 	{ "{\"command\":\"dump\",\"topic\":\"conns\",\"limit\":7}", 0, CONTROL_DUMP, "conns", 7 },
 	{ "{\"command\":\"stream\",\"stream\":\"record\"}", 0, CONTROL_STREAM, "record", 0 },
 	{ "{\"command\":\"topics\"}", 0, CONTROL_TOPICS, "", 0 },
+	{ "{\"command\":\"set\",\"topic\":\"selection\",\"value\":{}}", 0, CONTROL_SET, "selection",
+	  0 },
+	{ "{\"command\":\"set\",\"topic\":\"selection\"}", -EBADMSG, 0, "", 0 },
+	{ "{\"command\":\"set\",\"value\":{}}", -EBADMSG, 0, "", 0 },
+	{ "set selection", -EBADMSG, 0, "", 0 },
 	{ "", -ENOTSUP, 0, "", 0 },
 	{ "\r", -ENOTSUP, 0, "", 0 },
 	{ "GET / HTTP/1.1", -ENOTSUP, 0, "", 0 },
@@ -63,6 +68,8 @@ static void test_samples(void **state)
 		assert_int_equal(request.verb, samples[i].verb);
 		assert_string_equal(request.name, samples[i].name);
 		assert_int_equal(request.limit, samples[i].limit);
+		assert_int_equal(request.value != NULL, request.verb == CONTROL_SET);
+		json_decref(request.value);
 	}
 }
 

@@ -9,56 +9,56 @@
 #include <cmocka.h>
 
 #include "failing_alloc.h"
-#include "protocol/postgresql_plans.h"
+#include "protocol/sql_plans.h"
 
-static void put(struct pg_plans *plans, uint64_t name, const char *operation)
+static void put(struct sql_plans *plans, uint64_t name, const char *operation)
 {
-	struct pg_plan *plan = pg_plan_new(operation, "t");
+	struct sql_plan *plan = sql_plan_new(operation, "t");
 
-	pg_plans_put(plans, name, plan);
-	pg_plan_release(&plan);
+	sql_plans_put(plans, name, plan);
+	sql_plan_release(&plan);
 }
 
 static void finds_and_forgets(void **state)
 {
-	struct pg_plans *plans = pg_plans_new();
-	struct pg_plan *held;
+	struct sql_plans *plans = sql_plans_new();
+	struct sql_plan *held;
 
 	(void)state;
 	put(plans, 1, "SELECT");
 	put(plans, 2, "UPDATE");
-	assert_string_equal(pg_plans_find(plans, 1)->operation, "SELECT");
-	held = pg_plan_hold(pg_plans_find(plans, 1));
+	assert_string_equal(sql_plans_find(plans, 1)->operation, "SELECT");
+	held = sql_plan_hold(sql_plans_find(plans, 1));
 	put(plans, 1, "DELETE");
-	assert_string_equal(pg_plans_find(plans, 1)->operation, "DELETE");
+	assert_string_equal(sql_plans_find(plans, 1)->operation, "DELETE");
 	assert_string_equal(held->operation, "SELECT");
-	pg_plan_release(&held);
+	sql_plan_release(&held);
 	assert_null(held);
-	pg_plans_put(plans, 1, NULL);
-	pg_plans_put(plans, 3, NULL);
-	assert_null(pg_plans_find(plans, 1));
-	assert_string_equal(pg_plans_find(plans, 2)->table, "t");
-	assert_null(pg_plans_find(NULL, 2));
-	pg_plans_free(&plans);
-	pg_plans_free(&plans);
+	sql_plans_put(plans, 1, NULL);
+	sql_plans_put(plans, 3, NULL);
+	assert_null(sql_plans_find(plans, 1));
+	assert_string_equal(sql_plans_find(plans, 2)->table, "t");
+	assert_null(sql_plans_find(NULL, 2));
+	sql_plans_free(&plans);
+	sql_plans_free(&plans);
 }
 
 /* Name 0 is used all the time. */
 static void forgets_the_least_used(void **state)
 {
-	struct pg_plans *plans = pg_plans_new();
+	struct sql_plans *plans = sql_plans_new();
 	unsigned known = 0;
 
 	(void)state;
 	for (uint64_t name = 0; name < 3000; name++) {
 		put(plans, name, "SELECT");
-		assert_non_null(pg_plans_find(plans, 0));
+		assert_non_null(sql_plans_find(plans, 0));
 	}
 	for (uint64_t name = 0; name < 3000; name++)
-		known += pg_plans_find(plans, name) != NULL;
-	assert_int_equal(known, PG_PLAN_LISTS * PG_PLAN_LIST_MAX);
-	assert_non_null(pg_plans_find(plans, 2999));
-	pg_plans_free(&plans);
+		known += sql_plans_find(plans, name) != NULL;
+	assert_int_equal(known, SQL_PLAN_LISTS * SQL_PLAN_LIST_MAX);
+	assert_non_null(sql_plans_find(plans, 2999));
+	sql_plans_free(&plans);
 }
 
 static void without_memory(void **state)
@@ -66,13 +66,13 @@ static void without_memory(void **state)
 	(void)state;
 	FOR_EACH_FAILING_ALLOC(nth)
 	{
-		struct pg_plans *plans = pg_plans_new();
+		struct sql_plans *plans = sql_plans_new();
 
 		if (plans) {
 			put(plans, 1, "SELECT");
 			put(plans, 1, "UPDATE");
 		}
-		pg_plans_free(&plans);
+		sql_plans_free(&plans);
 	}
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See postgresql_plans.h. Lists in order of last use. */
-#include "protocol/postgresql_plans.h"
+/* See sql_plans.h. Lists in order of last use. */
+#include "protocol/sql_plans.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,17 +8,17 @@
 struct named_plan {
 	struct named_plan *next;
 	uint64_t name;
-	struct pg_plan *plan; /* held */
+	struct sql_plan *plan; /* held */
 };
 
-struct pg_plans {
-	struct named_plan *lists[PG_PLAN_LISTS]; /* owned */
+struct sql_plans {
+	struct named_plan *lists[SQL_PLAN_LISTS]; /* owned */
 };
 
-struct pg_plan *pg_plan_new(const char *operation, const char *table)
+struct sql_plan *sql_plan_new(const char *operation, const char *table)
 {
 	size_t bytes = strlen(table) + 1;
-	struct pg_plan *plan = malloc(sizeof(*plan) + bytes);
+	struct sql_plan *plan = malloc(sizeof(*plan) + bytes);
 
 	if (!plan)
 		return NULL;
@@ -28,25 +28,25 @@ struct pg_plan *pg_plan_new(const char *operation, const char *table)
 	return plan;
 }
 
-struct pg_plan *pg_plan_hold(struct pg_plan *plan)
+struct sql_plan *sql_plan_hold(struct sql_plan *plan)
 {
 	if (plan)
 		plan->holders++;
 	return plan;
 }
 
-void pg_plan_release(struct pg_plan **slot)
+void sql_plan_release(struct sql_plan **slot)
 {
-	struct pg_plan *plan = *slot;
+	struct sql_plan *plan = *slot;
 
 	*slot = NULL;
 	if (plan && !--plan->holders)
 		free(plan);
 }
 
-struct pg_plans *pg_plans_new(void)
+struct sql_plans *sql_plans_new(void)
 {
-	return calloc(1, sizeof(struct pg_plans));
+	return calloc(1, sizeof(struct sql_plans));
 }
 
 static void drop(struct named_plan **link)
@@ -54,26 +54,26 @@ static void drop(struct named_plan **link)
 	struct named_plan *named = *link;
 
 	*link = named->next;
-	pg_plan_release(&named->plan);
+	sql_plan_release(&named->plan);
 	free(named);
 }
 
-void pg_plans_free(struct pg_plans **slot)
+void sql_plans_free(struct sql_plans **slot)
 {
-	struct pg_plans *plans = *slot;
+	struct sql_plans *plans = *slot;
 
 	*slot = NULL;
 	if (!plans)
 		return;
-	for (size_t i = 0; i < PG_PLAN_LISTS; i++)
+	for (size_t i = 0; i < SQL_PLAN_LISTS; i++)
 		while (plans->lists[i])
 			drop(&plans->lists[i]);
 	free(plans);
 }
 
-static struct named_plan **list_of(struct pg_plans *plans, uint64_t name)
+static struct named_plan **list_of(struct sql_plans *plans, uint64_t name)
 {
-	return &plans->lists[(name ^ name >> 32) % PG_PLAN_LISTS];
+	return &plans->lists[(name ^ name >> 32) % SQL_PLAN_LISTS];
 }
 
 /* Moves what it finds to the front. */
@@ -101,7 +101,7 @@ static void drop_last(struct named_plan **list)
 	drop(list);
 }
 
-void pg_plans_put(struct pg_plans *plans, uint64_t name, struct pg_plan *plan)
+void sql_plans_put(struct sql_plans *plans, uint64_t name, struct sql_plan *plan)
 {
 	struct named_plan **list = list_of(plans, name);
 	size_t length;
@@ -114,7 +114,7 @@ void pg_plans_put(struct pg_plans *plans, uint64_t name, struct pg_plan *plan)
 	if (!plan)
 		return;
 	if (!named) {
-		if (length >= PG_PLAN_LIST_MAX)
+		if (length >= SQL_PLAN_LIST_MAX)
 			drop_last(list);
 		named = calloc(1, sizeof(*named));
 		if (!named)
@@ -123,12 +123,12 @@ void pg_plans_put(struct pg_plans *plans, uint64_t name, struct pg_plan *plan)
 		named->next = *list;
 		*list = named;
 	}
-	pg_plan_hold(plan);
-	pg_plan_release(&named->plan);
+	sql_plan_hold(plan);
+	sql_plan_release(&named->plan);
 	named->plan = plan;
 }
 
-struct pg_plan *pg_plans_find(struct pg_plans *plans, uint64_t name)
+struct sql_plan *sql_plans_find(struct sql_plans *plans, uint64_t name)
 {
 	size_t length;
 	struct named_plan *named = plans ? find(list_of(plans, name), name, &length) : NULL;

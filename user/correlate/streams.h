@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Exchanges of protocols with streams: answers are paired with requests by number, not by order. For the files of this room. */
+#ifndef SONDE_CORRELATE_STREAMS_H
+#define SONDE_CORRELATE_STREAMS_H
+
+#include "correlate/connection.h"
+
+/* requests_feed for a protocol with streams. */
+bool streams_feed(struct engine *engine, struct connection *connection, enum message_side side,
+		  struct protocol_run *run, uint64_t time_ns);
+
+/* Bytes of the connection were lost, and its exchanges are settled. */
+void streams_lose(struct connection *connection);
+
+/* The exchange, which has a stream, is about to be freed. */
+void streams_forget(struct engine *engine, struct exchange *exchange);
+
+#endif

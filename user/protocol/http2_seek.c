@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where a frame begins: on a new connection after the preface, on one that is older than we are, or after a loss, where
+ * the bytes look like it. */
+#include <string.h>
+
+#include "protocol/http2_state.h"
+
+/* Frames in a row, each where the one before says that it ends, that prove it in the middle of bytes. */
+#define AGREED_MIN 3
+
+void http2_seek_begin(struct http2_side *side, bool is_first_try)
+{
+	side->is_seeking = true;
+	side->is_first_try = is_first_try;
+	side->agreed = 0;
+	side->kept = 0;
+	side->place = IN_HEADER;
+}
+
+bool http2_seek(struct http2_side *side)
+{
+	http2_frame_read(&side->frame, side->bytes);
+	if (!http2_frame_is_usual(&side->frame)) {
+		side->is_first_try = false;
+		side->agreed = 0;
+		side->kept = HTTP2_FRAME_HEADER - 1;
+		memmove(side->bytes, side->bytes + 1, side->kept);
+		return false;
+	}
+	if (side->is_first_try || ++side->agreed == AGREED_MIN) {
+		side->is_seeking = false;
+		return true;
+	}
+	side->left = side->frame.length;
+	side->ends_stream = false;
+	side->place = IN_REST;
+	return false;
+}
+
+/* A turn that begins with HEADERS shows who asks by the first field. Any other frame only shows that this is HTTP/2. */
+enum sniff_result http2_sniff(const uint8_t *bytes, size_t length)
+{
+	static const uint8_t preface[] = HTTP2_PREFACE;
+	struct http2_frame frame;
+	size_t block;
+
+	if (memcmp(bytes, preface, length < HTTP2_PREFACE_BYTES ? length : HTTP2_PREFACE_BYTES) ==
+	    0)
+		return length < HTTP2_PREFACE_BYTES ? SNIFF_MORE : SNIFF_REQUEST;
+	if (bytes[0] || (length > 1 && bytes[1] > 0x40) ||
+	    (length > 3 && bytes[3] >= FRAME_TYPE_COUNT))
+		return SNIFF_NO;
+	if (length < HTTP2_FRAME_HEADER)
+		return SNIFF_MORE;
+	http2_frame_read(&frame, bytes);
+	if (!http2_frame_is_usual(&frame))
+		return SNIFF_NO;
+	if (frame.type != FRAME_HEADERS)
+		return SNIFF_EITHER;
+	block = http2_block_offset(&frame);
+	if (block >= HTTP2_FRAME_HEADER + frame.length)
+		return SNIFF_NO;
+	if (length <= block)
+		return SNIFF_MORE;
+	switch (http2_first_field(bytes[block])) {
+	case FIELD_OF_REQUEST:
+		return SNIFF_REQUEST;
+	case FIELD_OF_ANSWER:
+		return SNIFF_RESPONSE;
+	default:
+		return SNIFF_EITHER;
+	}
+}
