@@ -95,7 +95,7 @@ bpf_cflags := -g -O2 -std=gnu11 -target bpf -mcpu=$(BPF_CPU) -D__TARGET_ARCH_$(A
 build_packages := gcc libc6-dev make git procps clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev \
 	libmicrohttpd-dev libnghttp2-dev libjansson-dev libseccomp-dev
 test_packages := libcmocka-dev libclang-rt-14-dev python3 nginx redis-server postgresql postgresql-contrib \
-	python3-psycopg python3-psycopg2 memcached libmemcached-tools python3-pymemcache mariadb-server python3-pymysql \
+	python3-psycopg python3-psycopg2 memcached libmemcached-tools python3-pymemcache mariadb-server python3-pymysql php-fpm \
 	sysbench openjdk-17-jre-headless maven kcat python3-confluent-kafka python3-kafka curl wrk prometheus nodejs strace \
 	libbpf-tools iproute2 iputils-ping nftables procps util-linux kmod cpio xz-utils \
 	qemu-system-x86 busybox-static debian-archive-keyring clang-format clang-tidy shellcheck

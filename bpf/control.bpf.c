@@ -7,6 +7,7 @@
 #include "lib/conn.bpf.h"
 #include "lib/listener.bpf.h"
 #include "lib/process.bpf.h"
+#include "lib/unix.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -29,6 +30,8 @@ static __always_inline int renew_conn(const struct sock *sk, __u64 conn_id)
 
 	if (!old || old->conn_id != conn_id)
 		return -1;
+	if (conn_is_unix(old)) /* its next call makes one that says its path */
+		return unix_close(sk);
 	process = process_get(old->tgid);
 	if (process)
 		conn_settle(old, process);
@@ -66,6 +69,15 @@ static __always_inline int read_listener(const struct sock *sk)
 	return 0;
 }
 
+static __always_inline int check_unix(const struct sock *sk, __u64 conn_id)
+{
+	struct conn_state *conn = conn_find(sk);
+
+	if (!conn || conn->conn_id != conn_id || !conn_is_unix(conn))
+		return -1;
+	return unix_is_same(conn, sk, false) ? 0 : unix_close(sk);
+}
+
 /* Returns 0, or -1 when the key is not there. */
 SEC("raw_tp/control")
 int BPF_PROG(control, __u64 op, __u64 key, __u64 id, __u64 value)
@@ -79,6 +91,8 @@ int BPF_PROG(control, __u64 op, __u64 key, __u64 id, __u64 value)
 		return read_listener((const struct sock *)key);
 	case CONTROL_CONN_RENEW:
 		return renew_conn((const struct sock *)key, id);
+	case CONTROL_UNIX_CHECK:
+		return check_unix((const struct sock *)key, id);
 	}
 	return -1;
 }

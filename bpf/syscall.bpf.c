@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /* The one sys_exit program: every system call of the machine passes here, so what most calls need comes first.
- * Failed calls are counted; calls that move bytes of a TCP socket become turns (lib/turn.bpf.h). */
+ * Failed calls are counted; calls that move bytes of a TCP or Unix-domain stream socket become turns (lib/turn.bpf.h). */
 #include "lib/settings.bpf.h"
 
 #include <asm/unistd.h>
@@ -38,6 +38,7 @@ static const __u8 call_kinds[SYSCALL_NR_MAX] = {
 	[__NR_splice] = SHAPE_SPLICE,
 	[__NR_accept] = SHAPE_ACCEPT,
 	[__NR_accept4] = SHAPE_ACCEPT,
+	[__NR_connect] = SHAPE_CONNECT,
 };
 
 /* Key: who failed at what and how. Inserted here, removed by user space after the process is gone and the count
@@ -137,6 +138,18 @@ static __always_inline void on_connect_error(__u32 tgid, __u32 fd, __u32 error)
 	emit_copy(1 + (tgid & settings.shard_mask), &event.header, sizeof(event));
 }
 
+/* A write that found nobody, a read that found the peer gone with bytes unread. */
+static __always_inline void on_unix_error(__u32 fd, __u32 error)
+{
+	struct turn_scratch *scratch = turn_scratch_get();
+	const struct sock *sk = fd_sock(compat_task(), fd, false);
+
+	if (!sk || !scratch || sock_family(sk, false) != AF_UNIX)
+		return;
+	scratch->sock = sk;
+	(void)unix_ended(error);
+}
+
 /* The number to count a failure under. */
 static __always_inline __u16 error_nr(__u32 nr)
 {
@@ -162,6 +175,8 @@ __noinline int on_error(__u32 nr, __u32 error, __u64 arg0)
 		process_add(tgid, compat_calls, 1);
 	} else if (nr == __NR_connect) {
 		on_connect_error(tgid, (__u32)arg0, error);
+	} else if (error == EPIPE || error == ECONNRESET) {
+		on_unix_error((__u32)arg0, error);
 	}
 	if (error_is_expected(error)) {
 		if (settings.count_expected_errors)
@@ -184,7 +199,9 @@ static __always_inline int on_accept(const struct task_struct *task, __u32 tgid,
 	if (!sk)
 		return 0;
 	conn = conn_find(sk);
-	if (!conn) {
+	if (!conn || conn_is_unix(conn)) {
+		if (sock_family(sk, is_direct) == AF_UNIX)
+			return on_unix_opened(sk, tgid, ROLE_SERVER);
 		if (!sock_is_tcp(sk) ||
 		    conn_open(sk, tgid, ROLE_SERVER, CONN_PREEXISTING, TCP_ESTABLISHED))
 			return 0;
@@ -199,6 +216,25 @@ static __always_inline int on_accept(const struct task_struct *task, __u32 tgid,
 	event.established_ns = conn->opened_ns;
 	emit_copy(conn->ring, &event.header, sizeof(event));
 	return 0;
+}
+
+/* The descriptor of a call that returned 0: a connect that worked, or a read that found the end. Only of Unix-domain sockets
+ * nobody else tells. */
+static __always_inline int on_zero(const struct call *call, const struct task_struct *task,
+				   __u32 tgid, const bool is_direct)
+{
+	struct turn_scratch *scratch = turn_scratch_get();
+	const struct sock *sk;
+
+	if (call->kind & CALL_IS_WRITE)
+		return 0;
+	sk = fd_sock(task, (__u32)call->args[0], is_direct);
+	if (!sk || !scratch || sock_family(sk, is_direct) != AF_UNIX)
+		return 0;
+	if (call->kind == SHAPE_CONNECT)
+		return on_unix_opened(sk, tgid, ROLE_CLIENT);
+	scratch->sock = sk;
+	return unix_ended(0);
 }
 
 static __always_inline int on_success(__u32 nr, long ret, const struct pt_regs *regs,
@@ -223,9 +259,9 @@ static __always_inline int on_success(__u32 nr, long ret, const struct pt_regs *
 	}
 	if (call.kind == SHAPE_ACCEPT)
 		return on_accept(task, tgid, (__u32)ret, is_direct);
-	if (!ret)
-		return 0;
 	call.args[0] = REGS_READ(regs, REGS_ARG0, is_direct);
+	if (!ret)
+		return on_zero(&call, task, tgid, is_direct);
 	call.args[1] = REGS_READ(regs, REGS_ARG1, is_direct);
 	call.args[2] = REGS_READ(regs, REGS_ARG2, is_direct);
 	call.args[3] = REGS_READ(regs, REGS_ARG3, is_direct);

@@ -6,6 +6,7 @@
 #include "lib/compat.bpf.h"
 #include "lib/conn.bpf.h"
 #include "lib/listener.bpf.h"
+#include "lib/unix.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -131,6 +132,8 @@ static __always_inline int on_state_change(struct sock *sk, int from, int to)
 
 	if (!sock_is_tcp(sk))
 		return 0;
+	if (to == TCP_SYN_SENT || (to == TCP_ESTABLISHED && from == TCP_SYN_RECV))
+		(void)unix_close(sk); /* whose memory it was: that it died nobody may have heard */
 	if (to == TCP_SYN_SENT)
 		return conn_open(sk, current_tgid(), ROLE_CLIENT, 0, TCP_SYN_SENT);
 	if (to == TCP_ESTABLISHED && from == TCP_SYN_RECV)

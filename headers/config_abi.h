@@ -30,7 +30,9 @@ struct bpf_settings {
 	__u32 wake_bytes;	       /* ring fill at which the reader is woken before its timer */
 	__u32 error_events_per_second; /* per process, to the ring; 0: none */
 	__u32 count_expected_errors;   /* also EAGAIN, EINPROGRESS, EINTR, ERESTART* */
-	__u64 sample_interval_ns;      /* TCP_SAMPLE at most this often per connection */
+	__u32 unix_connections;	       /* at most so many of conn_by_sock */
+	__u32 _pad;
+	__u64 sample_interval_ns; /* TCP_SAMPLE at most this often per connection */
 };
 
 /* Errors that non-blocking I/O and signals bring all day; those from 512 on the process never sees. X(number, NAME) */
@@ -80,7 +82,10 @@ struct conn_state {
 	__u32 turn_no;
 	__u32 captured; /* of the newest turn; at prefix_bytes nothing more is copied */
 	__u32 tgid; /* newest process seen to use it; before accept the one that listens; 0: unknown */
-	__u32 write_seq;	     /* tcp_sock.write_seq that the writes seen so far explain */
+	union {
+		__u32 write_seq; /* tcp_sock.write_seq that the writes seen so far explain */
+		__u32 inode;	 /* AF_UNIX: with the address it names the socket for good */
+	};
 	__u32 late_bytes;	     /* of a write that has moved them but has not returned yet */
 	__u32 late_turn_no;	     /* the number kept for that write */
 	__u8 role;		     /* enum conn_role */
@@ -171,13 +176,15 @@ _Static_assert(sizeof(struct listen_port_owner) == 32, "listen_port_owner is sha
 	X(4, PAYLOAD_FAULT, "turn_payload",                                                  \
 	  "first bytes of a turn not copied: the memory was not present")                    \
 	X(5, LISTEN_PORT_FULL, "listener_by_port",                                           \
-	  "listening sockets not found by their port: too many share it")
+	  "listening sockets not found by their port: too many share it")                    \
+	X(6, UNIX_FULL, "conn_by_sock_unix",                                                 \
+	  "Unix-domain sockets not tracked: they had their share of the table")
 
 enum kernel_counter {
 #define X(number, NAME, label, help) COUNTER_##NAME = number,
 	KERNEL_COUNTERS(X)
 #undef X
-		KERNEL_COUNTER_COUNT = 6,
+		KERNEL_COUNTER_COUNT = 7,
 };
 
 /* Value of event_counts (per CPU, key: enum event_kind). Produced is delivered plus lost. */
@@ -201,6 +208,8 @@ enum control_op {
 	CONTROL_LISTENER_READ = 3, /* key: sock: fill drops and backlog from the socket */
 	CONTROL_CONN_RENEW =
 		4, /* key: sock, id: conn_id: its process was ignored; begin anew, as found open */
+	CONTROL_UNIX_CHECK =
+		5, /* key: sock, id: conn_id: end the connection if the socket is dead */
 };
 
 #endif

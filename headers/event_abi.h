@@ -16,23 +16,25 @@
 #define EVENT_ABI_VERSION 1
 
 /* X(number, KIND, struct and label name). Append only: recorded rings stay readable. */
-#define EVENT_KINDS(X)                     \
-	X(1, PROCESS_EXEC, process_exec)   \
-	X(2, PROCESS_FORK, process_fork)   \
-	X(3, PROCESS_EXIT, process_exit)   \
-	X(4, TCP_CONNECT, tcp_connect)     \
-	X(5, TCP_ACCEPT, tcp_accept)       \
-	X(6, TCP_CLOSE, tcp_close)         \
-	X(7, TCP_SAMPLE, tcp_sample)       \
-	X(8, TURN, turn)                   \
-	X(9, TURN_PROGRESS, turn_progress) \
-	X(10, SYSCALL_ERROR, syscall_error)
+#define EVENT_KINDS(X)                      \
+	X(1, PROCESS_EXEC, process_exec)    \
+	X(2, PROCESS_FORK, process_fork)    \
+	X(3, PROCESS_EXIT, process_exit)    \
+	X(4, TCP_CONNECT, tcp_connect)      \
+	X(5, TCP_ACCEPT, tcp_accept)        \
+	X(6, TCP_CLOSE, tcp_close)          \
+	X(7, TCP_SAMPLE, tcp_sample)        \
+	X(8, TURN, turn)                    \
+	X(9, TURN_PROGRESS, turn_progress)  \
+	X(10, SYSCALL_ERROR, syscall_error) \
+	X(11, UNIX_OPEN, unix_open)         \
+	X(12, UNIX_CLOSE, unix_close)
 
 enum event_kind {
 #define X(number, KIND, name) EVENT_##KIND = number,
 	EVENT_KINDS(X)
 #undef X
-		EVENT_KIND_COUNT = 11, /* one more than the highest number */
+		EVENT_KIND_COUNT = 13, /* one more than the highest number */
 };
 
 struct event_header {
@@ -49,7 +51,7 @@ struct conn_tuple {
 	__u8 remote_addr[16]; /* the same */
 	__u16 local_port;
 	__u16 remote_port;
-	__u16 family; /* AF_INET or AF_INET6 */
+	__u16 family; /* AF_INET or AF_INET6; AF_UNIX: the rest is zero, UNIX_OPEN has the path */
 	__u16 _pad;
 };
 _Static_assert(sizeof(struct conn_tuple) == 40, "conn_tuple is ABI");
@@ -71,7 +73,7 @@ enum turn_dir {
 /* Bits of `conn_flags`, kept per connection and copied into its events. */
 enum conn_flags {
 	CONN_PREEXISTING = 1 << 0, /* open before sonde started: what was said before is unknown */
-	CONN_CLOSED = 1 << 1,	   /* TCP_CLOSE has been produced */
+	CONN_CLOSED = 1 << 1,	   /* TCP_CLOSE or UNIX_CLOSE has been produced */
 	CONN_RESET_SENT = 1 << 2,
 	CONN_RESET_RECEIVED = 1 << 3,
 	CONN_PEER_ENDED = 1 << 4, /* with CONN_RESET_SENT in TCP_CLOSE: after the peer's FIN */
@@ -210,6 +212,28 @@ struct event_syscall_error {
 	__u16 error; /* positive errno */
 };
 _Static_assert(sizeof(struct event_syscall_error) == 32, "event_syscall_error is ABI");
+
+/* The most of a Unix-domain socket's name: sun_path */
+#define UNIX_PATH_MAX 108
+
+/* A stream socket of AF_UNIX was connected, accepted, or used by somebody who did neither while we looked. Payload: the name
+ * that the serving end is bound to, an abstract one with its leading NUL; empty for a pair. */
+struct event_unix_open {
+	struct event_header header;
+	struct conn_ref conn;
+	__u16 path_bytes;
+	__u16 _pad[3];
+};
+_Static_assert(sizeof(struct event_unix_open) == 88, "event_unix_open is ABI");
+
+/* Nothing more will be said on it, or it is found dead. ktime_ns is when that was noticed: no hook tells of the close itself. */
+struct event_unix_close {
+	struct event_header header;
+	struct conn_ref conn;
+	struct turn_summary turn;
+	__u64 opened_ns; /* 0: before sonde started */
+};
+_Static_assert(sizeof(struct event_unix_close) == 128, "event_unix_close is ABI");
 
 #define SYSCALL_COMPAT_BIT 0x8000 /* a 32-bit caller's number */
 #define SYSCALL_X32_BIT 0x4000	  /* an x32 caller's number, its own mark (bit 30) left out */

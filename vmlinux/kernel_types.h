@@ -31,6 +31,7 @@ struct super_block {
 
 struct inode {
 	unsigned short i_mode;
+	unsigned long i_ino;
 	struct super_block *i_sb;
 };
 
@@ -86,6 +87,7 @@ struct sock_common {
 
 struct sock {
 	struct sock_common __sk_common;
+	struct socket *sk_socket;
 	__u16 sk_type;
 	__u16 sk_protocol;
 	__u8 sk_shutdown;
@@ -98,6 +100,26 @@ struct sock {
 
 struct socket {
 	struct sock *sk;
+};
+
+struct socket_alloc {
+	struct socket socket; /* first */
+	struct inode vfs_inode;
+};
+
+struct sockaddr_un {
+	char sun_path[108];
+};
+
+struct unix_address {
+	int len; /* with the two bytes of the family */
+	struct sockaddr_un name[];
+};
+
+struct unix_sock {
+	struct sock sk; /* first */
+	struct unix_address *addr;
+	struct sock *peer;
 };
 
 struct inet_connection_sock {
@@ -221,13 +243,18 @@ enum {
 	TCP_CLOSING,
 };
 
+#define AF_UNIX 1
 #define AF_INET 2
 #define AF_INET6 10
 #define IPPROTO_TCP 6
 #define SOCKFS_MAGIC 0x534F434B
 #define S_IFMT 00170000
 #define S_IFSOCK 0140000
+#define SOCK_STREAM 1
+#define SOCK_SEQPACKET 5
+#define RCV_SHUTDOWN 1
 #define SHUTDOWN_MASK 3
+#define SOCK_DEAD 0 /* bit of skc_flags: nobody has the socket open */
 #define SOCK_DONE 1 /* bit of skc_flags: the peer's FIN was received */
 #define CLONE_THREAD 0x10000
 #define MSG_PEEK 2

@@ -15,6 +15,7 @@ enum call_shape {
 	SHAPE_NO_BUFFER = 5, /* (fd, …): bytes that never are in user memory */
 	SHAPE_SPLICE = 6,    /* (fd_in, offset, fd_out, …) */
 	SHAPE_ACCEPT = 7,    /* returns a descriptor */
+	SHAPE_CONNECT = 8,   /* (fd, …) */
 	SHAPE_MASK = 0x0f,
 	CALL_IS_WRITE = 0x10,
 	CALL_FLAGS_IN_ARG2 = 0x20,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
-/* The table of TCP connections and the bodies that make, describe and end its entries. */
+/* The table of connections, TCP's and those of Unix-domain stream sockets (lib/unix.bpf.h), and the bodies that make, describe and end its entries. */
 #ifndef SONDE_CONN_BPF_H
 #define SONDE_CONN_BPF_H
 
@@ -7,9 +7,9 @@
 #include "lib/emit.bpf.h"
 #include "lib/process.bpf.h"
 
-/* Key: address of struct sock. Inserted at SYN_SENT, at ESTABLISHED out of a listener, by the walk over open
+/* Key: address of struct sock. TCP: inserted at SYN_SENT, at ESTABLISHED out of a listener, by the walk over open
  * sockets, or at the first call on a socket nobody knows. Removed when the kernel destroys the socket
- * (tcp_destroy_sock). Full: the connection is not tracked, counted as CONN_TABLE_FULL. */
+ * (tcp_destroy_sock). Full: the connection is not tracked, counted as CONN_TABLE_FULL. Unix: lib/unix.bpf.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
@@ -22,6 +22,13 @@ static __always_inline struct conn_state *conn_find(const struct sock *sk)
 	__u64 key = (__u64)sk;
 
 	return bpf_map_lookup_elem(&conn_by_sock, &key);
+}
+
+static __always_inline __u16 sock_family(const struct sock *sk, const bool is_direct)
+{
+	if (COMPAT_HAS_CAST && is_direct)
+		return sk->__sk_common.skc_family;
+	return BPF_CORE_READ(sk, __sk_common.skc_family);
 }
 
 static __always_inline bool sock_is_tcp(const struct sock *sk)
@@ -39,6 +46,8 @@ static __always_inline void conn_fill_tuple(struct conn_tuple *tuple, const stru
 	__be16 dport = BPF_CORE_READ(sk, __sk_common.skc_dport);
 
 	tuple->family = family;
+	if (family == AF_UNIX)
+		return;
 	tuple->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
 	tuple->remote_port = (__u16)(dport << 8 | dport >> 8);
 	if (family == AF_INET) {
@@ -59,6 +68,17 @@ static __always_inline __u32 sock_write_seq(const struct sock *sk, const bool is
 	return BPF_CORE_READ((const struct tcp_sock *)sk, write_seq);
 }
 
+/* Of a socket's file; 0: the socket is dead. What was freed may be anything by now, but for the number. */
+static __always_inline __u32 sock_inode(const struct sock *sk, const bool is_direct)
+{
+	const struct socket_alloc *around;
+
+	if (COMPAT_HAS_CAST && is_direct)
+		return (__u32)COMPAT_CAST(sk->sk_socket, struct socket_alloc)->vfs_inode.i_ino;
+	around = (const void *)BPF_CORE_READ(sk, sk_socket);
+	return (__u32)BPF_CORE_READ(around, vfs_inode.i_ino);
+}
+
 /* Make the entry of a socket, or make it anew. Not inlined: the value is 168 bytes of stack.
  * Returns 0 or -1 (table full, counted). */
 static __noinline int conn_insert(const struct sock *sk, __u32 tgid, __u32 role_flags_state)
@@ -74,10 +94,13 @@ static __noinline int conn_insert(const struct sock *sk, __u32 tgid, __u32 role_
 	conn.flags = (__u8)(role_flags_state >> 8);
 	conn.tcp_state = (__u8)(role_flags_state >> 16);
 	conn.opened_ns = conn.flags & CONN_PREEXISTING ? 0 : now;
-	conn.write_seq = sock_write_seq(sk, false);
+	conn_fill_tuple(&conn.tuple, sk);
+	if (conn.tuple.family == AF_UNIX)
+		conn.inode = sock_inode(sk, false);
+	else
+		conn.write_seq = sock_write_seq(sk, false);
 	/* Any choice will do as long as it stays; not the address: the verifier forbids its arithmetic. */
 	conn.ring = 1 + ((__u32)(now >> 10) & settings.shard_mask);
-	conn_fill_tuple(&conn.tuple, sk);
 	if (bpf_map_update_elem(&conn_by_sock, &key, &conn, BPF_ANY)) {
 		kernel_count(COUNTER_CONN_TABLE_FULL);
 		return -1;

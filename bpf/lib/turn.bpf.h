@@ -9,6 +9,7 @@
 #include "lib/fd.bpf.h"
 #include "lib/stream.bpf.h"
 #include "lib/turn_event.bpf.h"
+#include "lib/unix_call.bpf.h"
 
 #define CRLFCRLF 0x0a0d0a0du
 #define HTTP_WORD 0x50545448u /* "HTTP" as a little-endian word */
@@ -242,14 +243,21 @@ static __always_inline bool turn_header_ends(const __u8 *payload, __u32 captured
 #define HTTP2_PREFACE_WORD 0x20495250u
 #define HTTP2_SETTINGS 4
 
+/* How FastCGI's requests begin: version 1, BEGIN_REQUEST, a number, content of eight bytes. */
+#define FASTCGI_BEGIN 0x0101
+#define FASTCGI_BEGIN_LENGTH 0x00000800u
+#define FASTCGI_PADDING 0x00ff0000u
+
 /* Go ahead of user space where its word would come too late: Redis and memcached have pipelines longer than anybody else's, in
- * their first turn too, a PostgreSQL client has its first answer before user space has read the start-up packet, and of
- * HTTP/2 every header adds to what later ones mean.
+ * their first turn too, FastCGI connections are for one request, a PostgreSQL client has its first answer before user space
+ * has read the start-up packet, and of HTTP/2 every header adds to what later ones mean.
  *
  * Global linkage, so that the verifier looks at it once: see lib/call.bpf.h. word, next: of the call's first bytes, zeros where
  * there are less. */
 __noinline int turn_first_mode(__u32 word, __u32 next)
 {
+	if ((__u16)word == FASTCGI_BEGIN && (next & ~FASTCGI_PADDING) == FASTCGI_BEGIN_LENGTH)
+		return MODE_STREAM;
 	if (word == HTTP2_PREFACE_WORD || (__u8)word == '*' ||
 	    ((__u8)word >= 'a' && memcached_begins(word, next)))
 		return MODE_STREAM;
@@ -412,12 +420,15 @@ static __always_inline bool turn_is_short(const struct turn_move *move)
 	       !conn->frames[move->dir & 1].is_in_step;
 }
 
-/* Writes and reads that overtake each other. Returns whether the call is a turn's like any other. */
+/* Writes and reads that overtake each other. Returns whether the call is a turn's like any other. On Unix-domain sockets nothing
+ * tells of a write under way: a read by another thread that overtakes it comes before it. */
 static __always_inline bool turn_order(struct turn_move *move, const bool is_direct)
 {
 	struct conn_state *conn = move->conn;
 	__u32 pending;
 
+	if (conn_is_unix(conn))
+		return true;
 	if (move->dir == DIR_WRITE) {
 		if (conn->late_bytes && conn->turn.dir == DIR_READ) {
 			if (turn_is_late(conn, move->sk, move->call, is_direct))
@@ -500,6 +511,8 @@ __noinline int conn_sample(__u32 tgid)
 	if (!conn)
 		return 0;
 	conn->sampled_ns = conn->turn.last_ns;
+	if (conn_is_unix(conn))
+		return 0;
 	conn_read_stats(&event.stats, sk);
 	conn_account(conn, &event.stats);
 	emit_fill_header(&event.header, tgid, EVENT_TCP_SAMPLE, sizeof(event));
@@ -518,12 +531,25 @@ static __always_inline void turn_sample(const struct sock *sk, __u32 tgid)
 	}
 }
 
-/* Make the entry of a socket whose connection is older than sonde. NULL: not TCP, or the table is full. */
+/* Make the entry of a Unix-domain socket that was not seen to be opened. NULL: datagrams, or no room. */
+static __always_inline struct conn_state *unix_adopt(const struct sock *sk, __u32 tgid)
+{
+	struct turn_scratch *scratch = turn_scratch_get();
+
+	if (!scratch || !unix_is_stream(sk))
+		return NULL;
+	scratch->sock = sk;
+	return unix_open(tgid, ROLE_COUNT) ? NULL : conn_find(sk);
+}
+
+/* Make the entry of a socket whose connection is older than sonde. NULL: nothing we follow, or the table is full. */
 static __always_inline struct conn_state *conn_adopt(const struct sock *sk, __u32 tgid, __u8 dir,
-						     __u64 bytes)
+						     __u64 bytes, const bool is_direct)
 {
 	struct conn_state *conn;
 
+	if (sock_family(sk, is_direct) == AF_UNIX)
+		return unix_adopt(sk, tgid);
 	if (!sock_is_tcp(sk) || conn_open(sk, tgid, ROLE_UNKNOWN, CONN_PREEXISTING,
 					  BPF_CORE_READ(sk, __sk_common.skc_state)))
 		return NULL;
@@ -553,8 +579,8 @@ static __always_inline int on_transfer(struct call *call, const struct task_stru
 			return 0;
 	}
 	conn = conn_find(sk);
-	if (!conn) {
-		conn = conn_adopt(sk, tgid, dir, call->bytes);
+	if (!conn || (conn_is_unix(conn) && !unix_is_same(conn, sk, is_direct))) {
+		conn = conn_adopt(sk, tgid, dir, call->bytes, is_direct);
 		if (!conn)
 			return 0;
 	}

@@ -37,6 +37,7 @@ struct stage {
 	atomic_int marks[MARKS_MAX];
 	uint16_t port; /* of the listening socket */
 	uint16_t family;
+	char path[108];	   /* of a Unix-domain socket, as it is bound; abstract: without its NUL */
 	uint64_t begin_ns; /* events are not older */
 	uint32_t file_fd;  /* descriptor to be named in an error event's argument */
 	char failure[256];

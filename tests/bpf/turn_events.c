@@ -200,14 +200,14 @@ static void act_half_close_late(struct stage *stage)
 	ends_close(&ends);
 }
 
-/* Nothing of these is a turn: no bytes moved, or not over TCP. */
+/* Nothing of these is a turn: no bytes moved, or not in a stream. */
 static void act_no_turns(struct stage *stage)
 {
 	struct ends ends = stage_ends(stage);
 	int sockets[2], pipes[2];
 	char byte;
 
-	MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
+	MUST(socketpair(AF_UNIX, SOCK_DGRAM, 0, sockets));
 	MUST(pipe(pipes));
 	MUST(write(ends.client, "", 0));
 	MUST_FAIL(recv(ends.server, &byte, 1, MSG_DONTWAIT), EAGAIN);

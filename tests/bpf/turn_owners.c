@@ -85,7 +85,7 @@ static void act_passed(struct stage *stage)
 	struct ends ends;
 	pid_t worker;
 
-	MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
+	MUST(socketpair(AF_UNIX, SOCK_DGRAM, 0, sockets));
 	worker = stage_fork(stage, "worker", answer_passed, &sockets[1]);
 	ends = stage_ends(stage);
 	pass_descriptor(stage, sockets[0], ends.server);

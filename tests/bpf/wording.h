@@ -104,11 +104,26 @@ static inline bool is_loopback(const uint8_t *address, uint16_t family)
 	return memcmp(address, family == AF_INET ? ipv4 : ipv6, 16) == 0;
 }
 
+/* All that its tuple says is that it is one. */
+static inline void check_unix_conn(FILE *out, const struct conn_ref *conn)
+{
+	static const struct conn_tuple only = { .family = AF_UNIX };
+
+	if (memcmp(&conn->tuple, &only, sizeof(only)) != 0)
+		fputs(" [tuple]", out);
+	if (!conn->sock || !conn->conn_id)
+		fputs(" [no sock]", out);
+}
+
 static inline void check_conn(FILE *out, const struct scope *scope, const struct conn_ref *conn)
 {
 	const struct conn_tuple *tuple = &conn->tuple;
 	uint16_t known = conn->role == ROLE_SERVER ? tuple->local_port : tuple->remote_port;
 
+	if (tuple->family == AF_UNIX) {
+		check_unix_conn(out, conn);
+		return;
+	}
 	if (tuple->family != scope->stage->family)
 		fprintf(out, " [family %u]", tuple->family);
 	if (!conn->sock)
@@ -200,6 +215,32 @@ static inline void word_close(FILE *out, const struct scope *scope, const struct
 		fputs(" opened before", out);
 }
 
+static inline void word_unix_open(FILE *out, const struct scope *scope, const struct event *event)
+{
+	size_t length = strlen(scope->stage->path);
+
+	fputs("open", out);
+	if (!event->payload_bytes)
+		fputs(" nameless", out);
+	else if (event->payload_bytes != length + 1 || event->payload[0] ||
+		 memcmp(event->payload + 1, scope->stage->path, length) != 0)
+		fputs(" [path]", out);
+}
+
+static inline void word_unix_close(FILE *out, const struct scope *scope, const struct event *event)
+{
+	const struct event_unix_close *close = event->unix_close;
+
+	fputs("close", out);
+	if (close->turn.calls) {
+		fprintf(out, " turn %u ", close->conn.turn_no);
+		word_summary(out, &close->turn);
+		check_summary(out, scope, &close->turn, event->header->ktime_ns);
+	}
+	if (close->opened_ns)
+		check_time(out, scope, "opened_ns", close->opened_ns, event->header->ktime_ns);
+}
+
 static inline void word_error(FILE *out, const struct scope *scope, const struct event *event)
 {
 	const struct event_syscall_error *error = event->syscall_error;
@@ -226,6 +267,10 @@ static inline const struct conn_ref *event_conn(const struct event *event)
 		return &event->turn->conn;
 	case EVENT_TURN_PROGRESS:
 		return &event->turn_progress->conn;
+	case EVENT_UNIX_OPEN:
+		return &event->unix_open->conn;
+	case EVENT_UNIX_CLOSE:
+		return &event->unix_close->conn;
 	}
 	return NULL;
 }
@@ -254,6 +299,12 @@ static inline void word_conn_event(FILE *out, const struct scope *scope, const s
 	case EVENT_TURN_PROGRESS:
 		fprintf(out, "progress turn %u ", event->turn_progress->conn.turn_no);
 		word_summary(out, &event->turn_progress->turn);
+		break;
+	case EVENT_UNIX_OPEN:
+		word_unix_open(out, scope, event);
+		break;
+	case EVENT_UNIX_CLOSE:
+		word_unix_close(out, scope, event);
 		break;
 	}
 }

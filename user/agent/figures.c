@@ -204,6 +204,7 @@ static void write_fills(struct agent *agent)
 	set_total(agent, METRIC_TURNS_MISSED, NULL, NULL, engine.turns_missed);
 	set_total(agent, METRIC_ROUTES_REFUSED, NULL, NULL, engine.routes_refused);
 	set_total(agent, METRIC_COLLECTIONS_REFUSED, NULL, NULL, engine.collections_refused);
+	set_total(agent, METRIC_SOCKET_PATHS_REFUSED, NULL, NULL, engine.socket_paths_refused);
 }
 
 static int write_program(void *context, const struct program_figures *figures)

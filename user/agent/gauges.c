@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "aggregate/observe.h"
 #include "base/table.h"
@@ -20,7 +21,9 @@ struct service_sum {
 	struct table_node node;
 	char service[SERVICE_NAME_MAX];
 	uint64_t open[ROLE_COUNT];
+	uint64_t open_unix[ROLE_COUNT];
 	bool was_set[ROLE_COUNT]; /* its series exists */
+	bool was_unix_set[ROLE_COUNT];
 };
 
 struct listener_key {
@@ -115,9 +118,12 @@ void gauges_free(struct gauges **gauges_slot)
 
 void gauges_begin(struct gauges *gauges)
 {
-	for (struct table_node *node = gauges->services.oldest; node; node = node->newer)
-		memset(table_entry(node, struct service_sum, node)->open, 0,
-		       sizeof(uint64_t[ROLE_COUNT]));
+	for (struct table_node *node = gauges->services.oldest; node; node = node->newer) {
+		struct service_sum *sum = table_entry(node, struct service_sum, node);
+
+		memset(sum->open, 0, sizeof(sum->open));
+		memset(sum->open_unix, 0, sizeof(sum->open_unix));
+	}
 	for (struct table_node *node = gauges->listeners.oldest; node; node = node->newer) {
 		struct listener_sum *sum = table_entry(node, struct listener_sum, node);
 
@@ -182,16 +188,19 @@ void gauges_connection(struct gauges *gauges, const struct conn_state *conn)
 {
 	const struct process *process;
 	struct service_sum *sum;
+	bool is_unix = conn->tuple.family == AF_UNIX;
 
 	/* Nobody's, or no longer open for the process to use. */
-	if (!conn->tgid ||
-	    (conn->tcp_state != TCP_STATE_ESTABLISHED && conn->tcp_state != TCP_STATE_CLOSE_WAIT))
+	if (!conn->tgid || (!is_unix && conn->tcp_state != TCP_STATE_ESTABLISHED &&
+			    conn->tcp_state != TCP_STATE_CLOSE_WAIT))
 		return;
 	process = process_lookup(gauges->processes, conn->tgid);
 	if (!process || process->is_ignored || conn->role >= ROLE_COUNT)
 		return;
 	sum = service_sum(gauges, process->service);
-	if (sum)
+	if (sum && is_unix)
+		sum->open_unix[conn->role]++;
+	else if (sum)
 		sum->open[conn->role]++;
 }
 
@@ -230,6 +239,17 @@ void gauges_listener(struct gauges *gauges, uint64_t sock)
 	}
 }
 
+/* 0 is said once and then stands. Returns whether there is a series. */
+static bool say_open(struct gauges *gauges, enum metric metric, label_values labels, uint64_t open,
+		     bool *was_set)
+{
+	if (!open && !*was_set)
+		return false;
+	(void)series_set(gauges->store, metric, labels, 0, (double)open);
+	*was_set = open > 0;
+	return true;
+}
+
 static void end_services(struct gauges *gauges)
 {
 	struct table_node *next;
@@ -242,13 +262,10 @@ static void end_services(struct gauges *gauges)
 		for (unsigned role = 0; role < ROLE_COUNT; role++) {
 			label_values labels = { sum->service, observe_role_name(role) };
 
-			if (!sum->open[role] && !sum->was_set[role])
-				continue;
-			(void)series_set(gauges->store, METRIC_TCP_CONNECTIONS, labels, 0,
-					 (double)sum->open[role]);
-			sum->was_set[role] =
-				sum->open[role] > 0; /* 0 is said once and then stands */
-			is_used = true;
+			is_used |= say_open(gauges, METRIC_TCP_CONNECTIONS, labels, sum->open[role],
+					    &sum->was_set[role]);
+			is_used |= say_open(gauges, METRIC_UNIX_CONNECTIONS, labels,
+					    sum->open_unix[role], &sum->was_unix_set[role]);
 		}
 		if (!is_used)
 			drop_node(&gauges->services, node, sum);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "agent/selection.h"
 #include "agent/state.h"
@@ -41,6 +42,24 @@ static void format_end(const uint8_t address[16], uint16_t family, uint16_t port
 	snprintf(text, size, family == AF_INET6 ? "[%s]:%u" : "%s:%u", host, port);
 }
 
+#define END_MAX (UNIX_PATH_MAX + 8)
+
+/* Of a Unix-domain socket the end that serves has a name. */
+static void format_ends(const struct engine_conn_view *view, char local[END_MAX],
+			char remote[END_MAX])
+{
+	const struct conn_tuple *tuple = &view->conn->tuple;
+	bool is_server = view->conn->role == ROLE_SERVER;
+
+	if (tuple->family == AF_UNIX) {
+		snprintf(local, END_MAX, "unix:%s", is_server ? view->socket_path : "");
+		snprintf(remote, END_MAX, "unix:%s", is_server ? "" : view->socket_path);
+		return;
+	}
+	format_end(tuple->local_addr, tuple->family, tuple->local_port, local, END_MAX);
+	format_end(tuple->remote_addr, tuple->family, tuple->remote_port, remote, END_MAX);
+}
+
 static int write_services(void *context, size_t limit, json_t **ret_data, size_t *ret_total)
 {
 	int error = services_write(context, ret_data);
@@ -61,14 +80,12 @@ struct listing {
 static int add_connection(void *context, const struct engine_conn_view *view)
 {
 	struct listing *listing = context;
-	const struct conn_tuple *tuple = &view->conn->tuple;
-	char local[64], remote[64];
+	char local[END_MAX], remote[END_MAX];
 	uint64_t now_ns = now_monotonic_ns();
 
 	if (listing->total++ >= listing->limit)
 		return 0;
-	format_end(tuple->local_addr, tuple->family, tuple->local_port, local, sizeof(local));
-	format_end(tuple->remote_addr, tuple->family, tuple->remote_port, remote, sizeof(remote));
+	format_ends(view, local, remote);
 	append(listing->array,
 	       json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s, s:I, s:I, s:f}", "role",
 			 observe_role_name(view->conn->role), "local", local, "remote", remote,

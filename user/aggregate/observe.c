@@ -62,11 +62,18 @@ static const struct request_metrics rpc_metrics[ROLE_COUNT] = {
 	[ROLE_CLIENT] = { METRIC_RPC_CLIENT_CALL_DURATION, METRIC_COUNT, METRIC_COUNT },
 };
 
+/* clang-format off */
 static const struct request_row request_rows[] = {
-	{ "http", HTTP_METRICS },	{ "http2", HTTP_METRICS }, { "redis", DB_METRICS },
-	{ "memcached", DB_METRICS },	{ "mysql", DB_METRICS },   { "postgresql", DB_METRICS },
+	{ "http", HTTP_METRICS },
+	{ "http2", HTTP_METRICS },
+	{ "fastcgi", HTTP_METRICS },
+	{ "redis", DB_METRICS },
+	{ "memcached", DB_METRICS },
+	{ "mysql", DB_METRICS },
+	{ "postgresql", DB_METRICS },
 	{ "kafka", MESSAGING_METRICS },
 };
+/* clang-format on */
 
 /* What a request's labels can say: its attributes, then what every request has. */
 #define FACTS(X)                                              \
@@ -207,17 +214,20 @@ static void facts_collect(const struct request *request, struct fact_text *text,
 	bool is_server = request->role == ROLE_SERVER;
 
 	(void)decimal(text->pid, request->process->tgid);
-	(void)decimal(text->port, is_server ? tuple->local_port : tuple->remote_port);
-	address_text(text->address, is_server ? tuple->local_addr : tuple->remote_addr,
-		     tuple->family);
+	if (!request->socket_path) {
+		(void)decimal(text->port, is_server ? tuple->local_port : tuple->remote_port);
+		address_text(text->address, is_server ? tuple->local_addr : tuple->remote_addr,
+			     tuple->family);
+	}
 	memcpy(ret_facts, request->attributes, sizeof(request->attributes));
 	ret_facts[FACT_SERVICE_NAME] = request->process->service;
 	ret_facts[FACT_KIND] = observe_role_name(request->role);
 	ret_facts[FACT_PROTOCOL] = request->protocol->name;
 	ret_facts[FACT_PROCESS_PID] = text->pid;
 	ret_facts[FACT_PROCESS_EXECUTABLE_NAME] = request->process->executable;
-	ret_facts[FACT_SERVER_ADDRESS] = text->address;
-	ret_facts[FACT_SERVER_PORT] = text->port;
+	ret_facts[FACT_SERVER_ADDRESS] =
+		request->socket_path ? request->socket_path : text->address;
+	ret_facts[FACT_SERVER_PORT] = request->socket_path ? NULL : text->port;
 	ret_facts[FACT_NONE] = NULL;
 }
 

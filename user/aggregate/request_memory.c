@@ -58,6 +58,8 @@ static inline bool entry_matches(const struct remembered *entry, const struct re
 	for (size_t i = 0; i < LABELLED_COUNT; i++)
 		if (entry->attributes[i] != request->attributes[labelled[i]])
 			return false;
+	if (request->socket_path && strcmp(entry->text + entry->path_at, request->socket_path) != 0)
+		return false;
 	for (unsigned copied = entry->copied; copied; copied &= copied - 1) {
 		int i = __builtin_ctz(copied);
 
@@ -87,7 +89,7 @@ static __attribute__((noinline)) bool entry_fill(struct remembered *entry,
 						 const struct request *request,
 						 struct server_end server)
 {
-	size_t used = 0;
+	size_t used = 1; /* what has no text is "" */
 
 	*entry = (struct remembered){ .role = request->role,
 				      .family = request->tuple->family,
@@ -107,6 +109,14 @@ static __attribute__((noinline)) bool entry_fill(struct remembered *entry,
 		entry->at[i] = (uint8_t)used;
 		memcpy(entry->text + used, value, bytes);
 		used += bytes;
+	}
+	if (request->socket_path && request->socket_path[0]) {
+		size_t bytes = strlen(request->socket_path) + 1;
+
+		if (bytes > MEMORY_TEXT_MAX - used)
+			return false;
+		entry->path_at = (uint8_t)used;
+		memcpy(entry->text + used, request->socket_path, bytes);
 	}
 	entry->process = request->process->identity;
 	entry->protocol = request->protocol;

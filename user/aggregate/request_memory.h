@@ -53,7 +53,8 @@ struct remembered {
 	enum conn_role role; /* of the process */
 	uint16_t copied;     /* bits: which attributes are not static; their text is below … */
 	uint8_t at[LABELLED_COUNT]; /* … from here on */
-	uint8_t wanted;		    /* the caller's, as the rest; 0 in a new entry */
+	uint8_t path_at; /* there, too: the path of a Unix-domain socket; 0: none, or empty */
+	uint8_t wanted;	 /* the caller's, as the rest; 0 in a new entry */
 	struct series_slot slots[REQUEST_SERIES];
 	char text[MEMORY_TEXT_MAX];
 };

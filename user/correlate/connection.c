@@ -109,6 +109,7 @@ void connection_drop(struct engine *engine, struct connection *connection)
 {
 	connection_unwatch(engine, connection);
 	connection_clear_state(connection);
+	free(connection->socket_path);
 	table_remove(&engine->connections, &connection->node);
 	if (engine->spare_connection_count == SPARE_MAX) {
 		free(connection);
@@ -204,6 +205,7 @@ static void free_connection(struct connection *connection)
 		free(connection->incoming);
 	free_exchanges(connection->oldest);
 	connection_clear_state(connection);
+	free(connection->socket_path);
 	free(connection);
 }
 

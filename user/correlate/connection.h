@@ -77,6 +77,7 @@ struct connection {
 	struct turn_summary turn;     /* under way */
 	struct turn_summary progress; /* newest answer to ask_progress; calls 0: none, or used */
 	struct conn_ref ref;
+	char *socket_path; /* owned; of the Unix-domain socket that serves; NULL: TCP, or not known */
 	uint32_t turn_no;
 	uint32_t awaited_turn_no; /* a write turn that will come as TURN_LATE; 0: none */
 	uint32_t ask_interval_ms;
@@ -117,9 +118,10 @@ struct engine {
 	size_t exchange_count; /* in flight */
 	size_t spare_connection_count;
 	size_t watched_count;
-	struct process_table *processes; /* borrowed, lives longer */
-	struct route_table *routes;	 /* owned */
-	struct route_table *collections; /* owned: tables and their like, bounded as routes are */
+	struct process_table *processes;  /* borrowed, lives longer */
+	struct route_table *routes;	  /* owned */
+	struct route_table *collections;  /* owned: tables and their like, bounded as routes are */
+	struct route_table *socket_paths; /* owned: the same of Unix-domain sockets */
 	const struct observation_sink *sink; /* borrowed, lives longer */
 	struct engine_feedback feedback;
 	void *shared[PROTOCOLS_MAX]; /* owned: see struct protocol; NULL until there is a connection */

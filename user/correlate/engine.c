@@ -2,10 +2,13 @@
 /* The engine's outside: life cycle, one row an event kind, time, figures. Turns are turn.c's, requests request.c's. */
 #include "correlate/engine.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "correlate/connection.h"
 #include "correlate/request.h"
+#include "correlate/shown_text.h"
 #include "correlate/turn.h"
 
 /* A tick looks at no more connections than these, and asks the kernel after no more. */
@@ -34,7 +37,9 @@ struct engine *engine_new(const struct engine_limits *limits, struct process_tab
 					 at_least_one(limits->routes_per_service));
 	engine->collections = route_table_new(at_least_one(limits->services),
 					      at_least_one(limits->routes_per_service));
-	if (!engine->routes || !engine->collections ||
+	engine->socket_paths = route_table_new(at_least_one(limits->services),
+					       at_least_one(limits->routes_per_service));
+	if (!engine->routes || !engine->collections || !engine->socket_paths ||
 	    connections_init(engine, at_least_one(limits->connections)) < 0)
 		engine_free(&engine);
 	return engine;
@@ -50,6 +55,7 @@ void engine_free(struct engine **slot)
 	connections_done(engine);
 	route_table_free(&engine->routes);
 	route_table_free(&engine->collections);
+	route_table_free(&engine->socket_paths);
 	free(engine);
 }
 
@@ -96,7 +102,46 @@ static int take_tcp_close(struct engine *engine, const struct event *event)
 	const struct event_tcp_close *close = event->tcp_close;
 
 	send_stats(engine, &close->header, &close->conn, &close->stats);
-	return turn_take_close(engine, event);
+	return turn_take_close(engine, &close->header, &close->conn, &close->turn);
+}
+
+/* An abstract name as other tools show it: with an @ for its NUL. */
+static char *socket_path_new(const uint8_t *bytes, size_t length)
+{
+	char path[UNIX_PATH_MAX + 1];
+
+	if (length &&
+	    bytes[0]) /* the kernel counts the NUL behind a path, and what callers passed behind it */
+		length = strnlen((const char *)bytes, length);
+	shown_text_copy(path, sizeof(path), (const char *)bytes, length);
+	if (length && !bytes[0])
+		path[0] = '@';
+	return strdup(path);
+}
+
+static int take_unix_open(struct engine *engine, const struct event *event)
+{
+	const struct event_unix_open *open = event->unix_open;
+	struct connection *connection = connection_find(engine, &open->conn, open->header.ktime_ns);
+
+	if (connection)
+		return 0;
+	connection = connection_add(engine, &open->conn);
+	if (!connection)
+		return -ENOMEM;
+	connection->tgid = open->header.tgid;
+	connection->last_ns = open->header.ktime_ns;
+	connection->orphan_outcome =
+		open->conn.flags & CONN_PREEXISTING ? PARSE_PARTIAL : PARSE_UNMATCHED_RESPONSE;
+	connection->socket_path = socket_path_new(event->payload, event->payload_bytes);
+	return connection->socket_path ? 0 : -ENOMEM;
+}
+
+static int take_unix_close(struct engine *engine, const struct event *event)
+{
+	const struct event_unix_close *close = event->unix_close;
+
+	return turn_take_close(engine, &close->header, &close->conn, &close->turn);
 }
 
 static int take_tcp_sample(struct engine *engine, const struct event *event)
@@ -130,6 +175,8 @@ int engine_feed(struct engine *engine, const struct event *event)
 		[EVENT_TURN] = turn_take,
 		[EVENT_TURN_PROGRESS] = turn_take_progress,
 		[EVENT_SYSCALL_ERROR] = take_syscall_error,
+		[EVENT_UNIX_OPEN] = take_unix_open,
+		[EVENT_UNIX_CLOSE] = take_unix_close,
 	};
 
 	return take[event->header->kind](engine, event);
@@ -160,6 +207,7 @@ void engine_stats_read(const struct engine *engine, struct engine_stats *ret_sta
 		.connections_evicted = engine->connections_evicted,
 		.routes_refused = route_table_refused(engine->routes),
 		.collections_refused = route_table_refused(engine->collections),
+		.socket_paths_refused = route_table_refused(engine->socket_paths),
 		.turns_missed = engine->turns_missed,
 	};
 }
@@ -181,6 +229,7 @@ void engine_each_connection(struct engine *engine,
 		struct engine_conn_view view = {
 			.conn = &ref,
 			.process = process_lookup(engine->processes, connection->tgid),
+			.socket_path = connection->socket_path ? connection->socket_path : "",
 			.protocol = protocol_label(connection),
 			.last_ns = connection->last_ns,
 			.requests = connection->requests,

@@ -26,7 +26,8 @@ struct engine_feedback {
 
 struct engine_limits {
 	size_t connections; /* tracked at once; the least recently used is given up when full (counted) */
-	size_t routes_per_service; /* after that http_route is "other" (counted); db_collection_name the same */
+	size_t routes_per_service; /* after that http_route is "other" (counted); db_collection_name and paths of
+				      sockets the same */
 	size_t services; /* with a route table of their own */
 };
 
@@ -48,6 +49,7 @@ struct engine_stats {
 	uint64_t connections_evicted;
 	uint64_t routes_refused;
 	uint64_t collections_refused;
+	uint64_t socket_paths_refused;
 	uint64_t turns_missed; /* gaps in turn numbers: events lost inside a connection */
 };
 void engine_stats_read(const struct engine *engine, struct engine_stats *ret_stats);
@@ -56,7 +58,8 @@ void engine_stats_read(const struct engine *engine, struct engine_stats *ret_sta
 struct engine_conn_view {
 	const struct conn_ref *conn;
 	const struct process *process;
-	const char *protocol; /* "unknown" while undecided, "none" after the verdict */
+	const char *socket_path; /* AF_UNIX; "": none, or not known */
+	const char *protocol;	 /* "unknown" while undecided, "none" after the verdict */
 	uint64_t last_ns;
 	uint64_t requests;
 };

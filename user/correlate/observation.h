@@ -20,6 +20,8 @@ struct request {
 	const struct protocol *protocol;
 	const struct process *process;
 	const struct conn_tuple *tuple;
+	const char *
+		socket_path; /* of the Unix-domain socket that serves, "" when it has none; NULL: TCP */
 	uint64_t request_body_bytes;
 	uint64_t response_body_bytes;
 	uint32_t reads;		    /* keys that a database looked up */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finished exchanges become requests for the sink: whose, which route, which error, what was odd. */
 #include <string.h>
+#include <sys/socket.h>
 
 #include "correlate/request.h"
 
@@ -62,6 +63,15 @@ static void bound_names(struct engine *engine, struct request *request)
 	}
 }
 
+static const char *socket_path(struct engine *engine, const struct connection *connection,
+			       const struct process *process)
+{
+	const char *path = connection->socket_path;
+
+	return path && path[0] ? route_table_intern(engine->socket_paths, process->service, path) :
+				 "";
+}
+
 static void send_request(struct engine *engine, struct connection *connection,
 			 const struct exchange *exchange, const struct process *process)
 {
@@ -88,6 +98,8 @@ static void send_request(struct engine *engine, struct connection *connection,
 			      exchange->failure == PARSE_HEADER_UNKNOWN,
 	};
 
+	if (connection->ref.tuple.family == AF_UNIX)
+		request.socket_path = socket_path(engine, connection, process);
 	memcpy(request.attributes, exchange->facts.attributes, sizeof(request.attributes));
 	request.attributes[ATTRIBUTE_ERROR_TYPE] = error_type(connection, exchange);
 	if (method)
@@ -133,7 +145,9 @@ void exchange_report(struct engine *engine, struct connection *connection,
 	if (!process)
 		return;
 	if (is_quiet(exchange)) {
-		outcomes = exchange->facts.outcomes & ~(1u << PARSE_PIPELINED);
+		if (exchange->failure == PARSE_OK)
+			outcomes = 0;
+		outcomes |= exchange->facts.outcomes & ~(1u << PARSE_PIPELINED);
 	} else if (is_reported(connection, exchange)) {
 		send_request(engine, connection, exchange, process);
 		outcomes |= exchange->facts.outcomes;

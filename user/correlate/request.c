@@ -181,7 +181,8 @@ static void on_response_begin(struct engine *engine, struct connection *connecti
 static void on_recognised(struct engine *engine, struct connection *connection,
 			  enum message_side side)
 {
-	bool was_something = connection->unrecognised_turns > 0;
+	bool was_something =
+		connection->unrecognised_turns > 0 || connection->orphan_outcome == PARSE_LOST;
 
 	if (side == SIDE_REQUEST) {
 		if (!connection->was_recognised && was_something)
@@ -238,7 +239,8 @@ static void on_response_head(struct engine *engine, struct connection *connectio
 		on_response_end(engine, connection, time_ns);
 		requests_abandon(engine, connection, PARSE_LOST);
 		connection_give_up(engine, connection);
-	} else if (exchange->has_request && !exchange->has_request_end) {
+	} else if (exchange->has_request && !exchange->has_request_end &&
+		   !exchange->facts.sides[SIDE_REQUEST].is_left_unread) {
 		exchange->facts.outcomes |= 1u << PARSE_EARLY_RESPONSE;
 	}
 }

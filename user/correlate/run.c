@@ -6,9 +6,9 @@
 
 #include "correlate/request.h"
 
-/* Turns that start like no protocol we know, before we stop looking: of a connection that was open before, may be
- * in the middle of a message; of one that was understood once, after a loss. */
-#define UNRECOGNISED_AT_START_MAX 4
+/* Turns that start like no protocol we know, before we stop looking: of a connection that was open before, or had a
+ * loss, may be in the middle of a message; of one that was understood once, after a loss. */
+#define UNRECOGNISED_AT_START_MAX 8
 #define UNRECOGNISED_LATER_MAX 16
 
 void run_not_recognised(struct engine *engine, struct connection *connection)
@@ -16,7 +16,8 @@ void run_not_recognised(struct engine *engine, struct connection *connection)
 	unsigned limit = UNRECOGNISED_LATER_MAX;
 
 	if (!connection->was_recognised)
-		limit = connection->orphan_outcome == PARSE_UNMATCHED_RESPONSE ?
+		limit = connection->orphan_outcome == PARSE_UNMATCHED_RESPONSE &&
+					connection->sync != SYNC_LOST ?
 				1 :
 				UNRECOGNISED_AT_START_MAX;
 	connection->turn_use = TURN_IS_SKIPPED;
@@ -47,10 +48,14 @@ enum sniff_result run_sniff(const uint8_t *bytes, size_t length,
 bool run_fits_role(struct connection *connection, unsigned dir, enum sniff_result result)
 {
 	enum message_side side = result == SNIFF_REQUEST ? SIDE_REQUEST : SIDE_RESPONSE;
+	bool may_err = connection->is_role_guessed && connection->sync == SYNC_LOST &&
+		       side == SIDE_REQUEST && connection_side(connection, dir) != side;
 
 	if (result == SNIFF_EITHER)
 		return connection->role != ROLE_UNKNOWN;
-	if (connection->role == ROLE_UNKNOWN) {
+	if (may_err) /* the parser knows both sides by their roles */
+		connection_clear_state(connection);
+	if (connection->role == ROLE_UNKNOWN || may_err) {
 		connection->role =
 			(side == SIDE_REQUEST) == (dir == DIR_READ) ? ROLE_SERVER : ROLE_CLIENT;
 		connection->is_role_guessed = true;
@@ -61,9 +66,8 @@ bool run_fits_role(struct connection *connection, unsigned dir, enum sniff_resul
 void run_recognise(struct engine *engine, struct connection *connection,
 		   const struct protocol *protocol)
 {
-	if (protocol != connection->protocol)
-		connection_clear_state(
-			connection); /* what it was taken for before was never sure */
+	if (protocol != connection->protocol) /* what it was taken for before was never sure */
+		connection_clear_state(connection);
 	connection->protocol = protocol;
 	connection->sync = SYNC_PARSED;
 	connection_share(engine, connection);

@@ -404,31 +404,30 @@ int turn_take_progress(struct engine *engine, const struct event *event)
 
 /* The last turns may be told by the close alone. */
 static void finish_by_close(struct engine *engine, struct connection *connection,
-			    const struct event_tcp_close *close)
+			    const struct conn_ref *ref, const struct turn_summary *turn)
 {
-	uint32_t number = close->conn.turn_no;
+	uint32_t number = ref->turn_no;
 
 	if (number > connection->turn_no) {
 		engine->turns_missed += number - connection->turn_no;
-		lose(engine, connection, number - connection->turn_no, close->turn.dir);
-	} else if (number == connection->turn_no && close->turn.dir == connection->turn.dir) {
-		apply_progress(engine, connection, &close->turn);
+		lose(engine, connection, number - connection->turn_no, turn->dir);
+	} else if (number == connection->turn_no && turn->dir == connection->turn.dir) {
+		apply_progress(engine, connection, turn);
 	}
 }
 
 /* When the peer reset the connection, or a write has not returned, one more event may come. */
-int turn_take_close(struct engine *engine, const struct event *event)
+int turn_take_close(struct engine *engine, const struct event_header *header,
+		    const struct conn_ref *ref, const struct turn_summary *turn)
 {
-	const struct event_tcp_close *close = event->tcp_close;
-	struct connection *connection =
-		connection_find(engine, &close->conn, close->header.ktime_ns);
+	struct connection *connection = connection_find(engine, ref, header->ktime_ns);
 
 	if (!connection)
 		return 0;
-	take_ref(connection, &close->conn, &close->header);
-	connection->closed_ns = close->header.ktime_ns;
+	take_ref(connection, ref, header);
+	connection->closed_ns = header->ktime_ns;
 	if (connection->sync == SYNC_PARSED || connection->sync == SYNC_LOST)
-		finish_by_close(engine, connection, close);
+		finish_by_close(engine, connection, ref, turn);
 	if (connection->sync == SYNC_PARSED && connection->oldest &&
 	    (connection->ref.flags & CONN_RESET_RECEIVED || connection->awaited_turn_no)) {
 		connection_watch(engine, connection);

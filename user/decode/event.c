@@ -96,6 +96,21 @@ static bool check_syscall_error(const void *record, size_t payload_bytes)
 	return payload_bytes == 0 && error->error > 0;
 }
 
+static bool check_unix_open(const void *record, size_t payload_bytes)
+{
+	const struct event_unix_open *open = record;
+
+	return open->path_bytes == payload_bytes && payload_bytes <= UNIX_PATH_MAX &&
+	       conn_is_sane(&open->conn);
+}
+
+static bool check_unix_close(const void *record, size_t payload_bytes)
+{
+	const struct event_unix_close *close = record;
+
+	return payload_bytes == 0 && conn_is_sane(&close->conn) && summary_is_sane(&close->turn);
+}
+
 struct kind {
 	const char *name;
 	size_t struct_bytes;

@@ -22,6 +22,8 @@ struct event {
 		const struct event_turn *turn;
 		const struct event_turn_progress *turn_progress;
 		const struct event_syscall_error *syscall_error;
+		const struct event_unix_open *unix_open;
+		const struct event_unix_close *unix_close;
 	};
 	const uint8_t *payload; /* what follows the struct */
 	size_t payload_bytes;

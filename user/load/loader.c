@@ -34,7 +34,8 @@ static const char *const family_order[] = { FAMILY_CONTROL, "process", "tcp", "s
 /* Maps that families share; the control object makes them. */
 static const char *const shared_maps[] = {
 	"rings",	"event_counts",	    "kernel_counts",	"process_by_tgid",
-	"conn_by_sock", "listener_by_sock", "listener_by_port", "ignored_tgids"
+	"conn_by_sock", "listener_by_sock", "listener_by_port", "ignored_tgids",
+	"unix_count"
 };
 
 struct family {
@@ -531,6 +532,7 @@ int loader_start(const struct loader_options *options, struct loader **ret_loade
 	loader->options.settings.wake_bytes = (uint32_t)(loader->options.ring_bytes / WAKE_SHARE);
 	loader->options.settings.agent_tgid = (uint32_t)getpid();
 	loader->options.settings.shard_mask = loader->shards - 1;
+	loader->options.settings.unix_connections = (uint32_t)(options->connections / 2);
 	error = report_apply_forced(report, options);
 	if (error)
 		goto fail;

@@ -10,6 +10,7 @@
 	X(HTTP_RESPONSE_STATUS_CODE, "http_response_status_code")         \
 	X(HTTP_ROUTE, "http_route")                                       \
 	X(URL_PATH, "url_path")                                           \
+	X(NETWORK_PROTOCOL_NAME, "network_protocol_name")                 \
 	X(NETWORK_PROTOCOL_VERSION, "network_protocol_version")           \
 	X(RPC_SYSTEM_NAME, "rpc_system_name")                             \
 	X(RPC_METHOD, "rpc_method")                                       \
@@ -54,7 +55,7 @@ enum attribute {
 	X(ENCRYPTED, "encrypted", "the connection is encrypted from now on")                     \
 	X(COMPRESSED, "compressed", "what the connection carries is compressed from now on")     \
 	X(STATEMENT_UNKNOWN, "statement_unknown",                                                \
-	  "a statement prepared before sonde began, or forgotten: its table is not known")       \
+	  "a statement prepared before sonde began, forgotten, or cut: its table is not known")  \
 	X(HEADER_UNKNOWN, "header_unknown",                                                      \
 	  "a field of the header is an entry of a table from before sonde began")                \
 	X(STREAM_RESET, "stream_reset", "a stream that was over before its answer was whole")    \

@@ -231,8 +231,18 @@ static void end_interim_head(struct http1_parse *parse)
 
 	parse->facts->outcomes |= 1u << PARSE_INTERIM;
 	parse->side->place = AT_START;
-	if (request->is_head_cut && request->place == AT_START)
+	if (request->is_head_cut && request->place == AT_START) {
 		request->place = IN_DARK;
+		request->is_reopened = true;
+	}
+}
+
+/* Whose request was told to be over is not to hear of its end once more. */
+static void close_reopened(struct http1_side *request)
+{
+	if (request->is_reopened && request->place == IN_DARK)
+		request->place = AT_START;
+	request->is_reopened = false;
 }
 
 static enum protocol_step end_response_head(struct http1_parse *parse)
@@ -243,6 +253,7 @@ static enum protocol_step end_response_head(struct http1_parse *parse)
 		end_interim_head(parse);
 		return STEP_HEAD;
 	}
+	close_reopened(&parse->state->sides[SIDE_REQUEST]);
 	if (opens_tunnel(parse))
 		return STEP_HEAD;
 	if (side->is_bodiless) {

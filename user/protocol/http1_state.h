@@ -82,6 +82,7 @@ struct http1_side {
 	uint8_t slashes;
 	bool is_past_path; /* in the query */
 	bool is_head_cut;  /* in the dark since the head */
+	bool is_reopened;  /* by an interim answer, after its end was told */
 	bool is_bodiless;
 	/* What is behind here outlives messages. */
 	struct http1_kept_head kept;

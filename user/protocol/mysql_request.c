@@ -78,6 +78,8 @@ void mysql_request_body(struct mysql_parse *parse, const uint8_t *bytes, size_t 
 {
 	struct mysql_side *side = parse->side;
 
+	if (!bytes && parse->state->has_statement)
+		sql_reader_cut(&parse->state->reader);
 	if (!bytes || side->is_unseen)
 		return;
 	if (!side->body_bytes) {
@@ -101,7 +103,11 @@ static void name_statement(struct mysql_parse *parse)
 		sql_reader_init(reader, SQL_MYSQL);
 	sql_reader_end(reader);
 	operation = sql_reader_operation(reader);
-	name_operation(parse->facts, operation ? operation : "other", sql_reader_table(reader));
+	if (reader->is_cut)
+		parse->facts->outcomes |= 1u << PARSE_STATEMENT_UNKNOWN;
+	if (operation || !reader->is_cut)
+		name_operation(parse->facts, operation ? operation : "other",
+			       sql_reader_table(reader));
 	parse->state->has_statement = false;
 }
 
@@ -114,8 +120,10 @@ static void end_prepare(struct mysql_parse *parse)
 	table = facts->attributes[ATTRIBUTE_DB_COLLECTION_NAME];
 	facts->is_preparation = true;
 	sql_plan_release(&parse->state->newest);
-	parse->state->newest =
-		sql_plan_new(facts->attributes[ATTRIBUTE_DB_OPERATION_NAME], table ? table : "");
+	parse->state->newest = NULL;
+	if (!parse->state->reader.is_cut)
+		parse->state->newest = sql_plan_new(facts->attributes[ATTRIBUTE_DB_OPERATION_NAME],
+						    table ? table : "");
 }
 
 static void end_execute(struct mysql_parse *parse)

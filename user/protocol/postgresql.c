@@ -245,6 +245,21 @@ static bool fits_layout(const char **layout, uint8_t byte)
 	}
 }
 
+/* What the server says may look like it too: `C` with a command tag like Close, and `E` with an error's severity like Execute,
+ * behind whose name comes a number. */
+static bool is_answer(const uint8_t *bytes, size_t length, size_t size)
+{
+	static const char *const tags[] = { "SET", "PREPARE", "SAVEPOINT" };
+	const uint8_t *end = memchr(bytes + 5, '\0', length - 5);
+
+	if (bytes[0] == 'E')
+		return end && size != (size_t)(end - bytes) + 1 + 4;
+	for (size_t i = 0; bytes[0] == 'C' && i < sizeof(tags) / sizeof(tags[0]); i++)
+		if (size == 5 + strlen(tags[i]) + 1 && memcmp(bytes + 5, tags[i], length - 5) == 0)
+			return true;
+	return false;
+}
+
 static enum sniff_result sniff_message(const uint8_t *bytes, size_t length)
 {
 	const char *layout = layout_of(bytes[0]);
@@ -263,6 +278,8 @@ static enum sniff_result sniff_message(const uint8_t *bytes, size_t length)
 			return SNIFF_NO;
 	if (length < enough)
 		return SNIFF_MORE;
+	if (is_answer(bytes, enough, size))
+		return SNIFF_NO;
 	return size > enough || !*layout || *layout == '.' ? SNIFF_REQUEST : SNIFF_NO;
 }
 

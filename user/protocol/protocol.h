@@ -55,6 +55,7 @@ struct message {
 	bool opens_tunnel; /* what follows is not this protocol */
 	bool is_one_way;   /* a request that is not answered; known by its end */
 	bool is_quiet;	   /* a request that silence may answer: STEP_SILENT; known by its head */
+	bool is_left_unread; /* a request of which servers leave the end unread, as a rule; known by its head */
 };
 
 #define FACTS_TEXT_MAX 264
@@ -172,5 +173,6 @@ extern const struct protocol protocol_redis;
 extern const struct protocol protocol_memcached;
 extern const struct protocol protocol_mysql;
 extern const struct protocol protocol_kafka;
+extern const struct protocol protocol_fastcgi;
 
 #endif

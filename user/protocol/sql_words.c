@@ -477,6 +477,18 @@ bool sql_reader_take(struct sql_reader *reader, const uint8_t *bytes, size_t len
 	return !reader->is_over;
 }
 
+void sql_reader_cut(struct sql_reader *reader)
+{
+	if (reader->is_over)
+		return;
+	if (reader->has_candidate)
+		reader->table_bytes = 0;
+	reader->has_candidate = false;
+	reader->word_bytes = 0;
+	reader->is_over = true;
+	reader->is_cut = true;
+}
+
 void sql_reader_end(struct sql_reader *reader)
 {
 	if (reader->place == IN_WORD && !reader->is_over)

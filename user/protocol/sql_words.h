@@ -43,6 +43,7 @@ struct sql_reader {
 	bool is_after_distinct;
 	bool has_backslash; /* the text quoted may have escapes */
 	bool is_over;
+	bool is_cut; /* before that */
 	char word[SQL_WORD_MAX];
 	char table[SQL_TABLE_MAX];
 };
@@ -51,6 +52,9 @@ void sql_reader_init(struct sql_reader *reader, enum sql_dialect dialect);
 
 /* Take the statement's next bytes. Returns false when nothing more is wanted of it. */
 bool sql_reader_take(struct sql_reader *reader, const uint8_t *bytes, size_t length);
+
+/* What follows is not known: a word that it may carry on says nothing, and neither does a name that was not over. */
+void sql_reader_cut(struct sql_reader *reader);
 
 /* The statement is over. */
 void sql_reader_end(struct sql_reader *reader);

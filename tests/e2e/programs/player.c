@@ -2,16 +2,19 @@
 /* Plays a recorded conversation over TCP, whole or in pieces, once a connection, and checks that every byte arrives:
  * `player serve|talk TALK HOST PORT SHAPE…`, where a shape is WRITES/READS/FROM/TO, for every number from FROM to TO one
  * connection; WRITES and READS are `whole`, `split` (in two pieces, the first as long as the number) or `size` (in pieces
- * of that many bytes). Both ends are given the same shapes. Prints how many connections it made.
+ * of that many bytes). A shape `at-once/N/TIMES` is N connections that say everything in turns, and that so many times.
+ * Both ends are given the same shapes. The client waits for a line on standard input. Prints how many connections it made.
  *
  * TALK is a file of lines: `> ` what the client says, `< ` what the server says, with \r, \n, \\ and \xHH; `<.`: the
  * server ends the connection. See tests/e2e/talks/record. */
 #include <stdbool.h>
+#include <sys/resource.h>
 
 #include "endpoint.h"
 
 #define SAYINGS_MAX 512
 #define BYTES_MAX 65536 /* of one saying */
+#define AT_ONCE_MAX 4096
 
 struct saying {
 	bool is_clients;
@@ -32,6 +35,7 @@ struct shape {
 	enum cut reads;
 	unsigned long from;
 	unsigned long to;
+	unsigned at_once; /* connections */
 };
 
 __attribute__((noreturn)) static void refuse(const char *what, const char *which)
@@ -110,8 +114,13 @@ static enum cut parse_cut(const char *word)
 static struct shape parse_shape(const char *text)
 {
 	char writes[16], reads[16];
-	struct shape shape;
+	struct shape shape = { .at_once = 1, .from = 1 };
 
+	if (sscanf(text, "at-once/%u/%lu", &shape.at_once, &shape.to) == 2) {
+		if (shape.at_once > AT_ONCE_MAX)
+			refuse("too many at once", text);
+		return shape;
+	}
 	if (sscanf(text, "%15[^/]/%15[^/]/%lu/%lu", writes, reads, &shape.from, &shape.to) != 4 ||
 	    !shape.from)
 		refuse("not a shape", text);
@@ -170,27 +179,6 @@ static void hear_end(int fd)
 		refuse("the other end goes on", "after the last line");
 }
 
-/* The client closes unless the server does. */
-static void play(int fd, const struct talk *talk, bool is_client, const struct shape *shape,
-		 unsigned long number)
-{
-	bool ends = is_client;
-
-	for (size_t i = 0; i < talk->count; i++) {
-		const struct saying *saying = &talk->sayings[i];
-
-		if (saying->is_end)
-			ends = saying->is_clients == is_client;
-		else if (saying->is_clients == is_client)
-			say(fd, saying, shape->writes, number);
-		else
-			hear(fd, saying, shape->reads, number);
-	}
-	if (!ends)
-		hear_end(fd);
-	close(fd);
-}
-
 static int next_connection(int listener, const struct endpoint *to)
 {
 	int one = 1;
@@ -205,8 +193,42 @@ static int next_connection(int listener, const struct endpoint *to)
 	return fd;
 }
 
+/* The client closes unless the server does. */
+static void play(int *fds, const struct talk *talk, bool is_client, const struct shape *shape,
+		 unsigned long number)
+{
+	bool ends = is_client;
+
+	for (size_t i = 0; i < talk->count; i++) {
+		const struct saying *saying = &talk->sayings[i];
+
+		if (saying->is_end)
+			ends = saying->is_clients == is_client;
+		for (unsigned j = 0; j < shape->at_once && !saying->is_end; j++) {
+			if (saying->is_clients == is_client)
+				say(fds[j], saying, shape->writes, number);
+			else
+				hear(fds[j], saying, shape->reads, number);
+		}
+	}
+	for (unsigned j = 0; j < shape->at_once; j++) {
+		if (!ends)
+			hear_end(fds[j]);
+		close(fds[j]);
+	}
+}
+
+static void allow_descriptors(void)
+{
+	struct rlimit limit = { AT_ONCE_MAX + 64, AT_ONCE_MAX + 64 };
+
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		fail("RLIMIT_NOFILE");
+}
+
 int main(int argc, char **argv)
 {
+	static int fds[AT_ONCE_MAX];
 	static struct talk talk;
 	struct endpoint to;
 	unsigned long played = 0;
@@ -217,13 +239,20 @@ int main(int argc, char **argv)
 		refuse("usage", "player serve|talk TALK HOST PORT SHAPE…");
 	is_client = strcmp(argv[1], "talk") == 0;
 	load(&talk, argv[2]);
+	allow_descriptors();
 	to = endpoint_parse(argv[3], argv[4]);
-	listener = is_client ? -1 : endpoint_listen(argv[3], argv[4], 16);
+	if (is_client && getchar() == EOF)
+		refuse("nobody says when to begin", argv[2]);
+	listener = is_client ? -1 : endpoint_listen(argv[3], argv[4], 1024);
 	for (int i = 5; i < argc; i++) {
 		struct shape shape = parse_shape(argv[i]);
 
-		for (unsigned long number = shape.from; number <= shape.to; number++, played++)
-			play(next_connection(listener, &to), &talk, is_client, &shape, number);
+		for (unsigned long number = shape.from; number <= shape.to; number++) {
+			for (unsigned j = 0; j < shape.at_once; j++)
+				fds[j] = next_connection(listener, &to);
+			play(fds, &talk, is_client, &shape, number);
+			played += shape.at_once;
+		}
 	}
 	printf("{\"played\": %lu}\n", played);
 	return 0;

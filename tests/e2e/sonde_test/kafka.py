@@ -66,30 +66,21 @@ class Kafka:
         """The command of one of its Java programs."""
         return [*JAVA, "-cp", self.classes, *map(str, args)]
 
-    def _beans(self, name):
+    def counts(self):
+        """Requests that the broker has answered, by API; errors in answers, by API and name."""
         found = self._run("org.apache.kafka.tools.JmxTool", "--one-time", "true", "--report-format", "properties", "--attributes", "Count",
                           "--jmx-url", f"service:jmx:rmi:///jndi/rmi://127.0.0.1:{self.jmx_port}/jmxrmi",
-                          "--object-name", f"kafka.network:type=RequestMetrics,name={name},*")
-        for line in found.splitlines():
-            match = re.match(r"kafka\.network:(.*):Count=(\d+)", line)
-            if match:
-                yield dict(part.split("=", 1) for part in match[1].split(",")), int(match[2])
-
-    def requests(self):
-        """Requests that the broker has taken, by API."""
-        counts = Counter()
-        for labels, count in self._beans("RequestsPerSec"):
-            if labels["request"] not in OTHER_THAN_REQUESTS:
-                counts[labels["request"]] += count
-        return +counts
-
-    def errors(self):
-        """Errors that it has answered, by API and name."""
-        counts = Counter()
-        for labels, count in self._beans("ErrorsPerSec"):
-            if labels["error"] != "NONE" and labels["request"] not in OTHER_THAN_REQUESTS:
-                counts[(labels["request"], labels["error"])] += count
-        return +counts
+                          "--object-name", "kafka.network:type=RequestMetrics,*")
+        requests, errors = Counter(), Counter()
+        for labels, count in re.findall(r"^kafka\.network:(.*):Count=(\d+)$", found, re.MULTILINE):
+            labels = dict(part.split("=", 1) for part in labels.split(","))
+            if labels["request"] in OTHER_THAN_REQUESTS:
+                continue
+            if labels["name"] == "RequestsPerSec":
+                requests[labels["request"]] += int(count)
+            elif labels["name"] == "ErrorsPerSec" and labels["error"] != "NONE":
+                errors[(labels["request"], labels["error"])] += int(count)
+        return +requests, +errors
 
     def stop(self):
         self.process.stop(60)

@@ -15,7 +15,7 @@ worker_processes 2;
 user root root;
 pid {dir}/nginx.pid;
 error_log {dir}/error.log warn;
-events {{ worker_connections 512; }}
+events {{ worker_connections 2048; }}
 http {{
     log_format json '{{"method":"$request_method","status":$status,"uri":"$request_uri",'
                     '"seconds":$request_time,"body":$body_bytes_sent,"connection":$connection}}';

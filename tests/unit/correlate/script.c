@@ -226,6 +226,14 @@ static uint64_t tail_of(uint64_t tail, const char *bytes, size_t length)
 	return tail;
 }
 
+/* As turn_header_ends does: the header of an interim answer is not the end. */
+static bool header_ends(const char *bytes, uint32_t captured)
+{
+	bool is_interim = captured > 9 && memcmp(bytes, "HTTP", 4) == 0 && bytes[9] == '1';
+
+	return captured >= 4 && memcmp(bytes + captured - 4, "\r\n\r\n", 4) == 0 && !is_interim;
+}
+
 static void feed_turn(struct script *script, const struct turn_summary *prev, unsigned flags,
 		      uint32_t offset, const char *bytes, size_t length, uint32_t captured)
 {
@@ -248,8 +256,11 @@ static void feed_turn(struct script *script, const struct turn_summary *prev, un
 	if (captured)
 		memcpy(record.payload, bytes, captured);
 	record.turn.header.size = (uint16_t)(sizeof(record.turn) + captured);
-	if (script->drop_event && --script->drop_event == 0)
+	if (script->drop_event && --script->drop_event == 0) {
+		script->drop_event = script->drop_more > 0;
+		script->drop_more -= script->drop_more > 0;
 		return;
+	}
 	script_feed(script, &record, record.turn.header.size);
 }
 
@@ -283,8 +294,7 @@ void script_call(struct script *script, enum turn_dir dir, const char *bytes, si
 	script->turn.last_ns = script->now_ns;
 	script->turn.bytes += length;
 	script->captured += captured;
-	if (captured < length ||
-	    (captured >= 4 && memcmp(bytes + captured - 4, "\r\n\r\n", 4) == 0))
+	if (captured < length || header_ends(bytes, captured))
 		script->captured = script->prefix_bytes;
 	if (room && (captured || is_new))
 		feed_turn(script, &prev, is_new ? 0 : TURN_CONTINUED, offset, bytes, length,

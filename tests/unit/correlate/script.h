@@ -32,6 +32,7 @@ struct script {
 	uint32_t prefix_bytes;
 	enum conn_mode mode;
 	int drop_event; /* the nth TURN event from now is lost; 0: none */
+	int drop_more;	/* and so many after it */
 	size_t questions;
 	bool with_bodies; /* log body sizes */
 	bool with_times;  /* log microseconds: start and end */

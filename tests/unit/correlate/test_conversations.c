@@ -237,8 +237,6 @@ static const struct conversation conversations[] = {
 	{ "early hints", SERVER, .is_open_at_end = true,
 	  .steps = { { 'R', GET },
 		     { 'W', "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" OK_HELLO } },
-	  .is_split_unlike =
-		  true, /* after an empty line the kernel side captures no more of a turn */
 	  .expected = "server GET /a/17 200 1.1 [ok;interim;" },
 	{ "HEAD", SERVER, .is_open_at_end = true,
 	  .steps = { { 'R', "HEAD / HTTP/1.1\r\n\r\n" },
@@ -394,6 +392,12 @@ static const struct conversation conversations[] = {
 		     { 'R', "*1\r\n$4\r\nPING\r\n" },
 		     { 'W', "+PONG\r\n" } },
 	  .expected = "server - - - - partial [partial;server - - - - PING [ok;" },
+	{ "older: whose side was guessed wrong", .role = ROLE_UNKNOWN, .flags = CONN_PREEXISTING,
+	  .is_open_at_end = true,
+	  .steps = { { 'R', "GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n" }, /* in a body */
+		     { 'W', GET },
+		     { 'R', OK_HELLO } },
+	  .expected = "malformed;client GET /a/17 200 1.1 [ok;" },
 	{ "redis, answers off", SERVER, .is_open_at_end = true,
 	  .steps = { { 'R', "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$4\r\nSKIP\r\n"
 			    "*1\r\n$4\r\nPING\r\n*1\r\n$6\r\nDBSIZE\r\n" },
@@ -468,6 +472,10 @@ static const struct conversation conversations[] = {
 	{ "older: no protocol we know", .role = ROLE_UNKNOWN, .flags = CONN_PREEXISTING,
 	  .is_open_at_end = true,
 	  .steps = { { 'R', "\x01\x02\x03" },
+		     { 'W', "\x01\x02\x03" },
+		     { 'R', "\x01\x02\x03" },
+		     { 'W', "\x01\x02\x03" },
+		     { 'R', "\x01\x02\x03" },
 		     { 'W', "\x01\x02\x03" },
 		     { 'R', "\x01\x02\x03" },
 		     { 'W', "\x01\x02\x03" } },
