@@ -32,7 +32,8 @@ static void write_facts(struct parser *parser)
 	if (parser->written < TRANSCRIPT_MAX - 512)
 		parser->written +=
 			(size_t)snprintf(parser->transcript + parser->written, 100,
-					 "%x %x %llu %llu\n", facts->outcomes, facts->note,
+					 "%llx %x %llu %llu\n", (unsigned long long)facts->outcomes,
+					 facts->note,
 					 (unsigned long long)facts->sides[0].body_bytes,
 					 (unsigned long long)facts->sides[1].body_bytes);
 }

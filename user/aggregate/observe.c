@@ -91,6 +91,7 @@ static const struct request_row request_rows[] = {
 	    [ROLE_CLIENT] = { METRIC_DNS_LOOKUP_DURATION, METRIC_COUNT, METRIC_COUNT } } },
 	{ "mongodb", DB_METRICS },
 	{ "amqp", MESSAGING_METRICS },
+	{ "kafka", MESSAGING_METRICS },
 };
 /* clang-format on */
 

@@ -79,6 +79,7 @@ static bool changes(const struct request *request, enum attribute attribute)
 	return attribute == ATTRIBUTE_HTTP_ROUTE || attribute == ATTRIBUTE_DB_COLLECTION_NAME ||
 	       attribute == ATTRIBUTE_RPC_METHOD || attribute == ATTRIBUTE_GRAPHQL_OPERATION_NAME ||
 	       attribute == ATTRIBUTE_MESSAGING_DESTINATION_NAME ||
+	       attribute == ATTRIBUTE_MESSAGING_CONSUMER_GROUP_NAME ||
 	       attribute == ATTRIBUTE_DNS_QUESTION_NAME ||
 	       (uintptr_t)value - (uintptr_t)request->text < FACTS_TEXT_MAX;
 }

@@ -77,6 +77,27 @@ void connection_set_mode(struct engine *engine, struct connection *connection, e
 					  connection->ref.conn_id, mode);
 }
 
+void connection_share(struct engine *engine, struct connection *connection)
+{
+	const struct protocol *protocol = connection->protocol;
+	size_t index = 0;
+
+	if (!protocol->shared_new)
+		return;
+	while (protocol_table[index] != protocol)
+		index++;
+	if (!engine->shared[index])
+		engine->shared[index] = protocol->shared_new();
+	memcpy(connection->state, &engine->shared[index], sizeof(engine->shared[index]));
+}
+
+static void free_shared(struct engine *engine)
+{
+	for (size_t i = 0; i < protocol_table_length; i++)
+		if (engine->shared[i])
+			protocol_table[i]->shared_free(&engine->shared[i]);
+}
+
 void connection_clear_state(struct connection *connection)
 {
 	if (!connection->protocol)
@@ -208,6 +229,7 @@ void connections_done(struct engine *engine)
 		engine->spare_connections = connection->next_spare;
 		free(connection);
 	}
+	free_shared(engine);
 	free_exchanges(engine->spare_exchanges);
 	engine->spare_exchanges = NULL;
 	table_done(&engine->connections);

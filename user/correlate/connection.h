@@ -115,6 +115,7 @@ struct connection {
 	bool has_dialects;	    /* its bodies are read */
 	bool is_pool_known;	    /* or that it has none */
 	bool was_recognised;	    /* a message head was understood */
+	bool was_lost;		    /* it was SYNC_LOST once */
 	bool is_turn_late;	    /* the event in hand is TURN_LATE or waits for one */
 	bool had_stream_loss;	    /* streams may have begun unseen */
 	bool had_late_write;	    /* since the newest write turn */
@@ -153,6 +154,7 @@ struct engine {
 	struct engine_feedback feedback;
 	const struct dialect_rule *dialects; /* borrowed */
 	size_t dialect_count;
+	void *shared[PROTOCOLS_MAX]; /* owned: see struct protocol; NULL until there is a connection */
 	uint64_t connections_evicted;
 	uint64_t turns_missed;
 	struct exchange_facts nobody; /* what parsers write of no exchange */
@@ -169,6 +171,9 @@ struct connection *connection_find(struct engine *engine, const struct conn_ref 
 
 /* Make one; the least recently used is given up when the table is full. NULL: out of memory. */
 struct connection *connection_add(struct engine *engine, const struct conn_ref *ref);
+
+/* Give the state of a connection whose protocol is known what all connections of that protocol share. */
+void connection_share(struct engine *engine, struct connection *connection);
 
 /* Forget what the protocol keeps of a connection. */
 void connection_clear_state(struct connection *connection);

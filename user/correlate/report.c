@@ -60,6 +60,7 @@ static void bound_names(struct engine *engine, struct request *request)
 		ATTRIBUTE_DB_COLLECTION_NAME,
 		ATTRIBUTE_GRAPHQL_OPERATION_NAME,
 		ATTRIBUTE_MESSAGING_DESTINATION_NAME,
+		ATTRIBUTE_MESSAGING_CONSUMER_GROUP_NAME,
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -176,21 +177,21 @@ void exchange_report(struct engine *engine, struct connection *connection,
 		     const struct exchange *exchange)
 {
 	const struct process *process = selected_process(engine, exchange->tgid);
-	uint32_t outcomes = exchange->facts.is_untimed ? 0 : 1u << exchange->failure;
+	uint64_t outcomes = exchange->facts.is_untimed ? 0 : 1ull << exchange->failure;
 
 	if (!process)
 		return;
 	if (is_quiet(exchange)) {
 		if (exchange->failure == PARSE_OK)
 			outcomes = 0;
-		outcomes |= exchange->facts.outcomes & ~(1u << PARSE_PIPELINED);
+		outcomes |= exchange->facts.outcomes & ~(1ull << PARSE_PIPELINED);
 	} else if (is_reported(connection, exchange)) {
 		send_request(engine, connection, exchange, process);
 		outcomes |= exchange->facts.outcomes;
 	}
 	for (; outcomes; outcomes &= outcomes - 1)
 		engine->sink->parse_outcome(engine->sink->context, protocol_name(connection),
-					    (enum parse_outcome)__builtin_ctz(outcomes));
+					    (enum parse_outcome)__builtin_ctzll(outcomes));
 }
 
 void requests_report_unseen(struct engine *engine, struct connection *connection,

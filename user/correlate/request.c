@@ -166,6 +166,7 @@ void requests_resync(struct engine *engine, struct connection *connection)
 		return;
 	streams_lose(connection);
 	connection->sync = SYNC_LOST;
+	connection->was_lost = true;
 	connection->is_order_unsure = false;
 	connection->turn_use = TURN_IS_SKIPPED;
 	if (!protocol->sniff)
@@ -209,7 +210,7 @@ static void on_request_begin(struct engine *engine, struct connection *connectio
 	exchange->tgid = connection->tgid;
 	exchange->has_request = true;
 	if (connection->oldest != exchange && !connection->is_turn_late) {
-		exchange->facts.outcomes |= 1u << PARSE_PIPELINED;
+		exchange->facts.outcomes |= 1ull << PARSE_PIPELINED;
 		on_pipelined(engine, connection);
 	} else {
 		connection_note_lone(connection);
@@ -284,7 +285,7 @@ static void leave_protocol(struct engine *engine, struct connection *connection,
 			   uint64_t time_ns)
 {
 	struct exchange_facts facts = connection->oldest->facts;
-	bool is_tunnel = facts.outcomes & (1u << PARSE_UPGRADE | 1u << PARSE_CONNECT);
+	bool is_tunnel = facts.outcomes & (1ull << PARSE_UPGRADE | 1ull << PARSE_CONNECT);
 
 	on_response_end(engine, connection, time_ns);
 	requests_abandon(engine, connection, PARSE_LOST);
@@ -309,7 +310,7 @@ static void on_response_head(struct engine *engine, struct connection *connectio
 		leave_protocol(engine, connection, rest, time_ns);
 	} else if (exchange->has_request && !exchange->has_request_end &&
 		   !exchange->facts.sides[SIDE_REQUEST].is_left_unread) {
-		exchange->facts.outcomes |= 1u << PARSE_EARLY_RESPONSE;
+		exchange->facts.outcomes |= 1ull << PARSE_EARLY_RESPONSE;
 	}
 }
 
@@ -401,6 +402,15 @@ static void on_lost(struct engine *engine, struct connection *connection, enum m
 		requests_report_unseen(engine, connection, PARSE_LOST, 1);
 }
 
+/* After a loss its request may be among those that count as lost already. */
+static void on_stray(struct engine *engine, struct connection *connection)
+{
+	if (connection->was_lost)
+		requests_count(engine, connection, connection->tgid, PARSE_UNMATCHED_RESPONSE);
+	else
+		requests_report_unseen(engine, connection, PARSE_PARTIAL, 1);
+}
+
 /* Nothing of the connection was understood yet, and nothing is what we took it for. */
 static void forget_protocol(struct engine *engine, struct connection *connection)
 {
@@ -436,6 +446,8 @@ bool requests_take_odd_step(struct engine *engine, struct connection *connection
 		tunnel_take_message(engine, connection, side, facts_of(engine, connection, side));
 	} else if (step == STEP_PUSH) {
 		requests_count(engine, connection, connection->tgid, PARSE_PUSH);
+	} else if (step == STEP_STRAY) {
+		on_stray(engine, connection);
 	} else if (step == STEP_LOST) {
 		on_lost(engine, connection, side);
 	} else if (step == STEP_NOT_MINE && !connection->was_recognised) {

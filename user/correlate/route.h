@@ -27,7 +27,7 @@ struct route_table *route_table_new(size_t services, size_t routes_per_service);
 void route_table_free(struct route_table **table);
 
 /* The table's own copy of a route, or "other" when the service has its share (counted) or memory is short.
- * Valid until the next call. */
+ * Valid until the next call for another service. */
 const char *route_table_intern(struct route_table *table, const char *service, const char *route);
 
 /* route_template and route_table_intern in one, without their work when the path was seen lately. */

@@ -98,6 +98,7 @@ void run_recognise(struct engine *engine, struct connection *connection,
 	connection->protocol = protocol;
 	connection->wanted_mode = (uint8_t)protocol->mode;
 	connection->sync = SYNC_PARSED;
+	connection_share(engine, connection);
 	if (protocol->mode >=
 	    MODE_STREAM) /* every call counts; others have time until begin_turn */
 		connection_set_mode(engine, connection, protocol->mode);

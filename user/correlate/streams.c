@@ -66,7 +66,7 @@ static void settle(struct engine *engine, struct exchange *exchange, enum parse_
 		exchange->failure = (uint8_t)failure;
 	if (exchange->failure == PARSE_OK && exchange->facts.is_kind_unknown) {
 		exchange->failure = PARSE_HEADER_UNKNOWN;
-		exchange->facts.outcomes &= ~(1u << PARSE_HEADER_UNKNOWN);
+		exchange->facts.outcomes &= ~(1ull << PARSE_HEADER_UNKNOWN);
 	}
 	exchange_report(engine, connection, exchange);
 	if (exchange->previous)

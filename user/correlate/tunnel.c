@@ -24,7 +24,7 @@ static const char *name_of(const struct exchange_facts *facts)
 {
 	if (facts->successor)
 		return facts->successor->name;
-	return facts->outcomes & 1u << PARSE_CONNECT ? "connect" : "other";
+	return facts->outcomes & 1ull << PARSE_CONNECT ? "connect" : "other";
 }
 
 static void note_start(struct connection *connection, uint64_t rest)
@@ -78,7 +78,7 @@ void tunnel_take_message(struct engine *engine, struct connection *connection,
 
 	if (connection->tunnel && reason && !connection->tunnel->close_code)
 		connection->tunnel->close_code = reason;
-	if (facts->outcomes & 1u << PARSE_COMPRESSED)
+	if (facts->outcomes & 1ull << PARSE_COMPRESSED)
 		requests_count(engine, connection, connection->tgid, PARSE_COMPRESSED);
 	memset(facts, 0, offsetof(struct exchange_facts, text));
 	if (process && connection->role != ROLE_UNKNOWN)

@@ -94,7 +94,7 @@ static enum protocol_step tell_left(struct amqp_ledger *ledger, struct amqp_entr
 				    struct exchange_facts *facts)
 {
 	facts->is_preparation = true;
-	facts->outcomes = 1u << PARSE_NO_RESPONSE;
+	facts->outcomes = 1ull << PARSE_NO_RESPONSE;
 	return tell_entry(ledger, entry, NULL, facts);
 }
 
@@ -188,7 +188,7 @@ static enum protocol_step on_call(const struct talk *talk)
 	struct amqp_entry *entry;
 
 	if (arguments->bits & talk->method->no_wait) {
-		talk->parse->facts->outcomes = 1u << PARSE_ONE_WAY;
+		talk->parse->facts->outcomes = 1ull << PARSE_ONE_WAY;
 		return tell_untimed(talk, talk->method->name, name, PARSE_OK);
 	}
 	entry = entry_begin(talk, AMQP_ENTRY_CALL);
@@ -353,7 +353,7 @@ static enum protocol_step on_publish(const struct talk *talk)
 
 	talk->parse->facts->messages_sent = 1;
 	if (!is_confirmed) {
-		talk->parse->facts->outcomes = 1u << PARSE_ONE_WAY;
+		talk->parse->facts->outcomes = 1ull << PARSE_ONE_WAY;
 		return tell_untimed(talk, "publish", name, PARSE_OK);
 	}
 	entry = entry_begin(talk, AMQP_ENTRY_PUBLISHED);
@@ -377,7 +377,7 @@ static enum protocol_step on_return(const struct talk *talk)
 		entry = amqp_entry_next(talk->ledger, entry);
 	if (entry)
 		entry->error = amqp_reply_code(talk->arguments.code);
-	talk->parse->facts->outcomes = 1u << PARSE_RETURNED;
+	talk->parse->facts->outcomes = 1ull << PARSE_RETURNED;
 	return tell_untimed(talk, "return", destination(talk), PARSE_OK);
 }
 

@@ -5,28 +5,29 @@
 
 /* Facts a protocol knows of a request; each is a label of some metric or an attribute of the span.
  * X(NAME, label) */
-#define ATTRIBUTES(X)                                               \
-	X(HTTP_REQUEST_METHOD, "http_request_method")               \
-	X(HTTP_RESPONSE_STATUS_CODE, "http_response_status_code")   \
-	X(HTTP_ROUTE, "http_route")                                 \
-	X(URL_PATH, "url_path")                                     \
-	X(NETWORK_PROTOCOL_NAME, "network_protocol_name")           \
-	X(NETWORK_PROTOCOL_VERSION, "network_protocol_version")     \
-	X(RPC_SYSTEM_NAME, "rpc_system_name")                       \
-	X(RPC_METHOD, "rpc_method")                                 \
-	X(RPC_RESPONSE_STATUS_CODE, "rpc_response_status_code")     \
-	X(DB_SYSTEM_NAME, "db_system_name")                         \
-	X(DB_OPERATION_NAME, "db_operation_name")                   \
-	X(DB_COLLECTION_NAME, "db_collection_name")                 \
-	X(GRAPHQL_OPERATION_TYPE, "graphql_operation_type")         \
-	X(GRAPHQL_OPERATION_NAME, "graphql_operation_name")         \
-	X(DB_QUERY_TEXT, "db_query_text")                           \
-	X(DNS_QUESTION_NAME, "dns_question_name")                   \
-	X(DNS_QUESTION_TYPE, "dns_question_type")                   \
-	X(NETWORK_TRANSPORT, "network_transport")                   \
-	X(MESSAGING_SYSTEM, "messaging_system")                     \
-	X(MESSAGING_OPERATION_NAME, "messaging_operation_name")     \
-	X(MESSAGING_DESTINATION_NAME, "messaging_destination_name") \
+#define ATTRIBUTES(X)                                                     \
+	X(HTTP_REQUEST_METHOD, "http_request_method")                     \
+	X(HTTP_RESPONSE_STATUS_CODE, "http_response_status_code")         \
+	X(HTTP_ROUTE, "http_route")                                       \
+	X(URL_PATH, "url_path")                                           \
+	X(NETWORK_PROTOCOL_NAME, "network_protocol_name")                 \
+	X(NETWORK_PROTOCOL_VERSION, "network_protocol_version")           \
+	X(RPC_SYSTEM_NAME, "rpc_system_name")                             \
+	X(RPC_METHOD, "rpc_method")                                       \
+	X(RPC_RESPONSE_STATUS_CODE, "rpc_response_status_code")           \
+	X(DB_SYSTEM_NAME, "db_system_name")                               \
+	X(DB_OPERATION_NAME, "db_operation_name")                         \
+	X(DB_COLLECTION_NAME, "db_collection_name")                       \
+	X(GRAPHQL_OPERATION_TYPE, "graphql_operation_type")               \
+	X(GRAPHQL_OPERATION_NAME, "graphql_operation_name")               \
+	X(DB_QUERY_TEXT, "db_query_text")                                 \
+	X(DNS_QUESTION_NAME, "dns_question_name")                         \
+	X(DNS_QUESTION_TYPE, "dns_question_type")                         \
+	X(NETWORK_TRANSPORT, "network_transport")                         \
+	X(MESSAGING_SYSTEM, "messaging_system")                           \
+	X(MESSAGING_OPERATION_NAME, "messaging_operation_name")           \
+	X(MESSAGING_DESTINATION_NAME, "messaging_destination_name")       \
+	X(MESSAGING_CONSUMER_GROUP_NAME, "messaging_consumer_group_name") \
 	X(ERROR_TYPE, "error_type")
 
 enum attribute {
@@ -72,7 +73,15 @@ enum attribute {
 	X(SEVERAL_STATEMENTS, "several_statements",                                              \
 	  "one request of several statements, named by the first")                               \
 	X(TRUNCATED, "truncated", "an answer that asks to be asked for again over TCP")          \
-	X(RETURNED, "returned", "a message that the broker gave back: it had nowhere to go")
+	X(RETURNED, "returned", "a message that the broker gave back: it had nowhere to go")     \
+	X(SEVERAL_DESTINATIONS, "several_destinations",                                          \
+	  "one message about several topics, named by the first")                                \
+	X(DESTINATION_UNKNOWN, "destination_unknown",                                            \
+	  "a topic named by an id whose name was not seen")                                      \
+	X(RECORDS_UNSEEN, "records_unseen",                                                      \
+	  "how many records a message carries was not seen, or not of all")                      \
+	X(VERSION_UNKNOWN, "version_unknown",                                                    \
+	  "a message of a newer version than sonde knows: only its name is read")
 
 enum parse_outcome {
 #define X(NAME, label, meaning) PARSE_##NAME,

@@ -180,7 +180,7 @@ static enum protocol_step tell_answer(struct fastcgi_parse *parse)
 static enum protocol_step tell_unknown_answer(struct fastcgi_parse *parse)
 {
 	parse->side->has_head = true;
-	parse->facts->outcomes |= 1u << PARSE_HEADER_TRUNCATED;
+	parse->facts->outcomes |= 1ull << PARSE_HEADER_TRUNCATED;
 	return STEP_HEAD;
 }
 

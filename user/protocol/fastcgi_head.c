@@ -167,7 +167,7 @@ void fastcgi_params_take(struct fastcgi_params *params, struct exchange_facts *f
 void fastcgi_params_end(struct fastcgi_params *params, struct exchange_facts *facts)
 {
 	if (params->is_cut)
-		facts->outcomes |= 1u << PARSE_HEADER_TRUNCATED;
+		facts->outcomes |= 1ull << PARSE_HEADER_TRUNCATED;
 	if (params->method_bytes)
 		facts->attributes[ATTRIBUTE_HTTP_REQUEST_METHOD] =
 			http1_method_label((const uint8_t *)params->method, params->method_bytes);

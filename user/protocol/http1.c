@@ -77,7 +77,7 @@ static enum protocol_step in_length(struct http1_state *http1, enum message_side
 	uint64_t taken;
 
 	if (which == SIDE_RESPONSE && (facts->note & NOTE_HEAD)) {
-		facts->outcomes |= 1u << PARSE_HEAD;
+		facts->outcomes |= 1ull << PARSE_HEAD;
 		side->left = 0;
 	}
 	taken = run_take_at_most(run, side->left);

@@ -214,11 +214,11 @@ static bool opens_tunnel(struct http1_parse *parse)
 	if (!status)
 		return false;
 	if (memcmp(status, "101", 3) == 0) {
-		parse->facts->outcomes |= 1u << PARSE_UPGRADE;
+		parse->facts->outcomes |= 1ull << PARSE_UPGRADE;
 		if (parse->side->is_websocket)
 			parse->facts->successor = &protocol_websocket;
 	} else if ((parse->facts->note & NOTE_CONNECT) && status[0] == '2') {
-		parse->facts->outcomes |= 1u << PARSE_CONNECT;
+		parse->facts->outcomes |= 1ull << PARSE_CONNECT;
 	} else {
 		return false;
 	}
@@ -233,7 +233,7 @@ static void end_interim_head(struct http1_parse *parse)
 {
 	struct http1_side *request = &parse->state->sides[SIDE_REQUEST];
 
-	parse->facts->outcomes |= 1u << PARSE_INTERIM;
+	parse->facts->outcomes |= 1ull << PARSE_INTERIM;
 	parse->side->place = AT_START;
 	if (request->is_head_cut && request->place == AT_START) {
 		request->place = IN_DARK;
@@ -439,7 +439,7 @@ enum protocol_step http1_cut_head(struct http1_parse *parse)
 	if (place < IN_FIELDS &&
 	    strcmp(parse->facts->attributes[ATTRIBUTE_HTTP_REQUEST_METHOD], "_OTHER") == 0)
 		return STEP_NOT_MINE;
-	parse->facts->outcomes |= 1u << PARSE_HEADER_TRUNCATED;
+	parse->facts->outcomes |= 1ull << PARSE_HEADER_TRUNCATED;
 	http1_begin_body(parse);
 	if (parse->which == SIDE_RESPONSE)
 		(void)opens_tunnel(parse);

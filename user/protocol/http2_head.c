@@ -164,7 +164,7 @@ static void end_request_head(struct head *head, bool has_unknown)
 	else if (has_unknown && !head->has_type)
 		facts->is_kind_unknown = strcmp(method, "POST") == 0;
 	if (facts->is_kind_unknown || (has_unknown && !facts->attributes[ATTRIBUTE_URL_PATH]))
-		facts->outcomes |= 1u << PARSE_HEADER_UNKNOWN;
+		facts->outcomes |= 1ull << PARSE_HEADER_UNKNOWN;
 }
 
 /* gRPC answers name their type, so one that does not is no such. */
@@ -173,7 +173,7 @@ static enum protocol_step end_answer_head(struct head *head, bool has_unknown)
 	struct exchange_facts *facts = head->facts;
 
 	if (facts->sides[SIDE_RESPONSE].is_interim) {
-		facts->outcomes |= 1u << PARSE_INTERIM;
+		facts->outcomes |= 1ull << PARSE_INTERIM;
 		return STEP_HEAD;
 	}
 	facts->note |= NOTE_HEAD_SEEN;
@@ -184,7 +184,7 @@ static enum protocol_step end_answer_head(struct head *head, bool has_unknown)
 		 facts->attributes[ATTRIBUTE_HTTP_REQUEST_METHOD])
 		facts->is_kind_unknown = false;
 	if (!head->has_status)
-		facts->outcomes |= 1u << PARSE_HEADER_UNKNOWN;
+		facts->outcomes |= 1ull << PARSE_HEADER_UNKNOWN;
 	return STEP_HEAD;
 }
 
@@ -192,7 +192,7 @@ static enum protocol_step end_trailers(struct exchange_facts *facts, bool has_un
 {
 	if (has_unknown && facts->note & NOTE_GRPC &&
 	    !facts->attributes[ATTRIBUTE_RPC_RESPONSE_STATUS_CODE])
-		facts->outcomes |= 1u << PARSE_HEADER_UNKNOWN;
+		facts->outcomes |= 1ull << PARSE_HEADER_UNKNOWN;
 	return STEP_ONWARD;
 }
 

@@ -343,7 +343,7 @@ static void take_end(struct body *body, struct exchange_facts *facts)
 static void cut(struct body *body, struct exchange_facts *facts)
 {
 	body->is_cut = true;
-	facts->outcomes |= 1u << PARSE_BODY_UNREAD;
+	facts->outcomes |= 1ull << PARSE_BODY_UNREAD;
 }
 
 /* Returns false when nothing more is to be had. */
@@ -423,7 +423,7 @@ static void end_request(const struct http_dialect_reader *reader, const struct b
 		name_graphql(reader, facts);
 	}
 	if (body->objects > 1 && facts->dialect)
-		facts->outcomes |= 1u << PARSE_SEVERAL_STATEMENTS;
+		facts->outcomes |= 1ull << PARSE_SEVERAL_STATEMENTS;
 }
 
 void http_dialect_end(struct http_dialect_reader *reader, enum message_side side,

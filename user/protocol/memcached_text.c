@@ -269,7 +269,7 @@ enum protocol_step memcached_text_head(struct memcached_parse *parse)
 
 	take_answer_line(parse);
 	if (command && command->shape == SHAPE_WATCH && !parse->side->error) {
-		parse->facts->outcomes |= 1u << PARSE_FEED;
+		parse->facts->outcomes |= 1ull << PARSE_FEED;
 		parse->message->opens_tunnel = true;
 	}
 	return STEP_HEAD;

@@ -178,7 +178,7 @@ static enum protocol_step tell_request(struct parse *parse, const uint8_t *bytes
 	facts->attributes[ATTRIBUTE_DB_SYSTEM_NAME] = "mongodb";
 	facts->note = le32(side->header + AT_REQUEST_ID);
 	if (side->opcode == MONGODB_COMPRESSED) {
-		facts->outcomes |= 1u << PARSE_COMPRESSED;
+		facts->outcomes |= 1ull << PARSE_COMPRESSED;
 		parse->message->is_quiet = true;
 		return STEP_HEAD;
 	}
@@ -205,7 +205,7 @@ static enum protocol_step tell_answer(struct parse *parse, const uint8_t *bytes)
 	if (side->is_push)
 		return STEP_ONWARD;
 	if (side->opcode == MONGODB_COMPRESSED)
-		facts->outcomes |= 1u << PARSE_COMPRESSED;
+		facts->outcomes |= 1ull << PARSE_COMPRESSED;
 	if (answer.is_error) {
 		mongodb_code_text(answer.code, facts->text + CODE_AT);
 		facts->attributes[ATTRIBUTE_ERROR_TYPE] = facts->text + CODE_AT;

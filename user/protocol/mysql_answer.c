@@ -124,7 +124,7 @@ static void forget_rows(struct mysql_parse *parse)
 		return;
 	parse->facts->rows = 0;
 	parse->facts->rows_kind = ROWS_UNKNOWN;
-	parse->facts->outcomes |= 1u << PARSE_ROWS_UNSEEN;
+	parse->facts->outcomes |= 1ull << PARSE_ROWS_UNSEEN;
 }
 
 /* One of the results of a request is over. */
@@ -136,7 +136,7 @@ static enum protocol_step result_ends(struct mysql_parse *parse, uint32_t status
 	parse->state->has_plain_backslash = status & NO_BACKSLASH_ESCAPES;
 	if (is_more && parse->facts->note == COM_QUERY && operation &&
 	    strcmp(operation, "CALL") != 0)
-		parse->facts->outcomes |= 1u << PARSE_SEVERAL_STATEMENTS;
+		parse->facts->outcomes |= 1ull << PARSE_SEVERAL_STATEMENTS;
 	expect(parse->side, EXPECT_FIRST);
 	return go_on(parse, !is_more);
 }
@@ -169,7 +169,7 @@ static enum protocol_step take_login(struct mysql_parse *parse, uint8_t first)
 	if (first == PACKET_ERROR) {
 		take_error(parse);
 	} else if (parse->state->is_compressed) {
-		parse->facts->outcomes |= 1u << PARSE_COMPRESSED;
+		parse->facts->outcomes |= 1ull << PARSE_COMPRESSED;
 		parse->message->opens_tunnel = true;
 	} else {
 		parse->state->has_plain_backslash = status_of(parse->side) & NO_BACKSLASH_ESCAPES;
@@ -254,7 +254,7 @@ static enum protocol_step take_first(struct mysql_parse *parse)
 		return take_row(parse);
 	case COM_BINLOG_DUMP:
 	case COM_BINLOG_DUMP_GTID:
-		parse->facts->outcomes |= 1u << PARSE_FEED;
+		parse->facts->outcomes |= 1ull << PARSE_FEED;
 		parse->message->opens_tunnel = true;
 		return go_on(parse, true);
 	default:
@@ -408,7 +408,7 @@ static enum protocol_step encrypted(struct mysql_parse *parse)
 		side->has_begun = true;
 		return STEP_BEGIN;
 	}
-	parse->facts->outcomes |= 1u << PARSE_ENCRYPTED;
+	parse->facts->outcomes |= 1ull << PARSE_ENCRYPTED;
 	parse->message->opens_tunnel = true;
 	side->place = MYSQL_IN_REST;
 	side->has_head = true;

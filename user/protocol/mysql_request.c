@@ -100,7 +100,7 @@ static void name_statement(struct mysql_parse *parse)
 		sql_text_cut(state->statement);
 	sql_text_end(state->statement);
 	if (state->statement->reader.is_cut)
-		parse->facts->outcomes |= 1u << PARSE_STATEMENT_UNKNOWN;
+		parse->facts->outcomes |= 1ull << PARSE_STATEMENT_UNKNOWN;
 	sql_name_by_text(parse->facts, state->statement);
 }
 
@@ -126,7 +126,7 @@ static void end_execute(struct mysql_parse *parse)
 	if (plan)
 		sql_name_by_plan(parse->facts, plan);
 	else
-		parse->facts->outcomes |= 1u << PARSE_STATEMENT_UNKNOWN;
+		parse->facts->outcomes |= 1ull << PARSE_STATEMENT_UNKNOWN;
 }
 
 static void end_command(struct mysql_parse *parse)

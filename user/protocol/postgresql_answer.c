@@ -206,7 +206,7 @@ static enum protocol_step command_complete(struct pg_parse *parse)
 	if (!parse->side->is_unseen)
 		take_rows(parse->state, facts);
 	if (facts->note & PG_NOTE_COMPLETED)
-		facts->outcomes |= 1u << PARSE_SEVERAL_STATEMENTS;
+		facts->outcomes |= 1ull << PARSE_SEVERAL_STATEMENTS;
 	facts->note |= PG_NOTE_COMPLETED;
 	return is_to_be_committed(parse) ? STEP_ONWARD : end_if_execute(parse);
 }
@@ -242,7 +242,7 @@ static void copy_in(struct pg_parse *parse)
 /* CopyBoth: replication. What follows answers nothing. */
 static enum protocol_step feed(struct pg_parse *parse)
 {
-	parse->facts->outcomes |= 1u << PARSE_FEED;
+	parse->facts->outcomes |= 1ull << PARSE_FEED;
 	parse->facts->sides[SIDE_RESPONSE].opens_tunnel = true;
 	return STEP_HEAD;
 }
@@ -322,7 +322,7 @@ enum protocol_step pg_negotiated(struct pg_parse *parse)
 	if (!parse->run->bytes)
 		return STEP_LOST;
 	if (*parse->run->bytes != 'N') {
-		parse->facts->outcomes |= 1u << PARSE_ENCRYPTED;
+		parse->facts->outcomes |= 1ull << PARSE_ENCRYPTED;
 		parse->facts->sides[SIDE_RESPONSE].opens_tunnel = true;
 	}
 	pg_take(parse->run, 1);

@@ -275,7 +275,7 @@ static enum protocol_step end_execute(struct pg_parse *parse)
 	if (plan)
 		sql_name_by_plan(parse->facts, plan);
 	else
-		parse->facts->outcomes |= 1u << PARSE_STATEMENT_UNKNOWN;
+		parse->facts->outcomes |= 1ull << PARSE_STATEMENT_UNKNOWN;
 	parse->facts->note ^= PG_PREPARE ^ PG_EXECUTE;
 	return finish_unit(parse, STEP_HEAD);
 }

@@ -72,12 +72,12 @@ enum rows_kind {
 struct exchange_facts {
 	struct message sides[SIDE_COUNT];
 	const char *attributes
-		[ATTRIBUTE_COUNT]; /* static, or in `text`; HTTP_ROUTE is the caller's, which also bounds DB_COLLECTION_NAME */
+		[ATTRIBUTE_COUNT]; /* static, or in `text`; HTTP_ROUTE is the caller's, which also bounds names of collections, destinations and groups */
 	const struct protocol
 		*successor; /* with opens_tunnel: what follows; NULL: nothing that we know */
 	const struct protocol *dialect; /* spoken inside the messages (http_dialect.h); NULL: none */
 	const char *message_type;	/* with STEP_MESSAGE: static */
-	uint32_t outcomes;		/* odd things about it: bits 1 << enum parse_outcome */
+	uint64_t outcomes;		/* odd things about it: bits 1 << enum parse_outcome */
 	uint32_t note;			/* the protocol's own */
 	uint64_t statement;   /* which one it is, literals apart; 0: not known, or no such thing */
 	uint64_t value_bytes; /* of the longest value sent or got, when has_value */
@@ -98,6 +98,8 @@ struct exchange_facts {
 	_Alignas(8) char text[FACTS_TEXT_MAX]; /* the protocol's own */
 };
 
+_Static_assert(PARSE_OUTCOME_COUNT <= 64, "outcomes");
+
 /* What a parser came to. */
 enum protocol_step {
 	STEP_MORE,     /* the run is used up */
@@ -115,6 +117,7 @@ enum protocol_step {
 	STEP_MESSAGE, /* a message of a protocol without requests ended: message_type, body_bytes of its side, and
 			 ERROR_TYPE when it says why the connection ends */
 	STEP_APART, /* a whole message that was not begun, and whose pair is found by what it says: correlate/lookup.c */
+	STEP_STRAY, /* a message that was not begun and answers a request that was not seen ended */
 	/* Of protocols with streams only: */
 	STEP_STREAM,  /* what comes next is of another stream: facts of its exchange are wanted */
 	STEP_RESET,   /* the stream is over by an error, whatever was under way on it */
@@ -174,6 +177,11 @@ struct protocol {
 	/* Free what the state owns, in whatever condition it is. NULL: it owns nothing. */
 	void (*release)(void *state);
 
+	/* Make and free what all its connections share; their state begins with a pointer to it, NULL where memory is short, which
+	 * is there from the first call on. NULL: nothing. */
+	void *(*shared_new)(void);
+	void (*shared_free)(void **shared);
+
 	/* Take a message that is known from one before it, in one go: what parse would tell of it as STEP_BEGIN, STEP_HEAD
 	 * and STEP_END and nothing else is true when this returns. NULL: the protocol does not know messages again.
 	 *
@@ -194,6 +202,8 @@ struct protocol {
 /* Paths are kept up to this length; a longer one fills it. */
 #define URL_PATH_MAX 255
 
+/* Rows of protocol_table at most. */
+#define PROTOCOLS_MAX 16
 extern const struct protocol *const protocol_table[];
 extern const size_t protocol_table_length;
 
@@ -206,6 +216,7 @@ extern const struct protocol protocol_mysql;
 extern const struct protocol protocol_websocket; /* after HTTP/1 */
 extern const struct protocol protocol_amqp;
 extern const struct protocol protocol_mongodb;
+extern const struct protocol protocol_kafka;
 extern const struct protocol protocol_fastcgi;
 extern const struct protocol protocol_dns;
 

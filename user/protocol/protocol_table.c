@@ -14,8 +14,11 @@ const struct protocol *const protocol_table[] = {
 	&protocol_mongodb,
 	&protocol_fastcgi,
 	&protocol_dns,
+	&protocol_kafka,
 	&protocol_http2, /* last, as on old connections its proof is the weakest */
 };
 /* clang-format on */
 
 const size_t protocol_table_length = sizeof(protocol_table) / sizeof(protocol_table[0]);
+_Static_assert(sizeof(protocol_table) / sizeof(protocol_table[0]) <= PROTOCOLS_MAX,
+	       "raise PROTOCOLS_MAX");

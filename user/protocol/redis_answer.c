@@ -44,7 +44,7 @@ static enum protocol_step tell_answer(struct redis_parse *parse)
 
 	side->has_head = true;
 	if (redis_note_of(parse->facts) == REDIS_FEEDS && !parse->message->fault) {
-		parse->facts->outcomes |= 1u << PARSE_FEED;
+		parse->facts->outcomes |= 1ull << PARSE_FEED;
 		parse->message->opens_tunnel = true;
 	}
 	return STEP_HEAD;

@@ -112,7 +112,7 @@ static enum protocol_step begin_frame(struct websocket_state *state, struct webs
 	}
 	if (side->header[0] & 0x40 && !state->is_compressed) {
 		state->is_compressed = true;
-		facts->outcomes |= 1u << PARSE_COMPRESSED;
+		facts->outcomes |= 1ull << PARSE_COMPRESSED;
 	}
 	return STEP_COUNT;
 }

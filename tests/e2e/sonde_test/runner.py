@@ -18,6 +18,7 @@ from . import namespaces, node, opensearch
 from .agent import LOST, Agent, balance
 from .dns import Dnsmasq, Named, Unbound
 from .ferretdb import FerretDB, ferretdb
+from .kafka import Kafka
 from .mariadb import MariaDB
 from .memcached import Memcached
 from .namespaces import Namespaces, works
@@ -83,6 +84,9 @@ NEEDS = {
               "this kernel has no netem"),
     "grpc": (lambda: works("/usr/bin/python3", "-c", "import grpc"), "python3-grpcio is not installed"),
     "php-fpm": (php_program, "php-fpm is not installed"),
+    "java": (lambda: tool("java") and tool("mvn"), "openjdk-17-jre-headless or maven is not installed"),
+    "confluent_kafka": (lambda: works("/usr/bin/python3", "-c", "import confluent_kafka"), "python3-confluent-kafka is not installed"),
+    "kafka-python": (lambda: works("/usr/bin/python3", "-c", "import kafka"), "python3-kafka is not installed"),
     "pymemcache": (lambda: _has_module("pymemcache"), "python3-pymemcache is not installed"),
     "ferretdb": (ferretdb, "tests/e2e/fetch-ferretdb.sh could not build it"),
     "pymongo": (lambda: _has_module("pymongo"), "python3-pymongo is not installed"),
@@ -148,6 +152,11 @@ class Context:
 
     def redis(self, **keywords):
         server = Redis(self.directory, patience=self.patience, **keywords)
+        self.closers.append(server.stop)
+        return server
+
+    def kafka(self, **keywords):
+        server = Kafka(self.directory, patience=self.patience, **keywords)
         self.closers.append(server.stop)
         return server
 

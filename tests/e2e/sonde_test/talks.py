@@ -11,6 +11,7 @@ TALKS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HTTP = ("http_%s_request_duration_seconds_count", ("http_request_method", "http_response_status_code"))
 DB = ("db_%s_operation_duration_seconds_count", ("db_operation_name", "error_type"))
 DNS = ("dns_lookup_duration_seconds_count%.0s", ("dns_question_type", "error_type"))  # over TCP
+MESSAGING = ("messaging_%s_operation_duration_seconds_count", ("messaging_operation_name", "error_type"))
 PARTIAL = "sonde_requests_partial_total"
 OUTCOMES = "sonde_parse_outcomes_total"
 WRONG = ("malformed", "unmatched_response", "lost", "partial", "no_response", "response_cut", "early_response", "header_truncated")
@@ -48,6 +49,11 @@ COUNTS = {
                                   ("version", ""): 1, ("touch", ""): 1, ("incr", "CLIENT_ERROR"): 1, ("other", "ERROR"): 1}),
     ],
     "dns": [("dns", DNS, {("A", ""): 1, ("AAAA", ""): 2, ("TXT", "NXDOMAIN"): 1})],
+    "kafka": [
+        ("kafka_java_group", MESSAGING, {("JoinGroup", "MEMBER_ID_REQUIRED"): 1, ("JoinGroup", ""): 1, ("SyncGroup", ""): 1,
+                                         ("OffsetFetch", ""): 1, ("Heartbeat", ""): 1, ("OffsetCommit", ""): 1, ("LeaveGroup", ""): 1}),
+        ("kafka_rdkafka", MESSAGING, {("Metadata", "UNKNOWN_TOPIC_OR_PARTITION"): 1, ("Metadata", ""): 1, ("Produce", ""): 3}),
+    ],
 }
 
 

@@ -48,6 +48,12 @@ static void on_request(void *context, const struct request *request)
 		log_text(script, " %s", facts[ATTRIBUTE_DB_COLLECTION_NAME]);
 	if (facts[ATTRIBUTE_DNS_QUESTION_NAME])
 		log_text(script, " %s", facts[ATTRIBUTE_DNS_QUESTION_NAME]);
+	if (facts[ATTRIBUTE_MESSAGING_OPERATION_NAME])
+		log_text(script, " %s", facts[ATTRIBUTE_MESSAGING_OPERATION_NAME]);
+	if (facts[ATTRIBUTE_MESSAGING_DESTINATION_NAME])
+		log_text(script, " %s", facts[ATTRIBUTE_MESSAGING_DESTINATION_NAME]);
+	if (facts[ATTRIBUTE_MESSAGING_CONSUMER_GROUP_NAME])
+		log_text(script, " @%s", facts[ATTRIBUTE_MESSAGING_CONSUMER_GROUP_NAME]);
 	if (facts[ATTRIBUTE_ERROR_TYPE])
 		log_text(script, " error=%s", facts[ATTRIBUTE_ERROR_TYPE]);
 	if (request->is_partial)

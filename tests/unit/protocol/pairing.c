@@ -16,6 +16,7 @@
 static struct {
 	const struct protocol *protocol;
 	_Alignas(8) uint8_t state[PROTOCOL_STATE_MAX];
+	void *shared;
 	struct exchange_facts waiting[WAITING_MAX]; /* from `first` to `last`; beyond: nobody */
 	size_t first;
 	size_t last;
@@ -39,7 +40,7 @@ static void put(const char *text)
 	strcat(pairing.text, text);
 }
 
-static void put_outcomes(uint32_t outcomes)
+static void put_outcomes(uint64_t outcomes)
 {
 	static const struct {
 		enum parse_outcome outcome;
@@ -49,10 +50,14 @@ static void put_outcomes(uint32_t outcomes)
 		      { PARSE_FEED, "!" },
 		      { PARSE_ENCRYPTED, "encrypted" },
 		      { PARSE_COMPRESSED, "compressed" },
-		      { PARSE_HEADER_TRUNCATED, "~" } };
+		      { PARSE_HEADER_TRUNCATED, "~" },
+		      { PARSE_SEVERAL_DESTINATIONS, "+" },
+		      { PARSE_DESTINATION_UNKNOWN, "?" },
+		      { PARSE_RECORDS_UNSEEN, "~" },
+		      { PARSE_VERSION_UNKNOWN, "#" } };
 
 	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
-		if (outcomes & 1u << marks[i].outcome)
+		if (outcomes & 1ull << marks[i].outcome)
 			put(marks[i].text);
 }
 
@@ -75,25 +80,31 @@ static void put_figures(const struct exchange_facts *facts)
 		put_number(facts->rows_kind == ROWS_RETURNED ? "rows" : "affected", facts->rows);
 	if (facts->has_value)
 		put_number("value", facts->value_bytes);
-	if (facts->outcomes & 1u << PARSE_ROWS_UNSEEN)
+	if (facts->outcomes & 1ull << PARSE_ROWS_UNSEEN)
 		put(" rows?");
 	put(statement ? " <" : "");
 	put(statement ? statement : "");
 	put(statement ? ">" : "");
 }
 
+static const char *first_of(const struct exchange_facts *facts, enum attribute one,
+			    enum attribute two, enum attribute three)
+{
+	if (facts->attributes[one])
+		return facts->attributes[one];
+	return facts->attributes[two] ? facts->attributes[two] : facts->attributes[three];
+}
+
 static void put_exchange(const struct exchange_facts *facts)
 {
-	const char *method = facts->attributes[ATTRIBUTE_HTTP_REQUEST_METHOD];
+	const char *operation =
+		first_of(facts, ATTRIBUTE_HTTP_REQUEST_METHOD, ATTRIBUTE_MESSAGING_OPERATION_NAME,
+			 ATTRIBUTE_DB_OPERATION_NAME);
+	const char *table =
+		first_of(facts, ATTRIBUTE_URL_PATH, ATTRIBUTE_MESSAGING_DESTINATION_NAME,
+			 ATTRIBUTE_DB_COLLECTION_NAME);
 	const char *status = facts->attributes[ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE];
-	bool is_messaging = facts->attributes[ATTRIBUTE_MESSAGING_SYSTEM];
-	const char *operation = method ? method :
-				is_messaging ?
-					 facts->attributes[ATTRIBUTE_MESSAGING_OPERATION_NAME] :
-					 facts->attributes[ATTRIBUTE_DB_OPERATION_NAME];
-	const char *table = facts->attributes[method	   ? ATTRIBUTE_URL_PATH :
-					      is_messaging ? ATTRIBUTE_MESSAGING_DESTINATION_NAME :
-							     ATTRIBUTE_DB_COLLECTION_NAME];
+	const char *group = facts->attributes[ATTRIBUTE_MESSAGING_CONSUMER_GROUP_NAME];
 	const char *error = facts->attributes[ATTRIBUTE_ERROR_TYPE];
 	char reads[32] = "";
 
@@ -105,9 +116,14 @@ static void put_exchange(const struct exchange_facts *facts)
 	}
 	if (facts->reads)
 		(void)snprintf(reads, sizeof(reads), " %u/%u", facts->read_hits, facts->reads);
+	else if (facts != &pairing.paired && (facts->messages_sent || facts->messages_consumed))
+		(void)snprintf(reads, sizeof(reads), " %u>%u", facts->messages_sent,
+			       facts->messages_consumed);
 	put(operation ? operation : "-");
 	put(table ? " " : "");
 	put(table ? table : "");
+	put(group ? " @" : "");
+	put(group ? group : "");
 	put(reads);
 	put_figures(facts);
 	put(status ? " " : "");
@@ -191,11 +207,10 @@ static void take_request_step(enum protocol_step step)
 
 static void take_step(enum message_side side, enum protocol_step step)
 {
-	static const char *const failures[STEP_COUNT] = { [STEP_UNSEEN] = "unseen;",
-							  [STEP_NOT_MINE] = "not mine;",
-							  [STEP_BROKEN] = "broken;",
-							  [STEP_LOST] = "lost;",
-							  [STEP_PUSH] = "push;" };
+	static const char *const failures[STEP_COUNT] = {
+		[STEP_UNSEEN] = "unseen;", [STEP_NOT_MINE] = "not mine;", [STEP_BROKEN] = "broken;",
+		[STEP_LOST] = "lost;",	   [STEP_PUSH] = "push;",	  [STEP_STRAY] = "stray;"
+	};
 
 	if (step == STEP_EXCHANGE) {
 		put_paired();
@@ -203,7 +218,8 @@ static void take_step(enum message_side side, enum protocol_step step)
 	}
 	if (failures[step])
 		put(failures[step]);
-	pairing.is_over |= failures[step] && step != STEP_UNSEEN && step != STEP_PUSH;
+	pairing.is_over |=
+		failures[step] && step != STEP_UNSEEN && step != STEP_PUSH && step != STEP_STRAY;
 	if (side == SIDE_REQUEST)
 		take_request_step(step);
 	else
@@ -254,8 +270,14 @@ void pairing_begin(const struct protocol *protocol)
 {
 	if (pairing.protocol && pairing.protocol->release)
 		pairing.protocol->release(pairing.state);
+	if (pairing.shared)
+		pairing.protocol->shared_free(&pairing.shared);
 	memset(&pairing, 0, sizeof(pairing));
 	pairing.protocol = protocol;
+	if (protocol && protocol->shared_new) {
+		pairing.shared = protocol->shared_new();
+		memcpy(pairing.state, &pairing.shared, sizeof(pairing.shared));
+	}
 }
 
 static enum message_side side_of(const struct said *said)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pairs answers with requests as the engine does, and writes down what it comes to: "SELECT t=1054;" is an operation, its
- * table and its error, "GET /a 404=404;" a method, path, status and error; "+" several statements, "?" an unknown one, "~" a head that is cut, "2/3" keys found of keys looked up. What a protocol paired
- * by itself: "~" before it has no duration, "sent" and "got" are messages, "left" is what nobody settled. */
+ * table and its error, "GET /a 404=404;" a method, path, status and error; "+" several statements or topics, "?" an unknown one, "~" a head that
+ * is cut or messages not all seen, "#" a version unknown, "2/3" keys found of keys looked up, "5>0" messages sent and consumed, "@g" a consumer
+ * group. What a protocol paired by itself: "~" before it has no duration, "sent" and "got" are messages, "left" is what nobody settled. */
 #ifndef SONDE_TESTS_PAIRING_H
 #define SONDE_TESTS_PAIRING_H
 
@@ -23,7 +24,7 @@ struct said {
 		side, sizeof(literal) - 1, literal, \
 	}
 
-/* Forget what was; the next bytes are a connection's first. */
+/* Forget what was; the next bytes are a connection's first. NULL: free all. */
 void pairing_begin(const struct protocol *protocol);
 
 /* bytes NULL: not captured. */

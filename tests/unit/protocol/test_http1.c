@@ -191,7 +191,7 @@ static void gives_HEAD_no_body(void **state)
 	transcript_feed(&transcript, SIDE_REQUEST, "HEAD / HTTP/1.1\r\n\r\n", 19, 19);
 	answer(LENGTH_9);
 	expect("Q-begin Q-head(HEAD / 1.1) Q-end " BEGUN " A-end");
-	assert_true(transcript.facts.outcomes & 1u << PARSE_HEAD);
+	assert_true(transcript.facts.outcomes & 1ull << PARSE_HEAD);
 }
 
 static void opens_a_tunnel_to_CONNECT(void **state)
@@ -200,7 +200,7 @@ static void opens_a_tunnel_to_CONNECT(void **state)
 	transcript_feed(&transcript, SIDE_REQUEST, "CONNECT a:1 HTTP/1.1\r\n\r\n", 24, 24);
 	answer("HTTP/1.1 200 OK\r\n\r\n");
 	expect("Q-begin Q-head(CONNECT - 1.1) Q-end A-begin A-head(200 tunnel)");
-	assert_true(transcript.facts.outcomes & 1u << PARSE_CONNECT);
+	assert_true(transcript.facts.outcomes & 1ull << PARSE_CONNECT);
 }
 
 static void finds_faults(void **state)

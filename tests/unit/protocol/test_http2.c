@@ -52,7 +52,7 @@ static void put_exchange(const struct exchange_facts *facts)
 		put("error ");
 		put_fact(facts, ATTRIBUTE_ERROR_TYPE);
 	}
-	if (facts->outcomes & 1u << PARSE_HEADER_UNKNOWN)
+	if (facts->outcomes & 1ull << PARSE_HEADER_UNKNOWN)
 		put(facts->is_kind_unknown ? "unknown " : "partly ");
 	(void)snprintf(bodies, sizeof(bodies), "%llu/%llu;",
 		       (unsigned long long)facts->sides[SIDE_REQUEST].body_bytes,

@@ -138,9 +138,9 @@ static const char *told(void)
 						 spoken->items_succeeded, spoken->items_failed);
 		assert_true(!spoken->error == !attributes[ATTRIBUTE_ERROR_TYPE]);
 	}
-	if (parser.facts.outcomes & 1u << PARSE_SEVERAL_STATEMENTS)
+	if (parser.facts.outcomes & 1ull << PARSE_SEVERAL_STATEMENTS)
 		bytes += (size_t)snprintf(text + bytes, sizeof(text) - bytes, " several");
-	if (parser.facts.outcomes & 1u << PARSE_BODY_UNREAD)
+	if (parser.facts.outcomes & 1ull << PARSE_BODY_UNREAD)
 		(void)snprintf(text + bytes, sizeof(text) - bytes, " unread");
 	return text;
 }
@@ -187,7 +187,7 @@ static void guesses_nothing(void **state)
 			feed(SIDE_REQUEST, NULL, 1);
 			feed(SIDE_REQUEST, text + head + hole + 1, length - head - hole - 1);
 			if (parser.facts.dialect && talks[i].dialects != SEARCH)
-				assert_true(parser.facts.outcomes & 1u << PARSE_BODY_UNREAD);
+				assert_true(parser.facts.outcomes & 1ull << PARSE_BODY_UNREAD);
 			if (parser.facts.dialect)
 				assert_memory_equal(told(), talks[i].expected,
 						    strlen(parser.facts.dialect->name));

@@ -36,13 +36,13 @@ static void put(const char *text)
 	strcat(pairing.text, text);
 }
 
-static void put_outcomes(uint32_t outcomes)
+static void put_outcomes(uint64_t outcomes)
 {
-	if (outcomes & 1u << PARSE_SEVERAL_STATEMENTS)
+	if (outcomes & 1ull << PARSE_SEVERAL_STATEMENTS)
 		put("+");
-	if (outcomes & 1u << PARSE_STATEMENT_UNKNOWN)
+	if (outcomes & 1ull << PARSE_STATEMENT_UNKNOWN)
 		put("?");
-	if (outcomes & 1u << PARSE_ENCRYPTED)
+	if (outcomes & 1ull << PARSE_ENCRYPTED)
 		put("encrypted;");
 }
 

@@ -68,7 +68,7 @@ static void put_message(enum message_side side, const struct exchange_facts *fac
 		       side == SIDE_REQUEST ? 'Q' : 'A', facts->message_type,
 		       (unsigned long long)facts->sides[side].body_bytes, code ? " " : "",
 		       code ? code : "",
-		       facts->outcomes & 1u << PARSE_COMPRESSED ? " compressed" : "");
+		       facts->outcomes & 1ull << PARSE_COMPRESSED ? " compressed" : "");
 }
 
 /* In memory that ends with the bytes. */

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* State of a Kafka connection, and what the files kafka*.c share. */
+#ifndef SONDE_PROTOCOL_KAFKA_STATE_H
+#define SONDE_PROTOCOL_KAFKA_STATE_H
+
+#include <stdbool.h>
+
+#include "protocol/kafka_topics.h"
+#include "protocol/kafka_words.h"
+#include "protocol/protocol.h"
+
+/* Size, API key, version, correlation id; an answer has size and correlation id. */
+#define KAFKA_SIZE_BYTES 4
+#define KAFKA_REQUEST_HEADER_BYTES 12
+#define KAFKA_ANSWER_HEADER_BYTES 8
+/* Of a record batch up to the number of its records; of a message of the older forms up to its attributes. */
+#define KAFKA_BATCH_HEADER_BYTES 61
+#define KAFKA_OLD_MESSAGE_BYTES 18
+/* Arrays inside arrays: groups, topics, partitions, and what is in these. */
+#define KAFKA_LOOPS_MAX 4
+/* socket.request.max.bytes is 100 MiB unless it is set. */
+#define KAFKA_SIZE_MAX (1u << 28)
+
+/* To go on with the next place. */
+#define STEP_ONWARD STEP_COUNT
+
+enum kafka_place {
+	KAFKA_AT_START, /* between messages */
+	KAFKA_IN_HEADER,
+	KAFKA_AT_ANSWER, /* an answer's header is whole, and it answers the oldest request */
+	KAFKA_AT_HEAD,	 /* it is begun, its head is to be told */
+	KAFKA_IN_BODY,	 /* `left` bytes */
+};
+
+/* What of a field is being read. */
+enum kafka_reading {
+	READING_NUMBER, /* a number, a length, how many elements or tagged fields there are */
+	READING_TEXT,	/* `skip` bytes */
+	READING_RECORDS,
+	READING_TAG_NUMBER,
+	READING_TAG_SIZE,
+	READING_TAG, /* `skip` bytes */
+};
+
+struct kafka_loop {
+	uint32_t left; /* elements, the one under way included */
+	uint32_t at;   /* of the array */
+};
+
+struct kafka_side {
+	const struct kafka_field *fields; /* static; NULL: the rest of the message is not read */
+	uint32_t left;			  /* bytes of the message, behind its header */
+	uint32_t skip;
+	uint32_t number;
+	uint32_t tags_left;
+	uint32_t records_left; /* bytes of the partition's records */
+	uint32_t correlation;
+	uint16_t key;
+	uint16_t version;
+	uint16_t text_length; /* of facts->text */
+	uint8_t place;	      /* enum kafka_place */
+	uint8_t reading;      /* enum kafka_reading */
+	uint8_t at;	      /* of fields */
+	uint8_t depth;	      /* of loops */
+	uint8_t have;	      /* bytes of the number, the id, the header */
+	uint8_t batch_have;   /* bytes of a batch's header */
+	bool is_flexible;     /* the version has compact lengths and tagged fields */
+	bool is_stray;	      /* answers a request that was not seen */
+	bool has_topic;
+	bool has_records;
+	bool is_unread; /* fields of it were not captured, or make no sense */
+	struct kafka_loop loops[KAFKA_LOOPS_MAX];
+	uint8_t bytes[KAFKA_BATCH_HEADER_BYTES + 3]; /* of a header or an id */
+};
+
+struct kafka_state {
+	struct kafka_topics *topics; /* borrowed, shared by all connections; NULL: none */
+	struct kafka_side sides[SIDE_COUNT];
+	bool is_raw;	/* SaslHandshake 0: tokens without headers follow */
+	bool is_paired; /* an answer had the correlation id of its request */
+};
+_Static_assert(sizeof(struct kafka_state) <= PROTOCOL_STATE_MAX, "raise PROTOCOL_STATE_MAX");
+
+/* exchange_facts.note: the API key + 1 in the low byte, the version, and half of the correlation id. */
+#define NOTE_KEY 0xffu
+#define NOTE_RAW 0xfeu /* instead of a key: a token */
+#define NOTE_VERSION_SHIFT 8
+#define NOTE_VERSION_MAX 0xffu
+#define NOTE_CORRELATION_SHIFT 16
+
+/* One call of the parser. */
+struct kafka_parse {
+	struct kafka_state *state;
+	struct kafka_side *side;
+	struct protocol_run *run;
+	struct exchange_facts *facts;
+	enum message_side which;
+};
+
+static inline void kafka_take(struct protocol_run *run, uint64_t count)
+{
+	if (run->bytes)
+		run->bytes += count;
+	run->length -= count;
+}
+
+static inline uint32_t kafka_be32(const uint8_t *bytes)
+{
+	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
+	       bytes[3];
+}
+
+static inline uint16_t kafka_be16(const uint8_t *bytes)
+{
+	return (uint16_t)(bytes[0] << 8 | bytes[1]);
+}
+
+/* Begin with the first field. */
+void kafka_fields_begin(struct kafka_parse *parse, const struct kafka_field *fields,
+			bool is_flexible);
+
+/* Take what there is of the body, up to the message's end. */
+void kafka_fields_read(struct kafka_parse *parse);
+
+/* Take bytes of a partition's records: how many there are is in the headers of their batches.
+ * available  bytes of the run that are the message's
+ * Returns    true when the records are over */
+bool kafka_records_read(struct kafka_parse *parse, uint32_t available);
+
+#endif
