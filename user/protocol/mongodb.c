@@ -326,7 +326,7 @@ static bool is_tls(const uint8_t *bytes, size_t length)
 	return length > 2 && bytes[0] == 0x16 && bytes[1] == 3 && bytes[2] > 0 && bytes[2] <= 4;
 }
 
-/* An answer names its request, which a request does not. */
+/* An answer names its request, which a request does not. The number of OP_REPLY, 1, proves nothing. */
 static enum sniff_result mongodb_sniff(const uint8_t *bytes, size_t length)
 {
 	uint32_t size, opcode;
@@ -343,8 +343,7 @@ static enum sniff_result mongodb_sniff(const uint8_t *bytes, size_t length)
 		return SNIFF_MORE;
 	opcode = le32(bytes + AT_OPCODE);
 	is_request = !le32(bytes + AT_RESPONSE_TO);
-	if (opcode != MONGODB_MSG && opcode != MONGODB_COMPRESSED && opcode != MONGODB_QUERY &&
-	    opcode != MONGODB_REPLY)
+	if (opcode != MONGODB_MSG && opcode != MONGODB_COMPRESSED && opcode != MONGODB_QUERY)
 		return SNIFF_NO;
 	if (!may_send(opcode, is_request ? SIDE_REQUEST : SIDE_RESPONSE))
 		return SNIFF_NO;

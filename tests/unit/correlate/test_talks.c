@@ -18,8 +18,15 @@
 #define GRACE 2 /* sayings: the exchange after a loss may be the one that shows it */
 
 static const char *const talks[] = {
-	"http_nginx", "http_node",	"redis",	  "postgresql",
-	"mysql",      "mysql_prepared", "memcached_text", "memcached_binary",
+	"http_nginx",
+	"http_node",
+	"redis",
+	"postgresql",
+	"mysql",
+	"mysql_prepared",
+	"memcached_text",
+	"memcached_binary",
+	"kafka_java_group",
 };
 
 #define TALKS (sizeof(talks) / sizeof(talks[0]))
@@ -66,7 +73,8 @@ static void load(const char *talk)
 	snprintf(path, sizeof(path), "tests/e2e/talks/%s", talk);
 	file = fopen(path, "re");
 	assert_non_null(file);
-	saying_count = 0;
+	saying_count = login = 0;
+	last = SIZE_MAX;
 	while (fgets(line, sizeof(line), file)) {
 		struct saying *saying = &sayings[saying_count];
 
@@ -84,6 +92,8 @@ static void load(const char *talk)
 		memcpy(saying->bytes, bytes, saying->length);
 	}
 	fclose(file);
+	if (last > saying_count)
+		last = saying_count;
 }
 
 static void unload(void)
