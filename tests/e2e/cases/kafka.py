@@ -15,6 +15,8 @@ SERVER = "messaging_server_operation_duration_seconds_count"
 CLIENT = "messaging_client_operation_duration_seconds_count"
 SENT = "messaging_client_sent_messages_total"
 CONSUMED = "messaging_client_consumed_messages_total"
+PUBLISHED = "messaging_server_published_messages_total"
+DELIVERED = "messaging_server_delivered_messages_total"
 PARTIAL = "sonde_requests_partial_total"
 OUTCOMES = "sonde_parse_outcomes_total"
 RINGS = ("--ring-bytes", 64 << 20, "--series", 20000)  # so many that other processes of the machine crowd nobody out
@@ -216,6 +218,9 @@ def kafka_counts_exact(t):
     t.equal(messages(metrics, CONSUMED, "rdkafka"), {"pipelined": 12000}, "messages consumed by librdkafka")
     t.equal(messages(metrics, SENT, "python"), {"python": 303}, "messages sent by kafka-python")
     t.equal(messages(metrics, CONSUMED, "python"), {"python": 307}, "messages consumed by kafka-python")
+    t.equal(messages(metrics, PUBLISHED, "broker"), {"pipelined": 12000, "python": 303, "bytes": 2 * len(PRODUCED)},
+            "messages published at the broker")
+    t.equal(messages(metrics, DELIVERED, "broker"), {}, "what the broker sends unread")
     t.equal(metrics.total(OUTCOMES, protocol="kafka", outcome="one_way"), 2 * 7, "requests that nothing answers, of both sides")
     for service in ("broker", "rdkafka", "python"):
         t.equal(metrics.total(PARTIAL, service_name=service), 0, f"partial requests of {service}")
