@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The protocols, in the order in which they may look at a connection's first bytes: memcached's commands look like methods of HTTP
- * in lower case; HTTP/2 is last, as on old connections its proof is the weakest. */
+/* The protocols, in the order in which they may look at a connection's first bytes. */
 #include "protocol/protocol.h"
 
 /* clang-format off */

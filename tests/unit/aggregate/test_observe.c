@@ -326,6 +326,71 @@ static void a_protocol_without_a_row_has_the_process_metric(void **state)
 	assert_int_equal(count_of(fixture, METRIC_HTTP_SERVER_REQUEST_DURATION), 0);
 }
 
+static struct request messaging_make(const struct conn_tuple *tuple, enum conn_role role)
+{
+	struct request request = request_make(tuple, role);
+
+	request.protocol = &protocol_amqp;
+	memset(request.attributes, 0, sizeof(request.attributes));
+	request.attributes[ATTRIBUTE_MESSAGING_SYSTEM] = "rabbitmq";
+	request.attributes[ATTRIBUTE_MESSAGING_OPERATION_NAME] = "publish";
+	request.attributes[ATTRIBUTE_MESSAGING_DESTINATION_NAME] = "orders";
+	return request;
+}
+
+/* Also those of a request that has no duration, or is partial. */
+static void messages_of_both_sides(void **state)
+{
+	static const enum metric sent[] = { [ROLE_SERVER] =
+						    METRIC_MESSAGING_SERVER_PUBLISHED_MESSAGES,
+					    [ROLE_CLIENT] = METRIC_MESSAGING_CLIENT_SENT_MESSAGES };
+	static const enum metric consumed[] = { [ROLE_SERVER] =
+							METRIC_MESSAGING_SERVER_DELIVERED_MESSAGES,
+						[ROLE_CLIENT] =
+							METRIC_MESSAGING_CLIENT_CONSUMED_MESSAGES };
+	static const char labels[] = "service_name=front messaging_system=rabbitmq "
+				     "messaging_destination_name=orders";
+	struct fixture *fixture = *state;
+	struct conn_tuple tuple = { .family = AF_UNIX };
+
+	for (enum conn_role role = ROLE_CLIENT; role <= ROLE_SERVER; role++) {
+		struct request request = messaging_make(&tuple, role);
+
+		request.socket_path = "";
+		request.messages_sent = 2;
+		request.messages_consumed = 5;
+		fixture->sink->request(fixture->sink->context, &request);
+		request.is_partial = true;
+		fixture->sink->request(fixture->sink->context, &request);
+		request.is_partial = false;
+		request.is_untimed = true;
+		fixture->sink->request(fixture->sink->context, &request);
+		assert_int_equal(only(fixture, sent[role], labels)->total, 6);
+		assert_int_equal(only(fixture, consumed[role], labels)->total, 15);
+	}
+	assert_int_equal(count_of(fixture, METRIC_MESSAGING_PROCESS_DURATION), 0);
+	assert_int_equal(
+		only(fixture, METRIC_MESSAGING_CLIENT_OPERATION_DURATION,
+		     "service_name=front messaging_system=rabbitmq messaging_operation_name=publish "
+		     "messaging_destination_name=orders")
+			->histogram->sum,
+		2500000);
+}
+
+static void work_on_messages_has_its_own_metric(void **state)
+{
+	struct fixture *fixture = *state;
+	struct conn_tuple tuple = tuple_v4();
+	struct request request = messaging_make(&tuple, ROLE_CLIENT);
+
+	request.is_processing = true;
+	request.attributes[ATTRIBUTE_MESSAGING_OPERATION_NAME] = "process";
+	fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(count_of(fixture, METRIC_MESSAGING_PROCESS_DURATION), 1);
+	assert_int_equal(count_of(fixture, METRIC_MESSAGING_CLIENT_OPERATION_DURATION), 0);
+	assert_int_equal(count_of(fixture, METRIC_MESSAGING_CLIENT_SENT_MESSAGES), 0);
+}
+
 static void parse_outcomes(void **state)
 {
 	struct fixture *fixture = *state;
@@ -557,6 +622,8 @@ int main(void)
 		TEST(addresses_of_ipv6),
 		TEST(partial_requests_are_only_counted),
 		TEST(a_protocol_without_a_row_has_the_process_metric),
+		TEST(messages_of_both_sides),
+		TEST(work_on_messages_has_its_own_metric),
 		TEST(parse_outcomes),
 		TEST(connections),
 		TEST(round_trips),
