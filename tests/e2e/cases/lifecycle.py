@@ -112,7 +112,7 @@ def reader_comes_first(t):
 
     agent = t.agent()
     threads = nices(agent.pid)
-    t.equal(threads.pop(agent.pid), -10, "nice of the reader")
+    t.equal(threads.pop(agent.pid), -20, "nice of the reader")
     t.equal(set(threads.values()), {os.getpriority(os.PRIO_PROCESS, 0)}, "nice of the other threads")
     agent = t.agent(wrap=(tool("setpriv"), "--bounding-set=-sys_nice", "--inh-caps=-sys_nice"))
     t.equal(set(nices(agent.pid).values()), {os.getpriority(os.PRIO_PROCESS, 0)}, "nice of all threads without CAP_SYS_NICE")
