@@ -96,9 +96,11 @@ build_packages := gcc libc6-dev make git procps clang llvm bpftool libbpf-dev li
 	libmicrohttpd-dev libnghttp2-dev libjansson-dev libseccomp-dev
 test_packages := libcmocka-dev libclang-rt-14-dev python3 nginx redis-server postgresql postgresql-contrib \
 	python3-psycopg python3-psycopg2 memcached libmemcached-tools python3-pymemcache mariadb-server python3-pymysql php-fpm \
+	nghttp2-server nghttp2-client maven openjdk-17-jdk-headless \
 	python3-websockets python3-jsonrpclib-pelix sysbench curl wrk prometheus nodejs strace \
 	libbpf-tools iproute2 iputils-ping nftables procps util-linux kmod cpio xz-utils \
-	qemu-system-x86 busybox-static debian-archive-keyring clang-format clang-tidy shellcheck
+	qemu-system-x86 busybox-static debian-archive-keyring clang-format clang-tidy shellcheck \
+	$(if $(shell command -v npm),,npm) # Node's own packages bring it, Debian's does not
 
 # -- targets people type ---------------------------------------------------------------------------
 
