@@ -98,7 +98,7 @@ def http_fresh_exact(t):
             "connects")
 
 
-@test(needs=("nginx", "ipv6"), guest=True)
+@test(needs=("nginx", "ipv6"))
 def http_ipv6_exact(t):
     agent = t.agent()
     nginx = t.nginx(service="six-server")
@@ -255,7 +255,7 @@ def http_connections_before_the_agent(t):
     t.nothing_lost(agent)
 
 
-@test(needs=("nginx",), guest=True)
+@test(needs=("nginx",))
 def http_idle_keepalive_is_reported(t):
     """The last answer of a connection that stays open is reported within about a second."""
     agent = t.agent()
@@ -290,7 +290,7 @@ def http_exchanges_of_open_connections(t):
     t.equal(exchanges(agent.settle(lambda m: None, 0, 1)), 50, "exchanges after the end of the server")
 
 
-@test(needs=("nginx",), guest=True)
+@test(needs=("nginx",))
 def recorded_run_replays_the_same(t):
     agent = t.agent()
     nginx = t.nginx(service="record-server")

@@ -57,7 +57,7 @@ def service_named_behind_a_long_environment(t):
     named(t, agent, process.pid, "long-env")
 
 
-@test(guest=True)
+@test()
 def service_named_by_command(t):
     if in_systemd_unit():
         t.need("a shell outside of systemd units")
