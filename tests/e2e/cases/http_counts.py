@@ -220,7 +220,7 @@ def http_with_each_hook(t):
         os.rename(t.path("nginx"), t.path(f"nginx-{service}"))
 
 
-@test(needs=("nginx",), guest=True)
+@test(needs=("nginx",))
 def http_servers_before_the_agent(t):
     """A server that ran before the agent: its new connections are complete."""
     nginx = t.nginx()
@@ -269,7 +269,7 @@ def http_idle_keepalive_is_reported(t):
     connection.close()
 
 
-@test(needs=("nginx",), guest=True)
+@test(needs=("nginx",))
 def http_exchanges_of_open_connections(t):
     """Exchanges that the kernel side keeps in a connection are counted while it is open, and once."""
     agent = t.agent()

@@ -213,7 +213,7 @@ def memcached_split_at_every_byte(t):
     t.nothing_lost(agent)
 
 
-@test(needs=("memcached",), guest=True)
+@test(needs=("memcached",))
 def memcached_long_values_and_pipelines(t):
     """Values of 100 kB, many in one call; a thousand requests in one write, first thing on a fresh connection."""
     agent = t.agent(*RINGS)

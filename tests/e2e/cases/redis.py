@@ -61,7 +61,7 @@ def pipelined(t, name, *args, count=10000, rings=RINGS):
         t.equal(set(metrics.by(side, "db_system_name", service_name=service)), {"redis"}, "db_system_name")
 
 
-@test(needs=("redis-benchmark",), guest=True)
+@test(needs=("redis-benchmark",))
 def redis_one_by_one_exact(t):
     pipelined(t, "redis-one", "-c", 50, "-P", 1, "-t", "set")
 

@@ -31,7 +31,7 @@ def syscall_errors_exact(t):
     t.nothing_lost(agent)
 
 
-@test(guest=True)
+@test()
 def syscall_expected_errors_on_request(t):
     agent = t.agent("--expected-errors")
     said = t.spawn("failing", "table", service="failing").result(30 * t.patience)
