@@ -32,7 +32,7 @@
 #define HOUSEKEEPING_NS NS_PER_SECOND
 /* Rings overflow when nobody lets us read them. Where every CPU is taken, by whom we watch as a rule, the reader must not wait
  * for its turn; it makes up in no time what it is given (docs/PERFORMANCE.md). */
-#define READER_NICE (-10)
+#define READER_NICE (-20)
 /* Dead processes keep their name this long: their last connections may be reported late. */
 #define PROCESS_KEEP_NS (60ull * NS_PER_SECOND)
 

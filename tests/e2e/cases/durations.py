@@ -112,7 +112,7 @@ def duration_of_slow_handlers(t):
     witness.compare("ten on one connection", requests=10)
 
 
-@test(guest=True)
+@test()
 def duration_of_large_bodies(t):
     witness = Witness(t, "large-body")
     size = 20_000_000 if t.guest else 100_000_000
@@ -127,7 +127,7 @@ def duration_of_large_bodies(t):
             "bytes of the upload")
 
 
-@test(guest=True)
+@test()
 def duration_with_slow_reader(t):
     """The server's last write waits for a client that reads 64 KiB every 10 ms."""
     witness = Witness(t, "slow-reader")
@@ -137,7 +137,7 @@ def duration_with_slow_reader(t):
     witness.compare("/sendfile, slow reader")
 
 
-@test(guest=True)
+@test()
 def duration_of_streams(t):
     witness = Witness(t, "streams")
     witness.load("GET /chunked/30/100")
@@ -155,7 +155,7 @@ def duration_of_streams(t):
             "requests with status 103")
 
 
-@test(guest=True)
+@test()
 def duration_of_unusual_requests(t):
     witness = Witness(t, "unusual")
     witness.converse(get("/close/50", version="1.0"), None, "end")
@@ -181,7 +181,7 @@ def duration_of_unusual_requests(t):
     witness.compare("header longer than the captured prefix")
 
 
-@test(guest=True)
+@test()
 def early_response_is_counted(t):
     witness = Witness(t, "early")
     witness.converse(get("/early", "POST", "Content-Length: 100000\r\n"), None, b"x" * 100000, 0.05, get("/sleep/10"), None)
@@ -207,7 +207,7 @@ def early_response_to_a_short_body(t):
             "requests by status")
 
 
-@test(guest=True)
+@test()
 def pipelined_requests_are_counted(t):
     witness = Witness(t, "pipelined")
     witness.converse(get("/sleep/20") + get("/status/404") + get("/sleep/30"), None, None, None)
@@ -217,7 +217,7 @@ def pipelined_requests_are_counted(t):
     witness.outcome(metrics, "pipelined")
 
 
-@test(guest=True)
+@test()
 def upgrade_and_connect_end_the_protocol(t):
     witness = Witness(t, "switching")
     witness.converse(get("/upgrade", headers="Upgrade: echo\r\nConnection: Upgrade\r\n"), None,
@@ -242,7 +242,7 @@ def not_http_is_counted_as_such(t):
     t.equal(metrics.total(SERVER + "_count", service_name="no-http"), 0, "requests")
 
 
-@test(guest=True)
+@test()
 def response_cut_is_counted(t):
     """The client goes away in the middle of an answer, and before it."""
     witness = Witness(t, "cut")

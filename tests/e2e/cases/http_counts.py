@@ -98,7 +98,7 @@ def http_fresh_exact(t):
             "connects")
 
 
-@test(needs=("nginx", "ipv6"), guest=True)
+@test(needs=("nginx", "ipv6"))
 def http_ipv6_exact(t):
     agent = t.agent()
     nginx = t.nginx(service="six-server")
@@ -220,7 +220,7 @@ def http_with_each_hook(t):
         os.rename(t.path("nginx"), t.path(f"nginx-{service}"))
 
 
-@test(needs=("nginx",), guest=True)
+@test(needs=("nginx",))
 def http_servers_before_the_agent(t):
     """A server that ran before the agent: its new connections are complete."""
     nginx = t.nginx()
@@ -255,7 +255,7 @@ def http_connections_before_the_agent(t):
     t.nothing_lost(agent)
 
 
-@test(needs=("nginx",), guest=True)
+@test(needs=("nginx",))
 def http_idle_keepalive_is_reported(t):
     """The last answer of a connection that stays open is reported within about a second."""
     agent = t.agent()
@@ -269,7 +269,7 @@ def http_idle_keepalive_is_reported(t):
     connection.close()
 
 
-@test(needs=("nginx",), guest=True)
+@test(needs=("nginx",))
 def http_exchanges_of_open_connections(t):
     """Exchanges that the kernel side keeps in a connection are counted while it is open, and once."""
     agent = t.agent()
@@ -290,7 +290,7 @@ def http_exchanges_of_open_connections(t):
     t.equal(exchanges(agent.settle(lambda m: None, 0, 1)), 50, "exchanges after the end of the server")
 
 
-@test(needs=("nginx",), guest=True)
+@test(needs=("nginx",))
 def recorded_run_replays_the_same(t):
     agent = t.agent()
     nginx = t.nginx(service="record-server")

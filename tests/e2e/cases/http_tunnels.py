@@ -100,7 +100,7 @@ def talk(t, agent, name, compression, count, way, of_bytes=True):
     return metrics
 
 
-@test(needs=("websockets",), guest=True)
+@test(needs=("websockets",))
 def http_websocket_exact(t):
     """Messages of all lengths, fragments, control frames; one after the other and both ways at once."""
     agent = t.agent(*RINGS)

@@ -59,7 +59,7 @@ def dump_works(t, path):
     return subprocess.run([t.sonde, "dump", "hooks", "--socket", path], capture_output=True).returncode == 0
 
 
-@test(guest=True)
+@test()
 def two_agents_at_once(t):
     """Both work; a second one on the same port or socket says why not."""
     first, second = t.agent(), t.agent()
@@ -75,7 +75,7 @@ def two_agents_at_once(t):
     t.check(dump_works(t, first.socket), "the first agent's socket does not work any more")
 
 
-@test(needs=("setpriv",), guest=True)
+@test(needs=("setpriv",))
 def not_root_says_what_is_missing(t):
     os.chmod(t.directory, 0o777)
     run = t.spawn(tool("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", t.sonde, "agent",
@@ -112,7 +112,7 @@ def reader_comes_first(t):
 
     agent = t.agent()
     threads = nices(agent.pid)
-    t.equal(threads.pop(agent.pid), -10, "nice of the reader")
+    t.equal(threads.pop(agent.pid), -20, "nice of the reader")
     t.equal(set(threads.values()), {os.getpriority(os.PRIO_PROCESS, 0)}, "nice of the other threads")
     agent = t.agent(wrap=(tool("setpriv"), "--bounding-set=-sys_nice", "--inh-caps=-sys_nice"))
     t.equal(set(nices(agent.pid).values()), {os.getpriority(os.PRIO_PROCESS, 0)}, "nice of all threads without CAP_SYS_NICE")
@@ -153,7 +153,7 @@ def formats_agree(t):
     t.check(want <= got, f"series missing in OpenMetrics: {sorted(want - got)[:5]}")
 
 
-@test(guest=True)
+@test()
 def agent_speaks_of_itself(t):
     agent = t.agent()
     _, port = t.serve("timed_server", "127.0.0.1", "0", t.path("log"), service="itself")
@@ -209,7 +209,7 @@ def check_reports_signals(t):
             t.check(tried["ok"] or not tried["tried"] or tried["reason"], f"{signal['signal']}: no reason why {tried['hook']} does not work")
 
 
-@test(needs=("nginx",), guest=True)
+@test(needs=("nginx",))
 def hundred_scrapers_at_once(t):
     """All are answered, and the counts under way stay exact."""
     agent = t.agent()

@@ -73,7 +73,7 @@ def memcached_text_exact(t):
     memslap_exact(t, "text-get", kind="get")
 
 
-@test(needs=("memcslap",), guest=True)
+@test(needs=("memcslap",))
 def memcached_binary_exact(t):
     memslap_exact(t, "binary-get", "--binary", kind="get")
 
@@ -113,7 +113,7 @@ client.quit()
 """
 
 
-@test(needs=("memcached", "pymemcache"), guest=True)
+@test(needs=("memcached", "pymemcache"))
 def memcached_all_commands_exact(t):
     agent = t.agent()
     memcached = t.memcached(service="commands")
@@ -194,7 +194,7 @@ def talk(connection, exchanges, pause=0):
             read_until(connection, ends_with_noop if end is None else lambda received, end=end: len(received) == end)
 
 
-@test(needs=("memcached",), guest=True)
+@test(needs=("memcached",))
 def memcached_split_at_every_byte(t):
     """Whole, and in writes of one byte each; quiet requests of both protocols, errors, values that do not fit."""
     agent = t.agent()
@@ -213,7 +213,7 @@ def memcached_split_at_every_byte(t):
     t.nothing_lost(agent)
 
 
-@test(needs=("memcached",), guest=True)
+@test(needs=("memcached",))
 def memcached_long_values_and_pipelines(t):
     """Values of 100 kB, many in one call; a thousand requests in one write, first thing on a fresh connection."""
     agent = t.agent(*RINGS)

@@ -66,7 +66,7 @@ def modes(t, name, clients, transactions, *args):
     compare(t, agent, want, name, name + "-client")
 
 
-@test(needs=("postgresql",), guest=True)
+@test(needs=("postgresql",))
 def postgresql_pgbench_modes_exact(t):
     modes(t, "pg-modes", 4, 100 if t.guest else 500)
 
@@ -76,7 +76,7 @@ def postgresql_pgbench_32_clients_exact(t):
     modes(t, "pg-many", 32, 60, "-j", 2)
 
 
-@test(needs=("postgresql",), guest=True)
+@test(needs=("postgresql",))
 def postgresql_pipelines_exact(t):
     agent = t.agent(*RINGS)
     server = t.postgresql(service="pg-pipelines")
@@ -120,7 +120,7 @@ MIXED = [  # statement, what it counts as
 ]
 
 
-@test(needs=("postgresql",), guest=True)
+@test(needs=("postgresql",))
 def postgresql_psql_mixed_exact(t):
     """Statements of all kinds and their errors, each over a connection that asks for encryption first; a refused connection."""
     agent = t.agent()
@@ -166,7 +166,7 @@ with psycopg.connect("", autocommit=True) as c:
 """
 
 
-@test(needs=("postgresql", "psycopg"), guest=True)
+@test(needs=("postgresql", "psycopg"))
 def postgresql_driver_pipelines_and_errors_exact(t):
     """What follows an error in a pipeline is not run; COPY by Execute; an error that only the commit brings."""
     agent = t.agent(*RINGS)
@@ -183,7 +183,7 @@ def _message(kind, body):
     return kind + struct.pack(">i", len(body) + 4) + body
 
 
-@test(needs=("postgresql",), guest=True)
+@test(needs=("postgresql",))
 def postgresql_split_at_every_byte(t):
     """Writes and reads of one byte each give the same as whole ones."""
     agent = t.agent()

@@ -61,7 +61,7 @@ def pipelined(t, name, *args, count=10000, rings=RINGS):
         t.equal(set(metrics.by(side, "db_system_name", service_name=service)), {"redis"}, "db_system_name")
 
 
-@test(needs=("redis-benchmark",), guest=True)
+@test(needs=("redis-benchmark",))
 def redis_one_by_one_exact(t):
     pipelined(t, "redis-one", "-c", 50, "-P", 1, "-t", "set")
 
@@ -114,7 +114,7 @@ def redis_flood_of_small_rings(t):
     t.check(exchanges["client"] >= 2000, f"exchanges of the kernel's own counting: {exchanges}")
 
 
-@test(needs=("redis-cli",), guest=True)
+@test(needs=("redis-cli",))
 def redis_cli_mixed_exact(t):
     """Commands of all kinds and their errors, RESP2 and RESP3, transactions, answers of all types."""
     agent = t.agent()
@@ -167,7 +167,7 @@ def _every_byte(connection, text, pause=0.0005):
         time.sleep(pause)
 
 
-@test(needs=("redis-server",), guest=True)
+@test(needs=("redis-server",))
 def redis_split_at_every_byte(t):
     """Writes of one byte each give the same as whole ones; inline commands, big values, subscribers."""
     agent = t.agent()

@@ -81,7 +81,7 @@ def node_server(t):
     visit(t, agent, "node-server", port, ["/", "/missing", "/items/9"])
 
 
-@test(needs=("curl", "nginx"), guest=True)
+@test(needs=("curl", "nginx"))
 def nginx_server(t):
     agent = t.agent()
     nginx = t.nginx(service="real-nginx")

@@ -32,7 +32,7 @@ def script(t, name, text):
     return path
 
 
-@test(guest=True)
+@test()
 def service_named_by_environment(t):
     agent = t.agent()
     _, port = t.serve("acceptor", "127.0.0.1", "0", "128", "close")
@@ -57,7 +57,7 @@ def service_named_behind_a_long_environment(t):
     named(t, agent, process.pid, "long-env")
 
 
-@test(guest=True)
+@test()
 def service_named_by_command(t):
     if in_systemd_unit():
         t.need("a shell outside of systemd units")
@@ -92,7 +92,7 @@ def service_of_short_lived_processes(t):
     t.equal(metrics.total(CONNECTS, service_name="short-lived"), count, "connects of short-lived processes")
 
 
-@test(guest=True)
+@test()
 def service_of_forked_children(t):
     """A child that never calls exec is its parent's service; process_pid is its own."""
     agent = t.agent()

@@ -31,7 +31,7 @@ def syscall_errors_exact(t):
     t.nothing_lost(agent)
 
 
-@test(guest=True)
+@test()
 def syscall_expected_errors_on_request(t):
     agent = t.agent("--expected-errors")
     said = t.spawn("failing", "table", service="failing").result(30 * t.patience)
@@ -40,7 +40,7 @@ def syscall_expected_errors_on_request(t):
     t.equal(errors(metrics, "failing"), table(said), "errors")
 
 
-@test(needs=("strace",), guest=True)
+@test(needs=("strace",))
 def syscall_errors_as_strace_counts(t):
     """The same program, a dynamic one with a start-up of its own, untraced and traced."""
     agent = t.agent()
@@ -60,7 +60,7 @@ def syscall_errors_as_strace_counts(t):
     t.equal(metrics.by(ERRORS, "syscall", service_name="plain"), want, "errors by system call")
 
 
-@test(guest=True)
+@test()
 def syscall_error_storm(t):
     """A million failures on two threads, as fast as they go."""
     agent = t.agent()

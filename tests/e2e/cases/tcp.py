@@ -60,7 +60,7 @@ def connect_established_and_refused(t):
         t.equal(metrics.total("sonde_tcp_accepts_total", service_name=f"accept-{family}"), 1000, "accepts")
 
 
-@test(needs=("netns", "veth"), guest=True)
+@test(needs=("netns", "veth"))
 def connect_timeouts(t):
     """20 time-outs of a host that never answers, blocking and not, IPv4 and IPv6."""
     agent = t.agent()
@@ -79,7 +79,7 @@ def connect_timeouts(t):
         compare(t, agent, service, *said)
 
 
-@test(needs=("netns", "veth"), guest=True)
+@test(needs=("netns", "veth"))
 def connect_unreachable(t):
     """No route at all; and a router that says so."""
     agent = t.agent()
@@ -97,7 +97,7 @@ def connect_unreachable(t):
     compare(t, agent, "told", said)
 
 
-@test(guest=True)
+@test()
 def connect_given_up(t):
     """A non-blocking connect to a full accept queue, closed before the kernel has an answer: no outcome is made up."""
     agent = t.agent()
@@ -190,7 +190,7 @@ def resets_sent_and_received(t):
     t.equal(read(metrics), want, "resets")
 
 
-@test(guest=True)
+@test()
 def reset_before_accept(t):
     """The connection waits in the queue of a listener when it is reset: the listener's process is the victim."""
     agent = t.agent()
@@ -202,7 +202,7 @@ def reset_before_accept(t):
     t.equal(received(agent.settle(received, 5)), 5, "resets received")
 
 
-@test(guest=True)
+@test()
 def bytes_and_open_connections(t):
     agent = t.agent()
     _, port = t.serve("acceptor", "127.0.0.1", "0", "128", "drain", service="gauge-server")
