@@ -185,7 +185,7 @@ static __always_inline int on_accept(const struct task_struct *task, __u32 tgid,
 		if (sock_family(sk, is_direct) == AF_UNIX)
 			return on_unix_opened(sk, tgid, ROLE_SERVER);
 		if (!sock_is_tcp(sk) ||
-		    conn_open(sk, tgid, ROLE_SERVER, CONN_PREEXISTING, TCP_ESTABLISHED))
+		    scratch_open_conn(sk, tgid, ROLE_SERVER, CONN_PREEXISTING, TCP_ESTABLISHED))
 			return 0;
 		conn = conn_find(sk);
 		if (!conn)

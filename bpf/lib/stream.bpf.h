@@ -244,17 +244,14 @@ __noinline int http2_send_next(__u32 ring)
 	return 0;
 }
 
-/* Send the call in the scratch with the scratch's event, which is filled but for the payload; of the call's bytes the
- * first `at` are the rest of a value. frames: where in a message the call begins, for modes that know messages. Returns how much
- * of a value follows in the next call. */
-static __always_inline __u32 stream_send(struct turn_scratch *scratch, __u32 ring, __u32 at,
-					 __u32 mode, struct conn_frames *frames)
+/* Send the call in the scratch with the scratch's event, which is filled but for the payload, beginning where the scratch's progress
+ * says. Returns how much of a value follows in the next call. */
+__noinline int stream_send_all(__u32 ring, __u32 mode)
 {
-	scratch->event.offset += at;
-	scratch->event.call_bytes = 0; /* of the parts sent */
-	scratch->stream = (struct stream_progress){ .at = at, .frames = *frames };
-	scratch->stream.may_begin =
-		!at && !frames->is_in_step && !(scratch->event.turn_flags & TURN_CONTINUED);
+	struct turn_scratch *scratch = turn_scratch_get();
+
+	if (!scratch)
+		return 0;
 	if ((scratch->call.call.kind & SHAPE_MASK) != SHAPE_BUFFER)
 		scratch->stream.elements = (__u32)call_load_vector();
 	if (mode < MODE_FRAMES) {
@@ -262,14 +259,35 @@ static __always_inline __u32 stream_send(struct turn_scratch *scratch, __u32 rin
 			if (!stream_send_next(ring))
 				break;
 		}
-		return scratch->stream.value_left;
+	} else if (mode == MODE_FRAMES) {
+		for (__u32 i = 0; i < FRAMES_PARTS_MAX; i++) {
+			if (!frames_send_next(ring))
+				break;
+		}
+	} else {
+		for (__u32 i = 0; i < FRAMES_PARTS_MAX; i++) {
+			if (!http2_send_next(ring))
+				break;
+		}
 	}
-	for (__u32 i = 0; i < FRAMES_PARTS_MAX; i++) {
-		if (!(mode == MODE_HTTP2 ? http2_send_next(ring) : frames_send_next(ring)))
-			break;
-	}
+	return (int)scratch->stream.value_left;
+}
+
+/* The same; of the call's bytes the first `at` are the rest of a value. frames: where in a message the call begins, for modes
+ * that know messages. */
+static __always_inline __u32 stream_send(struct turn_scratch *scratch, __u32 ring, __u32 at,
+					 __u32 mode, struct conn_frames *frames)
+{
+	__u32 value_left;
+
+	scratch->event.offset += at;
+	scratch->event.call_bytes = 0; /* of the parts sent */
+	scratch->stream = (struct stream_progress){ .at = at, .frames = *frames };
+	scratch->stream.may_begin =
+		!at && !frames->is_in_step && !(scratch->event.turn_flags & TURN_CONTINUED);
+	value_left = (__u32)stream_send_all(ring, mode);
 	*frames = scratch->stream.frames;
-	return scratch->stream.value_left;
+	return value_left;
 }
 
 #endif

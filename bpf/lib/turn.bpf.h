@@ -575,8 +575,8 @@ static __always_inline struct conn_state *conn_adopt(const struct sock *sk, __u3
 {
 	struct conn_state *conn;
 
-	if (conn_open(sk, tgid, ROLE_UNKNOWN, CONN_PREEXISTING,
-		      BPF_CORE_READ(sk, __sk_common.skc_state)))
+	if (scratch_open_conn(sk, tgid, ROLE_UNKNOWN, CONN_PREEXISTING,
+			      BPF_CORE_READ(sk, __sk_common.skc_state)))
 		return NULL;
 	conn = conn_find(sk);
 	if (conn && dir == DIR_WRITE)

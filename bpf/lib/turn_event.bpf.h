@@ -28,7 +28,7 @@ struct turn_scratch {
 	struct event_turn event;
 	struct call_scratch call; /* directly behind the event: the payload starts here */
 	struct stream_progress stream;
-	const struct sock *sock; /* for conn_sample */
+	const struct sock *sock; /* for functions that take only numbers */
 };
 
 /* Only sys_exit uses it, and sys_exit cannot interrupt itself on a CPU. */
@@ -51,6 +51,31 @@ static __always_inline struct call_scratch *call_scratch_get(void)
 	struct turn_scratch *scratch = turn_scratch_get();
 
 	return scratch ? &scratch->call : NULL;
+}
+
+/* Make the entry of a socket from within a system call: the value is built in the scratch, as 5.10 allows 512 bytes of stack in
+ * all. Of global linkage, see lib/call.bpf.h. Returns 0 or -1 (table full, counted). */
+__noinline int scratch_insert_conn(__u32 tgid, __u32 role_flags_state)
+{
+	struct turn_scratch *scratch = turn_scratch_get();
+	struct conn_state *conn;
+
+	if (!scratch)
+		return -1;
+	conn = (void *)scratch->call.bytes;
+	__builtin_memset(conn, 0, sizeof(*conn));
+	return conn_insert_by(conn, scratch->sock, tgid, role_flags_state);
+}
+
+static __always_inline int scratch_open_conn(const struct sock *sk, __u32 tgid, __u8 role,
+					     __u8 flags, __u8 tcp_state)
+{
+	struct turn_scratch *scratch = turn_scratch_get();
+
+	if (!scratch)
+		return -1;
+	scratch->sock = sk;
+	return scratch_insert_conn(tgid, role | (__u32)flags << 8 | (__u32)tcp_state << 16);
 }
 
 #endif

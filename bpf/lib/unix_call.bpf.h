@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /* What system calls tell of Unix-domain stream sockets: that one is opened or used, and that its conversation is over. The
- * socket waits in the scratch, see lib/call.bpf.h for why; the caller leaves 224 bytes of stack (5.10 allows 512 in all). */
+ * socket waits in the scratch, see lib/call.bpf.h for why. */
 #ifndef SONDE_UNIX_CALL_BPF_H
 #define SONDE_UNIX_CALL_BPF_H
 
@@ -76,9 +76,7 @@ __noinline int unix_open(__u32 tgid, __u32 role)
 		role = unix_role(sk);
 		flags = CONN_PREEXISTING;
 	}
-	conn = (void *)scratch->call.bytes;
-	__builtin_memset(conn, 0, sizeof(*conn));
-	if (conn_insert_by(conn, sk, tgid, role | flags << 8))
+	if (scratch_insert_conn(tgid, role | flags << 8))
 		return -1;
 	__sync_fetch_and_add(count, 1);
 	conn = conn_find(sk);

@@ -207,6 +207,7 @@ def check_reports_signals(t):
         t.check(signal["signal"] in run.stdout, f"{signal['signal']} is not in the table")
         for tried in signal["alternatives"]:
             t.check(tried["ok"] or not tried["tried"] or tried["reason"], f"{signal['signal']}: no reason why {tried['hook']} does not work")
+            t.check("failed to load" not in tried["reason"], f"{signal['signal']}: {tried['hook']}: the verifier refuses what we wrote: {tried['reason']}")
 
 
 @test(needs=("nginx",))
