@@ -133,7 +133,7 @@ struct event_turn {
 	__u32 tid;
 	__u16 captured;	  /* payload bytes */
 	__u16 turn_flags; /* enum turn_flags */
-	__u32 _pad;
+	__u32 position; /* bytes that the connection has moved in this direction before these, low 32 bits */
 };
 _Static_assert(sizeof(struct event_turn) == 184, "event_turn is ABI");
 

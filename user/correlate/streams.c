@@ -54,7 +54,6 @@ void streams_forget(struct engine *engine, struct exchange *exchange)
 void streams_lose(struct connection *connection)
 {
 	connection->first_stream = 0;
-	connection->overdue.turn_no = 0;
 	connection->had_stream_loss = true;
 }
 

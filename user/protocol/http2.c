@@ -408,8 +408,6 @@ static enum protocol_step http2_parse(void *state, enum message_side which,
 	do
 		step = step_once(&parse);
 	while (step == STEP_ONWARD);
-	parse.side->told.payload =
-		parse.side->place == IN_DATA || parse.side->place == IN_REST ? parse.side->left : 0;
 	return step;
 }
 

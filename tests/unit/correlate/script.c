@@ -271,6 +271,7 @@ static void feed_turn(struct script *script, const struct turn_summary *prev, un
 			     .offset = offset,
 			     .captured = (uint16_t)captured,
 			     .turn_flags = (uint16_t)(flags | (captured ? 0 : TURN_NO_BYTES)),
+			     .position = (uint32_t)(script->moved[script->turn.dir] - length),
 		     } };
 
 	if (captured)
@@ -338,6 +339,7 @@ void script_race(struct script *script, const char *written, const char *read)
 				     .calls = 1,
 				     .dir = DIR_READ };
 	script->turn = now;
+	script->moved[DIR_READ] += strlen(read);
 	script->conn.turn_no = read_turn_no;
 	feed_turn(script, &prev, is_whole_turn ? TURN_AWAITS_WRITE : 0, 0, read, strlen(read),
 		  (uint32_t)strlen(read));
@@ -348,6 +350,7 @@ void script_race(struct script *script, const char *written, const char *read)
 					      .last_ns = script->now_ns,
 					      .calls = 1,
 					      .dir = DIR_WRITE };
+	script->moved[DIR_WRITE] += strlen(written);
 	feed_turn(script, &(struct turn_summary){ 0 }, TURN_LATE, 0, written, strlen(written),
 		  (uint32_t)strlen(written));
 	script->conn.turn_no = read_turn_no;

@@ -87,6 +87,24 @@ static void resumes_after_a_loss(void **state)
 	end(GOT GOT "server - - 200 2 partial [lost;" GOT);
 }
 
+/* Two threads that use the connection at once mix up what the kernel side knows of turns. */
+static void needs_no_turns(void **state)
+{
+	(void)state;
+	begin(ROLE_SERVER, 0);
+	READ(&script, PREFACE GET("\1"));
+	script.conn.turn_no += 3;
+	READ(&script, GET("\3"));
+	WRITE(&script, OK("\1"));
+	script.conn.turn_no -= 4;
+	READ(&script, GET("\5"));
+	script.turn.bytes = 7;
+	WRITE(&script, OK("\3"));
+	script.turn.bytes = 1;
+	WRITE(&script, OK("\5"));
+	end(GOT GOT GOT);
+}
+
 static void says_what_the_close_cuts(void **state)
 {
 	(void)state;
@@ -132,6 +150,7 @@ int main(void)
 		cmocka_unit_test(tells_resets),
 		cmocka_unit_test(joins_in_the_middle),
 		cmocka_unit_test(resumes_after_a_loss),
+		cmocka_unit_test(needs_no_turns),
 		cmocka_unit_test(says_what_the_close_cuts),
 		cmocka_unit_test(bounds_what_is_in_flight),
 	};
