@@ -422,6 +422,7 @@ static void forget_protocol(struct engine *engine, struct connection *connection
 		exchange_retire(engine, connection);
 	incoming_end(engine, connection);
 	connection_clear_state(connection);
+	streams_clear(connection);
 	connection->protocol = NULL;
 	connection->sync = SYNC_START;
 	connection->lone_turns = 0;

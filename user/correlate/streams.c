@@ -84,6 +84,12 @@ void streams_forget(struct engine *engine, struct exchange *exchange)
 			connection->streaming[side] = NULL;
 }
 
+void streams_clear(struct connection *connection)
+{
+	connection->first_stream = connection->newest_stream = 0;
+	connection->overdue.turn_no = 0;
+}
+
 void streams_lose(struct connection *connection)
 {
 	connection->first_stream = 0;

@@ -13,6 +13,9 @@ bool streams_feed(struct engine *engine, struct connection *connection, enum mes
  * false, with nothing done, when it is not the only one, or not whole yet. */
 bool streams_succeed(struct engine *engine, struct connection *connection);
 
+/* What it speaks is something else. */
+void streams_clear(struct connection *connection);
+
 /* Bytes of the connection were lost, and its exchanges are settled. */
 void streams_lose(struct connection *connection);
 

@@ -27,6 +27,7 @@ static const char *const talks[] = {
 	"memcached_text",
 	"memcached_binary",
 	"kafka_java_group",
+	"kafka_rdkafka",
 };
 
 #define TALKS (sizeof(talks) / sizeof(talks[0]))
