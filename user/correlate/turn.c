@@ -301,8 +301,13 @@ static void take_overdue(struct engine *engine, struct connection *connection,
 		lose(engine, connection, 0, event->turn->turn.dir);
 }
 
+/* What is still waited for does not come. */
 static void finish_connection(struct engine *engine, struct connection *connection)
 {
+	if (connection->sync == SYNC_PARSED && connection->overdue.turn_no) {
+		engine->turns_missed++;
+		lose(engine, connection, 0, connection->turn.dir);
+	}
 	if (connection->sync == SYNC_PARSED)
 		requests_close(engine, connection);
 	connection_drop(engine, connection);
@@ -459,7 +464,8 @@ int turn_take_close(struct engine *engine, const struct event_header *header,
 	if (connection->sync == SYNC_PARSED || connection->sync == SYNC_LOST)
 		finish_by_close(engine, connection, ref, turn);
 	if (connection->sync == SYNC_PARSED && connection->oldest &&
-	    (connection->ref.flags & CONN_RESET_RECEIVED || connection->awaited_turn_no)) {
+	    (connection->ref.flags & CONN_RESET_RECEIVED || connection->awaited_turn_no ||
+	     connection->overdue.turn_no)) {
 		connection_watch(engine, connection);
 		return 0;
 	}

@@ -42,6 +42,9 @@ static void on_request(void *context, const struct request *request)
 		 or_dash(facts[ATTRIBUTE_HTTP_REQUEST_METHOD]), or_dash(facts[ATTRIBUTE_URL_PATH]),
 		 or_dash(facts[ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE]),
 		 or_dash(facts[ATTRIBUTE_NETWORK_PROTOCOL_VERSION]));
+	if (facts[ATTRIBUTE_RPC_METHOD])
+		log_text(script, " %s %s", facts[ATTRIBUTE_RPC_METHOD],
+			 or_dash(facts[ATTRIBUTE_RPC_RESPONSE_STATUS_CODE]));
 	if (facts[ATTRIBUTE_DB_OPERATION_NAME])
 		log_text(script, " %s", facts[ATTRIBUTE_DB_OPERATION_NAME]);
 	if (facts[ATTRIBUTE_DB_COLLECTION_NAME])
@@ -302,6 +305,9 @@ void script_call(struct script *script, enum turn_dir dir, const char *bytes, si
 	}
 	script->moved[dir] += length;
 	offset = (uint32_t)script->turn.bytes;
+	if (is_new && script->mode == MODE_SNIFF && length >= 4 && bytes &&
+	    memcmp(bytes, "PRI ", 4) == 0) /* turn_first_mode */
+		script->mode = MODE_HTTP2;
 	if (script->mode >= MODE_STREAM)
 		room = PREFIX_MAX;
 	else
