@@ -168,6 +168,13 @@ struct event_tcp_connect {
 };
 _Static_assert(sizeof(struct event_tcp_connect) == 96, "event_tcp_connect is ABI");
 
+/* Payload of TCP_CLOSE and UNIX_CLOSE, which older recordings lack: bytes moved by direction, low 32 bits, as event_turn.position
+ * counts them. */
+struct close_positions {
+	__u32 position[2]; /* by enum turn_dir */
+};
+_Static_assert(sizeof(struct close_positions) == 8, "close_positions is ABI");
+
 /* accept returned a connection. */
 struct event_tcp_accept {
 	struct event_header header;

@@ -171,6 +171,10 @@ void connection_share(struct engine *engine, struct connection *connection);
 /* Forget what the protocol keeps of a connection. */
 void connection_clear_state(struct connection *connection);
 
+/* From now on this is spoken. */
+void connection_succeed(struct engine *engine, struct connection *connection,
+			const struct protocol *protocol);
+
 /* Forget one. Its exchanges must have been settled. */
 void connection_drop(struct engine *engine, struct connection *connection);
 

@@ -483,24 +483,42 @@ static void finish_by_close(struct engine *engine, struct connection *connection
 	if (number > connection->turn_no) {
 		engine->turns_missed += number - connection->turn_no;
 		lose(engine, connection, number - connection->turn_no, turn->dir);
-	} else if (number == connection->turn_no && turn->dir == connection->turn.dir &&
-		   !is_in_place(connection)) {
+	} else if (number == connection->turn_no && turn->dir == connection->turn.dir) {
 		apply_progress(engine, connection, turn);
 	}
 }
 
-/* When the peer reset the connection, or a write has not returned, one more event may come. */
-int turn_take_close(struct engine *engine, const struct event_header *header,
-		    const struct conn_ref *ref, const struct turn_summary *turn)
+/* The last bytes of a direction may not have been told. A write that has not returned was not counted. */
+static void finish_in_place(struct engine *engine, struct connection *connection,
+			    const struct event *event)
 {
-	struct connection *connection = connection_find(engine, ref, header->ktime_ns);
+	const struct close_positions *end = (const void *)event->payload;
+	uint64_t time_ns = event->header->ktime_ns;
+
+	for (unsigned dir = 0; dir < DIR_COUNT && connection->sync == SYNC_PARSED; dir++) {
+		uint32_t missing = end->position[dir] - connection->position[dir];
+
+		if (missing && missing <= INT32_MAX)
+			run_parse(engine, connection, dir, NULL, missing, time_ns);
+	}
+	if (connection->sync != SYNC_PARSED)
+		engine->turns_missed++;
+}
+
+/* When the peer reset the connection, or a write has not returned, one more event may come. */
+int turn_take_close(struct engine *engine, const struct event *event, const struct conn_ref *ref,
+		    const struct turn_summary *turn)
+{
+	struct connection *connection = connection_find(engine, ref, event->header->ktime_ns);
 
 	if (!connection)
 		return 0;
-	take_ref(connection, ref, header);
-	connection->closed_ns = header->ktime_ns;
+	take_ref(connection, ref, event->header);
+	connection->closed_ns = event->header->ktime_ns;
 	pool_leave(connection);
-	if (connection->sync == SYNC_PARSED || connection->sync == SYNC_LOST)
+	if (is_in_place(connection) && event->payload_bytes)
+		finish_in_place(engine, connection, event);
+	else if (connection->sync == SYNC_PARSED || connection->sync == SYNC_LOST)
 		finish_by_close(engine, connection, ref, turn);
 	if (connection->sync == SYNC_PARSED && connection->oldest &&
 	    (connection->ref.flags & CONN_RESET_RECEIVED || connection->awaited_turn_no)) {
