@@ -472,7 +472,62 @@ static __always_inline bool turn_order(struct turn_move *move, const bool is_dir
 	return true;
 }
 
-/* How many bytes of the call to copy: what is missing of the turn's prefix. */
+/* Whether a message of HTTP may begin with these bytes: letters of a method, or "HTTP". Where there are less than four, the first
+ * one must do. */
+static __always_inline bool turn_may_begin(__u32 word, __u64 bytes)
+{
+	if (bytes < sizeof(word) || word < 0x100)
+		return (word & 0xe0) == 0x40;
+	return (word & 0xe0e0e0) == 0x404040 && ((word >> 24 & 0xe0) == 0x40 || word >> 24 == ' ');
+}
+
+/* Bytes of a long call that are looked through for the end of a request that another one follows. */
+#define PIPELINE_LOOK_MAX 1024
+
+/* Whether the call in the scratch goes on behind the end of a header, of requests without a body. Global linkage: see
+ * lib/call.bpf.h. */
+__noinline int turn_is_pipeline(__u32 shape)
+{
+	struct turn_scratch *scratch = turn_scratch_get();
+	__u32 got, count;
+
+	if (!scratch || shape >= SHAPE_NO_BUFFER)
+		return 0;
+	if (shape == SHAPE_BUFFER) {
+		got = call_copy(&scratch->call, 0, PIPELINE_LOOK_MAX, scratch->call.call.args[1]);
+	} else {
+		count = (__u32)call_load_vector();
+		got = (__u32)call_capture_vector(count, PIPELINE_LOOK_MAX, 0);
+	}
+	if (got > scratch->call.call.bytes)
+		got = (__u32)scratch->call.call.bytes;
+	for (__u32 i = 0; i < PIPELINE_LOOK_MAX - sizeof(__u32); i++) {
+		if (i + sizeof(__u32) >= got)
+			return 0;
+		if (*(const __u32 *)(scratch->call.bytes + i) == CRLFCRLF)
+			return 1;
+	}
+	return 0;
+}
+
+/* The mode of a connection whose first bytes they are, of a call that is longer than what is captured: what to do with the
+ * call itself must be known before. */
+static __always_inline __u8 turn_long_first_mode(const struct call *call)
+{
+	__u64 first = call_first_bytes(call->kind, call->args[1]);
+	struct turn_scratch *scratch = turn_scratch_get();
+
+	if (scratch && ((__u32)first == WORD4('G', 'E', 'T', ' ') ||
+			(__u32)first == WORD4('H', 'E', 'A', 'D'))) {
+		scratch->call.call = *call;
+		if (turn_is_pipeline((__u32)call->kind & SHAPE_MASK))
+			return MODE_STREAM;
+	}
+	return (__u8)turn_first_mode((__u32)first, (__u32)(first >> 32));
+}
+
+/* How many bytes of the call to copy: what is missing of the turn's prefix. A call that goes on with a turn and begins like a
+ * message has a prefix of its own: in a pipeline it is the next one. In a body it costs an event. */
 static __always_inline void turn_set_want(struct turn_move *move, bool is_new)
 {
 	struct conn_state *conn = move->conn;
@@ -484,11 +539,16 @@ static __always_inline void turn_set_want(struct turn_move *move, bool is_new)
 	if (move->call->bytes <= room)
 		return;
 	move->want = room;
-	/* Longer than what is captured: what to do with the call itself must be known before. */
-	if (is_new && conn->mode == MODE_SNIFF) {
-		__u64 first = call_first_bytes(move->call->kind, move->call->args[1]);
-
-		conn->mode = (__u8)turn_first_mode((__u32)first, (__u32)(first >> 32));
+	if (conn->mode > MODE_MESSAGES)
+		return;
+	if (is_new) {
+		if (conn->mode == MODE_SNIFF)
+			conn->mode = turn_long_first_mode(move->call);
+	} else if (turn_may_begin((__u32)call_first_bytes(move->call->kind, move->call->args[1]),
+				  move->call->bytes)) {
+		conn->captured = 0;
+		room = settings.prefix_bytes;
+		move->want = move->call->bytes < room ? (__u32)move->call->bytes : room;
 	}
 }
 

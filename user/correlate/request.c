@@ -615,10 +615,14 @@ static bool is_request_cut(const struct exchange *exchange)
 void requests_close(struct engine *engine, struct connection *connection)
 {
 	uint64_t moved_ns = connection->moved_ns[connection_dir(connection, SIDE_RESPONSE)];
+	const struct exchange *answer = requests_open_answer(connection);
+	bool is_last = answer && answer->facts.sides[SIDE_RESPONSE].end == END_AT_CLOSE;
+	bool is_unsure; /* answers to those that are left may be among the bytes that were not seen */
 
 	give_up_paired(engine, connection, true);
 	if (!is_cut(connection))
 		requests_boundary(engine, connection, SIDE_RESPONSE, BOUNDARY_CLOSE, 0, moved_ns);
+	is_unsure = connection->is_order_unsure && !is_last;
 	while (connection->oldest) {
 		struct exchange *exchange = connection->oldest;
 
@@ -634,6 +638,7 @@ void requests_close(struct engine *engine, struct connection *connection)
 		} else {
 			exchange->end_ns = connection->closed_ns;
 			settle_oldest(engine, connection,
+				      is_unsure		       ? PARSE_LOST :
 				      is_request_cut(exchange) ? PARSE_REQUEST_CUT :
 								 PARSE_NO_RESPONSE);
 		}
