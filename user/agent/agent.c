@@ -232,7 +232,7 @@ static int start_tables(struct agent *agent)
 					.routes_per_service = options->routes_per_service,
 					.services = 1024 };
 	struct engine_feedback feedback = { agent, intake_set_mode, intake_ask_progress,
-					    figures_events_lost };
+					    figures_events_lost, NULL };
 
 	agent->processes = process_table_new(options->loader.processes, intake_catch_up, agent);
 	agent->store = series_store_new(options->series_limit);
