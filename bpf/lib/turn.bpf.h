@@ -84,9 +84,10 @@ struct turn_move {
 	const struct call *call;
 	__u64 id; /* tgid and tid */
 	__u64 now;
-	__u32 want;    /* bytes to copy */
-	__u32 flags;   /* enum turn_flags */
-	__u32 turn_no; /* what the event says */
+	__u32 want;	/* bytes to copy */
+	__u32 flags;	/* enum turn_flags */
+	__u32 turn_no;	/* what the event says */
+	__u32 position; /* the same */
 	__u8 dir;
 };
 
@@ -104,7 +105,7 @@ static __always_inline void turn_fill(struct event_turn *event, const struct tur
 	event->tid = (__u32)move->id;
 	event->captured = (__u16)captured;
 	event->turn_flags = (__u16)move->flags;
-	event->_pad = 0;
+	event->position = move->position;
 }
 
 static __always_inline void turn_emit_scratch(struct turn_scratch *scratch,
@@ -496,6 +497,9 @@ static __always_inline void turn_move(struct turn_move *move, const bool is_dire
 	struct conn_state *conn = move->conn;
 	bool is_new;
 
+	/* Of the direction's own: two threads may be at this at once, one reading, one writing. */
+	move->position = conn->position[move->dir & 1];
+	conn->position[move->dir & 1] += (__u32)move->call->bytes;
 	if (!turn_order(move, is_direct)) {
 		turn_late(move);
 		return;

@@ -107,6 +107,16 @@ void connection_clear_state(struct connection *connection)
 	memset(connection->state, 0, connection->protocol->state_bytes);
 }
 
+void connection_succeed(struct engine *engine, struct connection *connection,
+			const struct protocol *protocol)
+{
+	connection_clear_state(connection);
+	connection->protocol = protocol;
+	connection->wanted_mode = (uint8_t)protocol->mode;
+	connection->lone_turns = 0;
+	connection_set_mode(engine, connection, protocol->mode);
+}
+
 void connection_drop(struct engine *engine, struct connection *connection)
 {
 	connection_unwatch(engine, connection);

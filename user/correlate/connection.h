@@ -60,14 +60,6 @@ struct watch_link {
 	struct watch_link *prev;
 };
 
-/* A turn whose events may still come; overdue.h. */
-struct overdue {
-	uint64_t consumed; /* bytes of it that were looked at */
-	uint64_t bytes;	   /* that it has */
-	uint64_t before;   /* bytes looked at of the turn before it */
-	uint32_t turn_no;  /* 0: none */
-};
-
 struct connection {
 	struct table_node node;
 	struct watch_link watch; /* in the engine's ring of watched connections; NULL: it is not */
@@ -98,7 +90,8 @@ struct connection {
 	uint32_t first_stream; /* of a request that began under our eyes, since the newest loss; 0: none yet */
 	uint32_t newest_stream;	   /* the same, whatever was lost */
 	uint64_t moved[DIR_COUNT]; /* by turns that are over, unless is_moved_unsure */
-	struct overdue overdue;
+	uint32_t position
+		[DIR_COUNT]; /* behind the newest event of each direction, as struct event_turn has it */
 	struct tunnel_state *tunnel; /* owned; NULL: none was opened */
 	uint64_t late_consumed;	     /* bytes of the newest late write that were looked at */
 	uint16_t exchange_count;
@@ -177,6 +170,10 @@ void connection_share(struct engine *engine, struct connection *connection);
 
 /* Forget what the protocol keeps of a connection. */
 void connection_clear_state(struct connection *connection);
+
+/* From now on this is spoken. */
+void connection_succeed(struct engine *engine, struct connection *connection,
+			const struct protocol *protocol);
 
 /* Forget one. Its exchanges must have been settled. */
 void connection_drop(struct engine *engine, struct connection *connection);

@@ -120,7 +120,7 @@ static int take_tcp_close(struct engine *engine, const struct event *event)
 	const struct event_tcp_close *close = event->tcp_close;
 
 	send_stats(engine, &close->header, &close->conn, &close->stats);
-	return turn_take_close(engine, &close->header, &close->conn, &close->turn);
+	return turn_take_close(engine, event, &close->conn, &close->turn);
 }
 
 /* An abstract name as other tools show it: with an @ for its NUL. */
@@ -159,7 +159,7 @@ static int take_unix_close(struct engine *engine, const struct event *event)
 {
 	const struct event_unix_close *close = event->unix_close;
 
-	return turn_take_close(engine, &close->header, &close->conn, &close->turn);
+	return turn_take_close(engine, event, &close->conn, &close->turn);
 }
 
 static int take_tcp_sample(struct engine *engine, const struct event *event)

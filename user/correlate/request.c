@@ -281,22 +281,26 @@ static void on_response_end(struct engine *engine, struct connection *connection
 }
 
 /* Nothing of this protocol follows the answer. Only those that open a tunnel say so; feeds are left alone. */
-static void leave_protocol(struct engine *engine, struct connection *connection, uint64_t rest,
-			   uint64_t time_ns)
+static void leave_protocol(struct engine *engine, struct connection *connection,
+			   struct protocol_run *run, uint64_t time_ns)
 {
 	struct exchange_facts facts = connection->oldest->facts;
 	bool is_tunnel = facts.outcomes & (1ull << PARSE_UPGRADE | 1ull << PARSE_CONNECT);
 
+	if (facts.successor && facts.successor->stream && streams_succeed(engine, connection)) {
+		(void)streams_feed(engine, connection, SIDE_RESPONSE, run, time_ns);
+		return;
+	}
 	on_response_end(engine, connection, time_ns);
 	requests_abandon(engine, connection, PARSE_LOST);
 	if (is_tunnel)
-		tunnel_open(engine, connection, &facts, rest, time_ns);
+		tunnel_open(engine, connection, &facts, run->length, time_ns);
 	else
 		connection_give_up(engine, connection);
 }
 
-static void on_response_head(struct engine *engine, struct connection *connection, uint64_t rest,
-			     uint64_t time_ns)
+static void on_response_head(struct engine *engine, struct connection *connection,
+			     struct protocol_run *run, uint64_t time_ns)
 {
 	struct exchange *exchange = connection->oldest;
 	const struct message *answer = exchange ? &exchange->facts.sides[SIDE_RESPONSE] : NULL;
@@ -307,7 +311,7 @@ static void on_response_head(struct engine *engine, struct connection *connectio
 	if (!connection->was_recognised)
 		on_recognised(engine, connection, SIDE_RESPONSE);
 	if (answer->opens_tunnel) {
-		leave_protocol(engine, connection, rest, time_ns);
+		leave_protocol(engine, connection, run, time_ns);
 	} else if (exchange->has_request && !exchange->has_request_end &&
 		   !exchange->facts.sides[SIDE_REQUEST].is_left_unread) {
 		exchange->facts.outcomes |= 1ull << PARSE_EARLY_RESPONSE;
@@ -324,12 +328,12 @@ static inline void on_begin(struct engine *engine, struct connection *connection
 }
 
 static inline void on_head(struct engine *engine, struct connection *connection,
-			   enum message_side side, uint64_t rest, uint64_t time_ns)
+			   enum message_side side, struct protocol_run *run, uint64_t time_ns)
 {
 	if (side == SIDE_REQUEST)
 		on_request_head(engine, connection);
 	else
-		on_response_head(engine, connection, rest, time_ns);
+		on_response_head(engine, connection, run, time_ns);
 }
 
 static inline void on_end(struct engine *engine, struct connection *connection,
@@ -418,6 +422,7 @@ static void forget_protocol(struct engine *engine, struct connection *connection
 		exchange_retire(engine, connection);
 	incoming_end(engine, connection);
 	connection_clear_state(connection);
+	streams_clear(connection);
 	connection->protocol = NULL;
 	connection->sync = SYNC_START;
 	connection->lone_turns = 0;
@@ -477,7 +482,7 @@ static inline __attribute__((always_inline)) bool feed_side(struct engine *engin
 		if (step == STEP_BEGIN)
 			on_begin(engine, connection, side, time_ns);
 		else if (step == STEP_HEAD)
-			on_head(engine, connection, side, run->length, time_ns);
+			on_head(engine, connection, side, run, time_ns);
 		else if (step == STEP_END)
 			on_end(engine, connection, side, time_ns);
 		else if (step == STEP_SILENT)

@@ -23,19 +23,52 @@ static struct exchange *stream_find(struct engine *engine, const struct connecti
 	return exchange;
 }
 
-static struct exchange *stream_add(struct engine *engine, struct connection *connection,
-				   uint32_t number, uint64_t time_ns)
+static void stream_enter(struct engine *engine, struct connection *connection,
+			 struct exchange *exchange, uint32_t number)
 {
-	struct exchange *exchange = exchange_append(engine, connection, time_ns), **bucket;
+	struct exchange **bucket = bucket_of(engine, connection, number);
 
-	if (!exchange)
-		return NULL;
-	bucket = bucket_of(engine, connection, number);
 	exchange->connection = connection;
 	exchange->stream = number;
 	exchange->next_in_bucket = *bucket;
 	*bucket = exchange;
+}
+
+static struct exchange *stream_add(struct engine *engine, struct connection *connection,
+				   uint32_t number, uint64_t time_ns)
+{
+	struct exchange *exchange = exchange_append(engine, connection, time_ns);
+
+	if (exchange)
+		stream_enter(engine, connection, exchange, number);
 	return exchange;
+}
+
+/* What the answer that switched said of it is not what its answer says. */
+static void forget_answer(struct exchange *exchange)
+{
+	struct exchange_facts *facts = &exchange->facts;
+
+	exchange->has_response = exchange->has_response_head = false;
+	facts->sides[SIDE_RESPONSE] = (struct message){ 0 };
+	facts->attributes[ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE] = NULL;
+	facts->attributes[ATTRIBUTE_ERROR_TYPE] = NULL;
+	facts->successor = facts->dialect = NULL;
+	facts->note = 0;
+}
+
+bool streams_succeed(struct engine *engine, struct connection *connection)
+{
+	struct exchange *exchange = connection->oldest;
+
+	if (exchange->next || connection->incoming || connection->awaited_turn_no)
+		return false;
+	connection_succeed(engine, connection, exchange->facts.successor);
+	forget_answer(exchange);
+	stream_enter(engine, connection, exchange, 1);
+	if (exchange->has_request)
+		connection->first_stream = connection->newest_stream = 1;
+	return true;
 }
 
 void streams_forget(struct engine *engine, struct exchange *exchange)
@@ -51,10 +84,14 @@ void streams_forget(struct engine *engine, struct exchange *exchange)
 			connection->streaming[side] = NULL;
 }
 
+void streams_clear(struct connection *connection)
+{
+	connection->first_stream = connection->newest_stream = 0;
+}
+
 void streams_lose(struct connection *connection)
 {
 	connection->first_stream = 0;
-	connection->overdue.turn_no = 0;
 	connection->had_stream_loss = true;
 }
 

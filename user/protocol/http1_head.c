@@ -217,6 +217,8 @@ static bool opens_tunnel(struct http1_parse *parse)
 		parse->facts->outcomes |= 1ull << PARSE_UPGRADE;
 		if (parse->side->is_websocket)
 			parse->facts->successor = &protocol_websocket;
+		else if (parse->side->is_http2)
+			parse->facts->successor = &protocol_http2;
 	} else if ((parse->facts->note & NOTE_CONNECT) && status[0] == '2') {
 		parse->facts->outcomes |= 1ull << PARSE_CONNECT;
 	} else {
@@ -290,6 +292,14 @@ static bool take_status_line(struct http1_parse *parse, const uint8_t *line, siz
 	return true;
 }
 
+static void note_switch(struct http1_side *side, const uint8_t *line, size_t length)
+{
+	if (http1_is_upgrade_to(line, length, "websocket"))
+		side->is_websocket = true;
+	else if (http1_is_upgrade_to(line, length, "h2c"))
+		side->is_http2 = true;
+}
+
 /* A status line or a field, without its end. */
 static enum protocol_step take_head_line(struct http1_parse *parse, const uint8_t *line,
 					 size_t length)
@@ -299,8 +309,8 @@ static enum protocol_step take_head_line(struct http1_parse *parse, const uint8_
 	if (!length)
 		return parse->which == SIDE_REQUEST ? end_request_head(parse) :
 						      end_response_head(parse);
-	if (parse->side->place == IN_SWITCH_FIELDS && http1_is_websocket_upgrade(line, length))
-		parse->side->is_websocket = true;
+	if (parse->side->place == IN_SWITCH_FIELDS)
+		note_switch(parse->side, line, length);
 	if (http1_may_frame(line, length) &&
 	    http1_framing_add(&parse->side->framing, line, length) < 0)
 		return STEP_BROKEN;

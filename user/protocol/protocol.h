@@ -138,7 +138,6 @@ enum protocol_boundary {
 struct protocol_stream {
 	uint32_t number;   /* rises with every new one; not 0 */
 	const char *error; /* static: why, of STEP_RESET and STEP_REFUSED */
-	uint32_t payload;  /* bytes that come next on this side and need not be seen */
 };
 
 struct protocol {
