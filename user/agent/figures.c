@@ -238,6 +238,25 @@ static int write_program(void *context, const struct program_figures *figures)
 	return 0;
 }
 
+static void write_spans(struct agent *agent)
+{
+	struct delivery_stats stats;
+
+	if (!agent->spans)
+		return;
+	set_total(agent, METRIC_SPANS_PRODUCED, NULL, NULL, spans_produced(agent->spans));
+	for (size_t i = 0; spans_read(agent->spans, i, &stats); i++) {
+		set_total(agent, METRIC_SPANS_EXPORTED, stats.exporter, NULL, stats.exported);
+		set_total(agent, METRIC_SPAN_RETRIES, stats.exporter, NULL, stats.retries);
+		set_gauge(agent, METRIC_SPANS_QUEUED, stats.exporter, (double)stats.queued);
+		set_gauge(agent, METRIC_SPANS_QUEUE_LIMIT, stats.exporter,
+			  (double)stats.queue_limit);
+		for (unsigned drop = 0; drop < SPAN_DROP_COUNT; drop++)
+			set_total(agent, METRIC_SPANS_DROPPED, stats.exporter, span_drop_name(drop),
+				  stats.dropped[drop]);
+	}
+}
+
 static double resident_bytes(void)
 {
 	_cleanup_fclose_ FILE *file = fopen("/proc/self/statm", "re");
@@ -305,6 +324,7 @@ void figures_write(struct agent *agent)
 	write_events(agent);
 	write_kernel_counters(agent);
 	write_fills(agent);
+	write_spans(agent);
 	write_cost(agent);
 	http_server_report(agent->http, agent->store);
 	series_store_report(agent->store);

@@ -24,6 +24,8 @@ struct engine_feedback {
 	void (*ask_progress)(void *context, uint64_t sock, uint64_t conn_id);
 	/* Events lost on the way so far. Asked once a second. */
 	uint64_t (*events_lost)(void *context);
+	/* Fill with random bytes. NULL: nobody wants spans. */
+	void (*random)(void *context, uint8_t *ret_bytes, size_t count);
 };
 
 struct engine_limits {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "correlate/join.h"
 #include "correlate/request.h"
 #include "protocol/dns.h"
 #include "protocol/dns_words.h"
@@ -140,12 +141,14 @@ static const char *error_of(const struct lookup *lookup, enum parse_outcome fail
 static void send_request(struct engine *engine, const struct lookup *lookup,
 			 const struct process *process, enum parse_outcome failure)
 {
+	struct span_identity span;
 	struct request request = {
 		.start_ns = lookup->start_ns,
 		.end_ns = lookup->end_ns > lookup->start_ns ? lookup->end_ns : lookup->start_ns,
 		.protocol = &protocol_dns,
 		.process = process,
 		.tuple = &lookup->tuple,
+		.span = join_request(engine, &span) ? &span : NULL,
 		.retries = lookup->retries,
 		.role = (enum conn_role)lookup->key.role,
 		.is_partial = failure == PARSE_LOST || failure == PARSE_PARTIAL,

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "correlate/join.h"
 #include "correlate/request.h"
 #include "protocol/http_dialect.h"
 
@@ -84,6 +85,7 @@ static void send_inner_request(struct engine *engine, const struct exchange *exc
 	bound_names(engine, &request);
 	request.protocol = exchange->facts.dialect;
 	request.is_inner = true;
+	request.span = NULL;
 	request.has_took = spoken->has_took;
 	request.took_ns = spoken->took_ns;
 	request.items_succeeded = spoken->items_succeeded;
@@ -106,6 +108,7 @@ static void send_request(struct engine *engine, struct connection *connection,
 	const struct message *sides = exchange->facts.sides;
 	const char *path = exchange->facts.attributes[ATTRIBUTE_URL_PATH];
 	const char *method = exchange->facts.attributes[ATTRIBUTE_RPC_METHOD];
+	struct span_identity span;
 	struct request request = {
 		.start_ns = exchange->start_ns,
 		.end_ns = exchange->end_ns > exchange->start_ns ? exchange->end_ns :
@@ -113,6 +116,7 @@ static void send_request(struct engine *engine, struct connection *connection,
 		.protocol = connection->protocol,
 		.process = process,
 		.tuple = &connection->ref.tuple,
+		.span = join_request(engine, &span) ? &span : NULL,
 		.request_body_bytes = sides[SIDE_REQUEST].body_bytes,
 		.response_body_bytes = sides[SIDE_RESPONSE].body_bytes,
 		.reads = exchange->failure == PARSE_OK ? exchange->facts.reads : 0,

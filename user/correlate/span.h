@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which span a request is, in whose trace, and how that was found. */
+#ifndef SONDE_CORRELATE_SPAN_H
+#define SONDE_CORRELATE_SPAN_H
+
+#include <stdint.h>
+
+/* Attribute `sonde.join`, surest first. X(NAME, value, meaning) */
+#define SPAN_JOINS(X)                                                                      \
+	X(THREAD_CONTEXT, "thread_context", "published by the SDK in the handling thread") \
+	X(HEADER, "header", "in the request itself")                                       \
+	X(ADOPTED, "adopted", "on a call that was made to answer the request")             \
+	X(PARENT, "parent", "a call of the thread that answers another request")           \
+	X(GENERATED, "generated", "a new trace")
+
+enum span_join {
+#define X(NAME, value, meaning) SPAN_JOIN_##NAME,
+	SPAN_JOINS(X)
+#undef X
+		SPAN_JOIN_COUNT,
+};
+
+#define TRACE_ID_BYTES 16
+#define SPAN_ID_BYTES 8
+
+/* W3C Trace Context Level 2, trace-flags. */
+#define TRACE_FLAG_SAMPLED 0x01
+#define TRACE_FLAG_RANDOM 0x02
+
+struct span_identity {
+	uint8_t trace_id[TRACE_ID_BYTES];
+	uint8_t span_id[SPAN_ID_BYTES];
+	uint8_t parent_span_id[SPAN_ID_BYTES]; /* zeros: the trace begins here, as far as we know */
+	uint8_t flags;			       /* trace-flags */
+	uint8_t join;			       /* enum span_join */
+};
+
+#endif
