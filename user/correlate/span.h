@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "protocol/trace_context.h"
+
 /* Attribute `sonde.join`, surest first. X(NAME, value, meaning) */
 #define SPAN_JOINS(X)                                                                      \
 	X(THREAD_CONTEXT, "thread_context", "published by the SDK in the handling thread") \
@@ -19,13 +21,6 @@ enum span_join {
 #undef X
 		SPAN_JOIN_COUNT,
 };
-
-#define TRACE_ID_BYTES 16
-#define SPAN_ID_BYTES 8
-
-/* W3C Trace Context Level 2, trace-flags. */
-#define TRACE_FLAG_SAMPLED 0x01
-#define TRACE_FLAG_RANDOM 0x02
 
 struct span_identity {
 	uint8_t trace_id[TRACE_ID_BYTES];
