@@ -141,14 +141,14 @@ static const char *error_of(const struct lookup *lookup, enum parse_outcome fail
 static void send_request(struct engine *engine, const struct lookup *lookup,
 			 const struct process *process, enum parse_outcome failure)
 {
-	struct span_identity span;
+	struct joined joined;
 	struct request request = {
 		.start_ns = lookup->start_ns,
 		.end_ns = lookup->end_ns > lookup->start_ns ? lookup->end_ns : lookup->start_ns,
 		.protocol = &protocol_dns,
 		.process = process,
 		.tuple = &lookup->tuple,
-		.span = join_request(engine, &span) ? &span : NULL,
+		.span = join_finish(engine, NULL, &joined) ? &joined.span : NULL,
 		.retries = lookup->retries,
 		.role = (enum conn_role)lookup->key.role,
 		.is_partial = failure == PARSE_LOST || failure == PARSE_PARTIAL,

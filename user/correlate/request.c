@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "correlate/join.h"
 #include "correlate/lookup.h"
 #include "correlate/streams.h"
 #include "correlate/tunnel.h"
@@ -209,6 +210,7 @@ static void on_request_begin(struct engine *engine, struct connection *connectio
 		exchange->start_ns = time_ns;
 	exchange->tgid = connection->tgid;
 	exchange->has_request = true;
+	join_begin(engine, connection, exchange);
 	if (connection->oldest != exchange && !connection->is_turn_late) {
 		exchange->facts.outcomes |= 1ull << PARSE_PIPELINED;
 		on_pipelined(engine, connection);
@@ -228,6 +230,7 @@ static void on_response_begin(struct engine *engine, struct connection *connecti
 		return;
 	}
 	connection->oldest->has_response = true;
+	join_answer(engine, connection, connection->oldest);
 }
 
 /* The first message understood: what went before it on this connection was something too. */
@@ -253,6 +256,7 @@ static void on_request_head(struct engine *engine, struct connection *connection
 	if (!exchange)
 		return;
 	exchange->has_request_head = true;
+	join_head(engine, connection, exchange);
 	if (!connection->is_pool_known)
 		pool_join(engine, connection, exchange);
 	if (!connection->was_recognised || connection->orphan_outcome != PARSE_UNMATCHED_RESPONSE)
@@ -528,6 +532,7 @@ bool requests_take_known_request(struct engine *engine, struct connection *conne
 	connection_note_lone(connection);
 	exchange->start_ns = time_ns;
 	exchange->tgid = connection->tgid;
+	join_begin(engine, connection, exchange);
 	exchange->has_request = true;
 	exchange->has_request_head = true;
 	exchange->has_request_end = true;
@@ -553,6 +558,7 @@ bool requests_take_known_response(struct engine *engine, struct connection *conn
 	exchange->has_response_head = true;
 	exchange->has_response_end = true;
 	exchange->end_ns = time_ns;
+	join_answer(engine, connection, exchange);
 	settle_oldest(engine, connection, PARSE_OK);
 	return true;
 }

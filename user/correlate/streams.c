@@ -3,6 +3,7 @@
  * said whether it began before we looked, is over, or is answered before its request was seen. */
 #include "correlate/streams.h"
 
+#include "correlate/join.h"
 #include "correlate/request.h"
 
 static struct exchange **bucket_of(struct engine *engine, const struct connection *connection,
@@ -168,6 +169,7 @@ static void on_request_begin(struct engine *engine, struct connection *connectio
 		exchange->start_ns = time_ns;
 	exchange->tgid = connection->tgid;
 	exchange->has_request = true;
+	join_begin(engine, connection, exchange);
 	connection->streaming[SIDE_REQUEST] = exchange;
 }
 
@@ -192,8 +194,10 @@ static void on_response_begin(struct engine *engine, struct connection *connecti
 		}
 	}
 	connection->streaming[SIDE_RESPONSE] = exchange;
-	if (exchange)
-		exchange->has_response = true;
+	if (!exchange)
+		return;
+	exchange->has_response = true;
+	join_answer(engine, connection, exchange);
 }
 
 static void on_head(struct engine *engine, struct connection *connection, enum message_side side)
@@ -210,6 +214,7 @@ static void on_head(struct engine *engine, struct connection *connection, enum m
 		return;
 	}
 	exchange->has_request_head = true;
+	join_head(engine, connection, exchange);
 	if (exchange->has_response_end)
 		settle(engine, exchange, PARSE_OK);
 }
