@@ -59,8 +59,10 @@ void engine_tick(struct engine *engine, uint64_t now_ns);
 /* How spans found their traces. */
 struct join_figures {
 	uint64_t spans[SPAN_JOIN_COUNT];
-	uint64_t ambiguous; /* of those: of a call with several requests that it may be made for */
-	uint64_t late;	    /* of those: adopted nothing, a span of their trace having been told */
+	/* Not among those: a new trace, for a call with several requests that it may be made for. */
+	uint64_t ambiguous;
+	/* Of those: an application named their trace after a span of it was told. */
+	uint64_t late;
 	uint64_t ignored[TRACE_FORMAT_COUNT]; /* values that were malformed, or cut */
 	size_t threads;
 	size_t threads_limit;

@@ -337,8 +337,6 @@ static void tell_links(struct engine *engine, const struct exchange_span *span,
 		trace->is_told = true;
 		add_link(joined, trace->id, handling->span_id);
 	}
-	if (candidates)
-		engine->join->figures.ambiguous++;
 	if (!span->own || !span->own->has_late)
 		return;
 	engine->join->figures.late++;
@@ -392,6 +390,9 @@ bool join_finish(struct engine *engine, const struct exchange *exchange, struct 
 	else
 		make_id(engine, span->trace_id, TRACE_ID_BYTES);
 	name_span(engine, span->span_id);
-	engine->join->figures.spans[span->join]++;
+	if (known && known->candidates)
+		engine->join->figures.ambiguous++;
+	else
+		engine->join->figures.spans[span->join]++;
 	return true;
 }
