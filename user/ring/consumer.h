@@ -19,7 +19,8 @@ void ring_consumer_free(struct ring_consumer **consumer);
 /* Readable when a ring is filling up, not for every record. */
 int ring_consumer_fd(const struct ring_consumer *consumer);
 
-/* Hand on everything: process events before what the processes did after them. Returns how many records. Must not be called
+/* Hand on everything: process events before what the processes did after them, and what a thread did in its order, whatever
+ * rings it is in. Returns how many records. Must not be called
  * from within visit. */
 size_t ring_consumer_drain(struct ring_consumer *consumer);
 
