@@ -122,6 +122,7 @@ void connection_drop(struct engine *engine, struct connection *connection)
 {
 	connection_unwatch(engine, connection);
 	pool_leave(connection);
+	join_drop(engine, connection);
 	lookup_end_connection(engine, connection, PARSE_LOST);
 	connection_clear_state(connection);
 	tunnel_drop(connection);

@@ -75,6 +75,8 @@ struct watch_link {
 
 struct connection {
 	struct table_node node;
+	struct table_node peer_node; /* when is_in_peers; join_peer.c */
+	struct connection *peer;     /* the other end, when that is here too; borrowed */
 	struct watch_link watch; /* in the engine's ring of watched connections; NULL: it is not */
 	struct connection *next_spare;
 	struct exchange *oldest; /* owned: those that wait for an answer, or for the rest of it */
@@ -119,6 +121,9 @@ struct connection {
 	uint8_t unrecognised_turns;
 	uint8_t sniffed_bytes;
 	bool is_role_guessed;
+	bool is_peer_known; /* or that there is none */
+	bool is_in_peers;
+	bool is_peer_unsure;	    /* another connection has the same addresses */
 	bool has_dialects;	    /* its bodies are read */
 	bool is_pool_known;	    /* or that it has none */
 	bool was_recognised;	    /* a message head was understood */

@@ -36,7 +36,7 @@ struct engine *engine_new(const struct engine_limits *limits, struct process_tab
 	if (feedback)
 		engine->feedback = *feedback;
 	if (engine->feedback.random)
-		engine->join = join_new();
+		engine->join = join_new(at_least_one(limits->connections));
 	engine->watched = (struct watch_link){ &engine->watched, &engine->watched };
 	engine->routes = route_table_new(at_least_one(limits->services),
 					 at_least_one(limits->routes_per_service));

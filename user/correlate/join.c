@@ -25,11 +25,11 @@ static void make_id(struct engine *engine, uint8_t *ret_id, size_t bytes)
 		ret_id[bytes - 1] = 1;
 }
 
-struct join *join_new(void)
+struct join *join_new(size_t connections)
 {
 	struct join *join = calloc(1, sizeof(*join));
 
-	if (join && join_threads_init(join))
+	if (join && (join_threads_init(join) || join_peers_init(join, connections)))
 		join_free(&join);
 	return join;
 }
@@ -42,6 +42,7 @@ void join_free(struct join **slot)
 	if (!join)
 		return;
 	join_threads_done(join);
+	join_peers_done(join);
 	while (join->spare_handlings) {
 		struct handling *next = join->spare_handlings->older;
 
@@ -144,20 +145,24 @@ static void handling_unref(struct join *join, struct handling **slot)
 	join->spare_handling_count++;
 }
 
-/* The trace of a request, made up when nobody named it yet. NULL: out of memory. */
-static struct trace *trace_of(struct engine *engine, struct handling *handling)
+static struct trace *trace_made_up(struct engine *engine)
 {
-	struct trace *trace = handling->trace;
+	struct trace *trace = trace_new(engine->join);
 
-	if (trace)
-		return trace;
-	trace = handling->trace = trace_new(engine->join);
 	if (!trace)
 		return NULL;
 	make_id(engine, trace->id, sizeof(trace->id));
 	trace->flags = TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM;
 	trace->is_ours = true;
 	return trace;
+}
+
+/* The trace of a request, made up when nobody named it yet. NULL: out of memory. */
+static struct trace *trace_of(struct engine *engine, struct handling *handling)
+{
+	if (!handling->trace)
+		handling->trace = trace_made_up(engine);
+	return handling->trace;
 }
 
 static void name_span(struct engine *engine, uint8_t span_id[SPAN_ID_BYTES])
@@ -209,6 +214,37 @@ static void drop_candidates(struct join *join, struct exchange_span *span)
 	free(candidates);
 }
 
+/* The server's request is what the client asks. Traces that are told stay as they are. */
+static void pair(struct engine *engine, struct exchange_span *client, struct exchange_span *server)
+{
+	struct handling *handling = server->own;
+
+	if (!handling || server->join == SPAN_JOIN_HEADER || (handling->trace && client->trace))
+		return;
+	if (handling->trace)
+		client->trace = trace_ref(handling->trace);
+	else if (!client->trace)
+		client->trace = trace_made_up(engine);
+	if (!client->trace)
+		return;
+	if (!handling->trace)
+		handling->trace = trace_ref(client->trace);
+	name_span(engine, client->span_id);
+	memcpy(server->parent_span_id, client->span_id, SPAN_ID_BYTES);
+	server->join = SPAN_JOIN_PARENT;
+}
+
+static void find_peer(struct engine *engine, struct connection *connection,
+		      struct exchange *exchange)
+{
+	struct exchange *other = join_peer_exchange(engine, connection, exchange);
+
+	if (other && connection->role == ROLE_CLIENT)
+		pair(engine, &exchange->span, &other->span);
+	else if (other)
+		pair(engine, &other->span, &exchange->span);
+}
+
 void join_begin(struct engine *engine, struct connection *connection, struct exchange *exchange)
 {
 	struct exchange_span *span = &exchange->span;
@@ -224,6 +260,13 @@ void join_begin(struct engine *engine, struct connection *connection, struct exc
 			join_thread_enter(engine->join, span->own, connection->tid,
 					  connection->tgid);
 	}
+	find_peer(engine, connection, exchange);
+}
+
+void join_drop(struct engine *engine, struct connection *connection)
+{
+	if (engine->join)
+		join_peer_leave(engine->join, connection);
 }
 
 /* The application's trace takes the place of one that we made up. */

@@ -14,7 +14,7 @@
 #define JOIN_PROCESSES_MAX 4096
 
 /* Returns the state of all that is here, or NULL. */
-struct join *join_new(void);
+struct join *join_new(size_t connections);
 void join_free(struct join **join);
 
 /* join NULL: all zeros */
@@ -30,6 +30,8 @@ void join_head(struct engine *engine, struct connection *connection, struct exch
 void join_answer(struct engine *engine, struct connection *connection, struct exchange *exchange);
 /* A thread has read from the connection; to be told before what the bytes say. */
 void join_read(struct engine *engine, struct connection *connection);
+/* The connection is forgotten; its exchanges are over. */
+void join_drop(struct engine *engine, struct connection *connection);
 /* It is over. */
 void join_forget(struct engine *engine, struct exchange *exchange);
 

@@ -61,6 +61,7 @@ struct join {
 	struct trace *spare_traces;	  /* owned */
 	size_t spare_handling_count;
 	size_t spare_trace_count;
+	struct table peers; /* connections by addresses, borrowed until they leave */
 	struct join_figures figures;
 };
 
@@ -78,6 +79,13 @@ struct join_thread *join_thread_find(const struct join *join, uint32_t tid);
 /* The request that a call which the thread makes now is for; NULL: none, or one of ret_candidates. */
 struct handling *join_thread_cause(struct join *join, uint32_t tid,
 				   struct candidates *ret_candidates);
+
+/* The exchange of the other end, of which this one, just begun, is sure to be the counterpart; else NULL. */
+struct exchange *join_peer_exchange(struct engine *engine, struct connection *connection,
+				    struct exchange *exchange);
+void join_peer_leave(struct join *join, struct connection *connection);
+int join_peers_init(struct join *join, size_t connections);
+void join_peers_done(struct join *join);
 
 int join_threads_init(struct join *join);
 void join_threads_done(struct join *join);

@@ -532,13 +532,13 @@ bool requests_take_known_request(struct engine *engine, struct connection *conne
 	connection_note_lone(connection);
 	exchange->start_ns = time_ns;
 	exchange->tgid = connection->tgid;
-	join_begin(engine, connection, exchange);
 	exchange->has_request = true;
 	exchange->has_request_head = true;
 	exchange->has_request_end = true;
 	connection->oldest = connection->newest = exchange;
 	connection->exchange_count = 1;
 	pool_use(connection);
+	join_begin(engine, connection, exchange);
 	connection->unrecognised_turns = 0;
 	return true;
 }

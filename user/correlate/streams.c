@@ -14,8 +14,8 @@ static struct exchange **bucket_of(struct engine *engine, const struct connectio
 	return &engine->streams[hash % STREAM_BUCKETS];
 }
 
-static struct exchange *stream_find(struct engine *engine, const struct connection *connection,
-				    uint32_t number)
+struct exchange *streams_find(struct engine *engine, const struct connection *connection,
+			      uint32_t number)
 {
 	struct exchange *exchange = *bucket_of(engine, connection, number);
 
@@ -152,7 +152,7 @@ static void finish(struct engine *engine, struct exchange *exchange, enum parse_
 static void on_request_begin(struct engine *engine, struct connection *connection, uint32_t number,
 			     uint64_t time_ns)
 {
-	struct exchange *exchange = stream_find(engine, connection, number);
+	struct exchange *exchange = streams_find(engine, connection, number);
 
 	if (!exchange)
 		exchange = stream_add(engine, connection, number, time_ns);
@@ -184,7 +184,7 @@ static bool is_over(const struct connection *connection, uint32_t number)
 static void on_response_begin(struct engine *engine, struct connection *connection, uint32_t number,
 			      uint64_t time_ns)
 {
-	struct exchange *exchange = stream_find(engine, connection, number);
+	struct exchange *exchange = streams_find(engine, connection, number);
 
 	if (!exchange && !is_over(connection, number)) {
 		exchange = stream_add(engine, connection, number, time_ns);
@@ -286,7 +286,7 @@ static bool take_step(struct engine *engine, struct connection *connection, enum
 			on_response_begin(engine, connection, about->number, time_ns);
 		return true;
 	case STEP_STREAM:
-		connection->streaming[side] = stream_find(engine, connection, about->number);
+		connection->streaming[side] = streams_find(engine, connection, about->number);
 		return true;
 	case STEP_HEAD:
 		on_head(engine, connection, side);
@@ -295,7 +295,7 @@ static bool take_step(struct engine *engine, struct connection *connection, enum
 		on_end(engine, connection, side, time_ns);
 		return true;
 	case STEP_RESET:
-		exchange = stream_find(engine, connection, about->number);
+		exchange = streams_find(engine, connection, about->number);
 		if (exchange)
 			fail(engine, exchange, about->error, time_ns);
 		return true;

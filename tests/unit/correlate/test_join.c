@@ -312,6 +312,121 @@ static void not_in_a_loop(void **state)
 	expect("client /c generated 7/8<0 3/4 5/6;");
 }
 
+/* Both ends here, in whatever order we hear of them. */
+static void by_the_other_end(void **state)
+{
+	struct wire *asks = client(OTHER);
+	struct wire *answers = world_connect_to(&world, asks, ROLE_SERVER, SERVER);
+
+	(void)state;
+	world_write(&world, asks, OTHER, GET("/a"));
+	world_read(&world, answers, SERVER, GET("/a"));
+	world_write(&world, answers, SERVER, OK);
+	world_read(&world, asks, OTHER, OK);
+	expect("server /a parent 1/3<2;client /a generated 1/2<0;");
+	for (int i = 0; i < 2; i++) {
+		world_read(&world, answers, SERVER, GET("/b"));
+		world_write(&world, asks, OTHER, GET("/b"));
+		world_write(&world, answers, SERVER, OK);
+		world_read(&world, asks, OTHER, OK);
+	}
+	expect("server /b parent 4/6<5;client /b generated 4/5<0;"
+	       "server /b parent 7/9<8;client /b generated 7/8<0;");
+}
+
+static void by_header_rather_than_the_other_end(void **state)
+{
+	struct wire *asks = client(OTHER);
+	struct wire *answers = world_connect_to(&world, asks, ROLE_SERVER, SERVER);
+
+	(void)state;
+	world_write(&world, asks, OTHER, GET_WITH("/a", TRACEPARENT));
+	world_read(&world, answers, SERVER, GET_WITH("/a", TRACEPARENT));
+	world_write(&world, answers, SERVER, OK);
+	world_read(&world, asks, OTHER, OK);
+	expect("server /a header a1/2<b2 flags=1;client /a header a1/1<b2 flags=1;");
+}
+
+/* A proxy without tracer in front of a service with one: all are in the trace that the service names in its own call. */
+static void adopted_by_all(void **state)
+{
+	struct wire *front = server(OTHER), *up = client(OTHER);
+	struct wire *in = world_connect_to(&world, up, ROLE_SERVER, SERVER), *out = client(SERVER);
+
+	(void)state;
+	world_read(&world, front, OTHER, GET("/a"));
+	world_write(&world, up, OTHER, GET("/a"));
+	world_read(&world, in, SERVER, GET("/a"));
+	call(out, SERVER, GET_WITH("/b", TRACEPARENT));
+	world_write(&world, in, SERVER, OK);
+	world_read(&world, up, OTHER, OK);
+	world_write(&world, front, OTHER, OK);
+	expect("client /b header a1/5<b2 flags=1;server /a parent a1/4<3 flags=1;"
+	       "client /a parent a1/3<2 flags=1;server /a adopted a1/2<0 flags=1;");
+}
+
+/* Which of several is the one that the other end sees, order alone would have to say. */
+static void not_by_the_other_end_of_several(void **state)
+{
+	struct wire *asks = client(OTHER);
+	struct wire *answers = world_connect_to(&world, asks, ROLE_SERVER, SERVER);
+
+	(void)state;
+	world_write(&world, asks, OTHER, GET("/a") GET("/b"));
+	world_read(&world, answers, SERVER, GET("/a") GET("/b"));
+	world_write(&world, answers, SERVER, OK OK);
+	expect("server /a generated 1/2<0;server /b generated 3/4<0;");
+}
+
+/* The same addresses in two networks. */
+static void not_by_addresses_of_two(void **state)
+{
+	struct wire *asks = client(OTHER), *answers, *others = client(OTHER);
+
+	(void)state;
+	others->conn.tuple = asks->conn.tuple;
+	answers = world_connect_to(&world, asks, ROLE_SERVER, SERVER);
+	world_write(&world, asks, OTHER, GET("/a"));
+	world_write(&world, others, OTHER, GET("/a"));
+	world_read(&world, answers, SERVER, GET("/a"));
+	world_write(&world, answers, SERVER, OK);
+	expect("server /a generated 1/2<0;");
+	world_hang_up(&world, asks);
+	world_hang_up(&world, others);
+}
+
+/* A request that we missed is not answered by the next one's trace. */
+static void not_by_the_other_ends_next(void **state)
+{
+	struct wire *asks = client(OTHER);
+	struct wire *answers = world_connect_to(&world, asks, ROLE_SERVER, SERVER);
+
+	(void)state;
+	world_read(&world, answers, SERVER, GET("/a"));
+	world_write(&world, answers, SERVER, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
+	world_write(&world, asks, OTHER, GET("/b"));
+	world_hang_up(&world, answers);
+	expect("server /a generated 1/2<0;");
+}
+
+/* An IPv6 socket that an IPv4 client came to. */
+static void by_the_other_end_mapped(void **state)
+{
+	struct wire *asks = client(OTHER);
+	struct wire *answers = world_connect_to(&world, asks, ROLE_SERVER, SERVER);
+	struct conn_tuple *tuple = &answers->conn.tuple;
+	static const uint8_t mapped[16] = { [10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1 };
+
+	(void)state;
+	tuple->family = 10; /* AF_INET6 */
+	memcpy(tuple->local_addr, mapped, sizeof(mapped));
+	memcpy(tuple->remote_addr, mapped, sizeof(mapped));
+	world_write(&world, asks, OTHER, GET("/a"));
+	world_read(&world, answers, SERVER, GET("/a"));
+	world_write(&world, answers, SERVER, OK);
+	expect("server /a parent 1/3<2;");
+}
+
 static void nobody_wants_spans(void **state)
 {
 	struct wire *in, *out;
@@ -371,6 +486,13 @@ int main(void)
 		TEST(alone_is_sure),
 		TEST(answers_whose_end_is_not_seen),
 		TEST(not_in_a_loop),
+		TEST(by_the_other_end),
+		TEST(by_header_rather_than_the_other_end),
+		TEST(adopted_by_all),
+		TEST(not_by_the_other_end_of_several),
+		TEST(not_by_addresses_of_two),
+		TEST(not_by_the_other_ends_next),
+		TEST(by_the_other_end_mapped),
 		TEST(nobody_wants_spans),
 		TEST(allocations_fail),
 	};
