@@ -27,8 +27,10 @@ void http1_keep_head(struct http1_parse *parse)
 	struct http1_side *side = parse->side;
 	struct http1_kept_head *kept = &side->kept;
 
-	if (bytes > HTTP1_HEAD_KEPT_MAX || parse->facts->trace.pieces)
-		return; /* of a trace, it will not come again */
+	if (bytes > HTTP1_HEAD_KEPT_MAX)
+		return;
+	if (parse->which == SIDE_REQUEST && parse->facts->trace.pieces)
+		return; /* a trace's request will not come again */
 	memcpy(side->line, parse->first, bytes);
 	*kept = (struct http1_kept_head){ .whole_bytes = whole_bytes(parse, bytes),
 					  .framing = side->framing,

@@ -9,34 +9,31 @@
 
 struct field {
 	const char *name;
+	size_t length;
 	/* NULL: see trace_context_take */
 	bool (*read)(struct trace_word value, struct trace_context *context);
 	enum trace_format format;
 	bool is_piece; /* one of several that make the context */
 };
 
-#define TRACESTATE                                         \
-	{                                                  \
-		"tracestate", NULL, TRACE_FORMAT_W3C, true \
-	}
-#define REQUEST_ID                                             \
+#define FIELD(name, read, format, is_piece)                    \
 	{                                                      \
-		"x-request-id", NULL, TRACE_FORMAT_COUNT, true \
+		name, sizeof(name) - 1, read, format, is_piece \
 	}
 
 static const struct field fields[] = {
-	{ "traceparent", trace_w3c_read, TRACE_FORMAT_W3C, false },
-	TRACESTATE,
-	{ "b3", trace_b3_read, TRACE_FORMAT_B3, false },
-	{ "x-b3-traceid", trace_b3_read_trace_id, TRACE_FORMAT_B3_MULTI, true },
-	{ "x-b3-spanid", trace_b3_read_span_id, TRACE_FORMAT_B3_MULTI, true },
-	{ "x-b3-sampled", trace_b3_read_sampled, TRACE_FORMAT_B3_MULTI, true },
-	{ "x-b3-flags", trace_b3_read_flags, TRACE_FORMAT_B3_MULTI, true },
-	{ "uber-trace-id", trace_jaeger_read, TRACE_FORMAT_JAEGER, false },
-	{ "sw8", trace_skywalking_read, TRACE_FORMAT_SKYWALKING, false },
-	{ "x-amzn-trace-id", trace_amazon_read, TRACE_FORMAT_AMAZON, false },
-	{ "x-cloud-trace-context", trace_google_read, TRACE_FORMAT_GOOGLE, false },
-	REQUEST_ID,
+	FIELD("traceparent", trace_w3c_read, TRACE_FORMAT_W3C, false),
+	FIELD("tracestate", NULL, TRACE_FORMAT_W3C, true),
+	FIELD("b3", trace_b3_read, TRACE_FORMAT_B3, false),
+	FIELD("x-b3-traceid", trace_b3_read_trace_id, TRACE_FORMAT_B3_MULTI, true),
+	FIELD("x-b3-spanid", trace_b3_read_span_id, TRACE_FORMAT_B3_MULTI, true),
+	FIELD("x-b3-sampled", trace_b3_read_sampled, TRACE_FORMAT_B3_MULTI, true),
+	FIELD("x-b3-flags", trace_b3_read_flags, TRACE_FORMAT_B3_MULTI, true),
+	FIELD("uber-trace-id", trace_jaeger_read, TRACE_FORMAT_JAEGER, false),
+	FIELD("sw8", trace_skywalking_read, TRACE_FORMAT_SKYWALKING, false),
+	FIELD("x-amzn-trace-id", trace_amazon_read, TRACE_FORMAT_AMAZON, false),
+	FIELD("x-cloud-trace-context", trace_google_read, TRACE_FORMAT_GOOGLE, false),
+	FIELD("x-request-id", NULL, TRACE_FORMAT_COUNT, true),
 };
 
 bool trace_context_may_begin(uint8_t letter)
@@ -53,7 +50,7 @@ bool trace_context_may_begin(uint8_t letter)
 static const struct field *field_of(const uint8_t *name, size_t length)
 {
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		if (strlen(fields[i].name) == length &&
+		if (fields[i].length == length &&
 		    strncasecmp(fields[i].name, (const char *)name, length) == 0)
 			return &fields[i];
 	return NULL;
