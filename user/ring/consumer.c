@@ -37,6 +37,7 @@ struct ring_consumer {
 	int epoll_fd;	      /* owned */
 	bool is_in_processes; /* just now: no record is handed on a second time from within visit */
 	struct ring rings[RING_MAX];
+	bool is_in_order;
 };
 
 static int ring_bytes(int fd, size_t *ret_bytes)
@@ -276,6 +277,11 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+void ring_consumer_put_in_order(struct ring_consumer *consumer)
+{
+	consumer->is_in_order = true;
+}
+
 /* What a process did after its exec or fork comes later than that event: rings of connections are read only as far as they
  * had come before the process events were read. */
 static size_t drain_round(struct ring_consumer *consumer, bool *ret_has_later)
@@ -287,7 +293,12 @@ static size_t drain_round(struct ring_consumer *consumer, bool *ret_has_later)
 	for (size_t i = RING_PROCESS + 1; i < consumer->count; i++)
 		merge.ends[i] = end_of(&consumer->rings[i]);
 	count = ring_consumer_drain_processes(consumer);
-	return count + merge_rings(consumer, &merge, until_ns, ret_has_later);
+	if (consumer->is_in_order)
+		return count + merge_rings(consumer, &merge, until_ns, ret_has_later);
+	*ret_has_later = false;
+	for (size_t i = RING_PROCESS + 1; i < consumer->count; i++)
+		count += drain_ring(consumer, &consumer->rings[i], merge.ends[i]);
+	return count;
 }
 
 size_t ring_consumer_drain(struct ring_consumer *consumer)
