@@ -49,7 +49,7 @@ def compare(t, rounds, **keywords):
 
 @test(needs=("nginx", "php-fpm"))
 def fastcgi_unix_exact(t):
-    metrics, php = compare(t, 700)
+    metrics, php = compare(t, 5000)
     t.equal(set(metrics.by(SERVER, "server_address", "server_port", service_name="php")), {(php.socket, "")}, "address of the server")
     t.equal(set(metrics.by(CLIENT, "server_address", "server_port", service_name="php-nginx")), {(php.socket, "")}, "address of the client")
     t.equal(metrics.total("sonde_tcp_accepts_total", service_name="php"), 0, "TCP connections")
@@ -57,4 +57,4 @@ def fastcgi_unix_exact(t):
 
 @test(needs=("nginx", "php-fpm"))
 def fastcgi_tcp_keepalive_exact(t):
-    compare(t, 700, over_tcp=True, keeps=True)
+    compare(t, 5000, over_tcp=True, keeps=True)

@@ -27,6 +27,9 @@ static const char *const talks[] = {
 	"memcached_text",
 	"memcached_binary",
 	"kafka_java_group",
+	"amqp",
+	"mongodb",
+	"fastcgi",
 };
 
 #define TALKS (sizeof(talks) / sizeof(talks[0]))
@@ -220,13 +223,19 @@ static bool is_partial(const char *request, size_t length)
 	return memmem(request, length, " partial ", 9) != NULL;
 }
 
-/* Its statement was not seen, or not to its end: no operation or table, and a word that says so. */
+/* What it is was not seen, or not to its end: no operation or table, and a word that says so. */
 static bool is_unnamed(const char *request, size_t length)
 {
-	const char *unknown = strstr(request, "statement_unknown;");
+	static const char *const words[] = { "statement_unknown;", "header_truncated;" };
 	const char *next = next_request(request + length, &length);
 
-	return unknown && (!next || unknown < next);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		const char *word = strstr(request, words[i]);
+
+		if (word && (!next || word < next))
+			return true;
+	}
+	return false;
 }
 
 /* Takes a request out of the log. Of an error whose code was lost it is known that there was one. */
