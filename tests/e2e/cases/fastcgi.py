@@ -18,7 +18,8 @@ def play(t, port, rounds):
     """Returns the bytes of bodies that were read."""
     connection, total = http.client.HTTPConnection("127.0.0.1", port, timeout=60 * t.patience), 0
     for number in range(rounds):
-        method, path, sends, status, gets = PLAN[number % len(PLAN)]
+        plan = PLAN if number < 700 else PLAN[:5]  # without what is long
+        method, path, sends, status, gets = plan[number % len(plan)]
         query = f"?status={status}" + ("" if gets is None else f"&bytes={gets}") + ("&noise=1" if number % 3 else "")
         connection.request(method, path.format(number) + query, body=b"b" * sends if sends else None)
         answer = connection.getresponse()
