@@ -18,7 +18,7 @@
  * adding answers to one writev until it has 64 KiB (NET_MAX_WRITES_PER_EVENT), whole blocks each. */
 #define STREAM_EVENTS_MAX 32
 
-/* MODE_STREAM: a value whose length is written before it is left out when nothing follows it in the call and it is
+/* MODE_VALUES: a value whose length is written before it is left out when nothing follows it in the call and it is
  * at least so long, or when it fills an event of its own. */
 #define VALUE_LEFT_OUT_MIN 256
 
@@ -48,25 +48,28 @@ struct bpf_settings {
 
 /* What the kernel ships of a connection. User space decides after the first bytes. */
 enum conn_mode {
-	/* As MODE_MESSAGES until user space decides. A turn that begins as Redis, memcached, HTTP/2 or PostgreSQL do makes it MODE_STREAM
-	 * or MODE_FRAMES at once: what comes next may be over before user space can decide. */
+	/* As MODE_MESSAGES until user space decides. A turn that begins as Redis, memcached, HTTP/2, PostgreSQL, Kafka or AMQP do makes
+	 * it theirs at once: what comes next may be over before user space can decide. */
 	MODE_SNIFF = 0,
 	MODE_MESSAGES = 1, /* the first bytes of every turn */
 	MODE_LENGTHS = 2,  /* nothing; turns and bytes are still counted */
-	MODE_STREAM = 3,   /* every call, up to STREAM_EVENTS_MAX; long values are left out */
+	MODE_STREAM = 3,   /* every call, up to STREAM_EVENTS_MAX */
+	MODE_VALUES = 4,   /* Redis, memcached: as MODE_STREAM, without long values */
 	MODE_FRAMES =
-		4, /* the same for PostgreSQL: messages say their type and length, rows are folded
+		5, /* the same for PostgreSQL: messages say their type and length, rows are folded
 			      (bpf/lib/frames.bpf.h) */
-	MODE_HTTP2 = 5, /* every call, without payloads of DATA frames (bpf/lib/http2.bpf.h) */
-	MODE_COUNT = 6,
+	/* From here on each call is looked through, as frames go on from one turn to the next. */
+	MODE_HTTP2 = 6, /* every call, without payloads of DATA frames (bpf/lib/http2.bpf.h) */
+	MODE_AMQP = 7,	/* every call, without the bodies of messages (bpf/lib/amqp.bpf.h) */
+	MODE_COUNT = 8,
 };
 
-/* MODE_FRAMES, MODE_HTTP2: where in a message the bytes of one direction are. */
+/* MODE_FRAMES, MODE_HTTP2, MODE_AMQP: where in a message the bytes of one direction are. */
 struct conn_frames {
-	__u32 left; /* of the message; while its header is read: what it says so far */
+	__u32 left; /* of the message; while its header is read: what it says so far. MODE_SNIFF: all of a first call of four bytes */
 	__u8 have;  /* bytes of the header */
 	__u8 is_in_step;
-	__u8 flags; /* MODE_HTTP2: of the header that is being read */
+	__u8 flags; /* MODE_HTTP2, MODE_AMQP: of the header that is being read */
 	__u8 _pad;
 };
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
-/* MODE_STREAM: every call is sent, in as many events as it needs, but for long values. */
+/* MODE_STREAM and above: every call is sent, in as many events as it needs, but for what nobody wants of it. */
 #ifndef SONDE_STREAM_BPF_H
 #define SONDE_STREAM_BPF_H
 
+#include "lib/amqp.bpf.h"
 #include "lib/conn.bpf.h"
 #include "lib/frames.bpf.h"
 #include "lib/http2.bpf.h"
@@ -125,7 +126,7 @@ __noinline int stream_send_next(__u32 ring)
 	captured = stream_capture(scratch, want, scratch->stream.at);
 	if (want && !captured)
 		scratch->event.turn_flags |= TURN_NO_BYTES;
-	else if (captured >= VALUE_LEFT_OUT_MIN)
+	else if (captured >= VALUE_LEFT_OUT_MIN && scratch->stream.mode == MODE_VALUES)
 		value = stream_find_value(captured, left);
 	length = value ? (__u32)(value >> 32) + (__u32)value : captured;
 	if (length < left && captured == want && scratch->stream.parts < STREAM_EVENTS_MAX - 1) {
@@ -214,8 +215,8 @@ __noinline int frames_send_next(__u32 ring)
 	return 0;
 }
 
-/* The same for a call of MODE_HTTP2. */
-__noinline int http2_send_next(__u32 ring)
+/* The same for a call of MODE_HTTP2 or MODE_AMQP. */
+__noinline int folded_send_next(__u32 ring)
 {
 	struct turn_scratch *scratch = turn_scratch_get();
 	__u32 left, want, captured, payload, length;
@@ -228,7 +229,10 @@ __noinline int http2_send_next(__u32 ring)
 	captured = stream_capture(scratch, want, scratch->stream.at);
 	if (want && !captured)
 		scratch->event.turn_flags |= TURN_NO_BYTES;
-	http2_fold(captured, want);
+	if (scratch->stream.mode == MODE_AMQP)
+		amqp_fold(captured, want);
+	else
+		http2_fold(captured, want);
 	payload = scratch->stream.walk_at;
 	length = payload + scratch->stream.fold_length;
 	is_last = captured < want || scratch->stream.parts >= FRAMES_PARTS_MAX - 1;
@@ -255,19 +259,19 @@ __noinline int stream_send_all(__u32 ring, __u32 mode)
 		return 0;
 	if ((scratch->call.call.kind & SHAPE_MASK) != SHAPE_BUFFER)
 		scratch->stream.elements = (__u32)call_load_vector();
-	if (mode < MODE_FRAMES) {
-		for (__u32 i = 0; i < STREAM_EVENTS_MAX; i++) {
-			if (!stream_send_next(ring))
-				break;
-		}
-	} else if (mode == MODE_FRAMES) {
+	if (mode == MODE_FRAMES) {
 		for (__u32 i = 0; i < FRAMES_PARTS_MAX; i++) {
 			if (!frames_send_next(ring))
 				break;
 		}
-	} else {
+	} else if (mode >= MODE_HTTP2) {
 		for (__u32 i = 0; i < FRAMES_PARTS_MAX; i++) {
-			if (!http2_send_next(ring))
+			if (!folded_send_next(ring))
+				break;
+		}
+	} else {
+		for (__u32 i = 0; i < STREAM_EVENTS_MAX; i++) {
+			if (!stream_send_next(ring))
 				break;
 		}
 	}
@@ -284,7 +288,7 @@ static __always_inline __u32 stream_send(struct turn_scratch *scratch, __u32 rin
 	scratch->event.offset += at;
 	scratch->event.position += at;
 	scratch->event.call_bytes = 0; /* of the parts sent */
-	scratch->stream = (struct stream_progress){ .at = at, .frames = *frames };
+	scratch->stream = (struct stream_progress){ .at = at, .frames = *frames, .mode = mode };
 	scratch->stream.may_begin =
 		!at && !frames->is_in_step && !(scratch->event.turn_flags & TURN_CONTINUED);
 	value_left = (__u32)stream_send_all(ring, mode);

@@ -182,7 +182,7 @@ static __always_inline void turn_late(struct turn_move *move)
 	scratch->event.offset = 0;
 	move->flags = TURN_LATE;
 	move->turn_no = conn->late_turn_no;
-	if (conn->mode == MODE_HTTP2) {
+	if (conn->mode >= MODE_HTTP2) {
 		turn_stream_call(scratch, move);
 		return;
 	}
@@ -260,6 +260,13 @@ static __always_inline bool turn_header_ends(const __u8 *payload, __u32 captured
 	       (*(const __u32 *)payload != HTTP_WORD || payload[9] != '1');
 }
 
+/* While nobody knows what a connection speaks: headers of others, as FastCGI's answers hold, end in the middle of what is needed. */
+static __always_inline bool turn_may_be_http(const struct turn_move *move, const __u8 *payload)
+{
+	return move->conn->mode != MODE_SNIFF || *(const __u32 *)payload == HTTP_WORD ||
+	       (move->flags != TURN_CONTINUED && (__u8)(*payload - 'A') < 26);
+}
+
 /* What PostgreSQL's start-up packets have for a version, as they are in memory: 3.0, and the codes that ask for encryption. */
 #define PG_VERSION_3 0x00000300
 #define PG_ASK_SSL 0x2f16d204
@@ -270,9 +277,14 @@ static __always_inline bool turn_header_ends(const __u8 *payload, __u32 captured
 #define FASTCGI_BEGIN_LENGTH 0x00000800u
 #define FASTCGI_PADDING 0x00ff0000u
 
+/* How Kafka's connections begin: how long the request is, less than 64 KiB, then ApiVersions in one of its first 16 versions. */
+#define KAFKA_API_VERSIONS 0x00001200u
+#define KAFKA_VERSION 0x0f000000u
+
 /* Go ahead of user space where its word would come too late: Redis and memcached have pipelines longer than anybody else's, in
  * their first turn too, FastCGI connections are for one request, a PostgreSQL client has its first answer before user space
- * has read the start-up packet, and of HTTP/2 every header adds to what later ones mean.
+ * has read the start-up packet, of HTTP/2 every header adds to what later ones mean, and Kafka's and AMQP's clients begin with
+ * a burst of their own.
  *
  * Global linkage, so that the verifier looks at it once: see lib/call.bpf.h. word, next: of the call's first bytes, zeros where
  * there are less. */
@@ -287,9 +299,13 @@ __noinline int turn_first_mode(__u32 word, __u32 next)
 	if ((__u16)word == FASTCGI_BEGIN && (next & ~FASTCGI_PADDING) == FASTCGI_BEGIN_LENGTH)
 		return MODE_STREAM;
 	if ((__u8)word == '*' || ((__u8)word >= 'a' && memcached_begins(word, next)))
-		return MODE_STREAM;
+		return MODE_VALUES;
+	if (word == AMQP_WORD)
+		return MODE_AMQP;
 	if (word & 0xffff)
 		return MODE_SNIFF;
+	if ((next & ~KAFKA_VERSION) == KAFKA_API_VERSIONS)
+		return MODE_STREAM;
 	if (word >> 24 == HTTP2_SETTINGS && !next) /* no flags, stream 0 */
 		return MODE_HTTP2;
 	return next == PG_VERSION_3 || next == PG_ASK_SSL || next == PG_ASK_GSS ? MODE_FRAMES :
@@ -311,13 +327,10 @@ static __always_inline bool turn_captured(struct turn_move *move, const __u8 *pa
 	struct conn_state *conn = move->conn;
 
 	conn->turn.tail = tail;
-	if (conn->mode == MODE_SNIFF && move->flags != TURN_CONTINUED && captured)
-		conn->mode =
-			(__u8)turn_first_mode(captured < 4 ? *payload : *(const __u32 *)payload,
-					      captured < 8 ? 0 : *(const __u32 *)(payload + 4));
 	if (turn_switches(payload, captured) && conn->mode <= MODE_MESSAGES)
 		conn->mode = MODE_STREAM;
-	if (captured < move->call->bytes || turn_header_ends(payload, captured, tail))
+	if (captured < move->call->bytes ||
+	    (turn_may_be_http(move, payload) && turn_header_ends(payload, captured, tail)))
 		conn->captured = settings.prefix_bytes;
 	else
 		conn->captured += captured;
@@ -434,7 +447,7 @@ static __always_inline void turn_leave_step(struct conn_state *conn, __u8 dir)
 {
 	struct conn_frames *frames = &conn->frames[dir & 1];
 
-	if (!frames->left && !frames->have && conn->mode != MODE_HTTP2)
+	if (!frames->left && !frames->have && conn->mode < MODE_HTTP2)
 		frames->is_in_step = false;
 }
 
@@ -445,7 +458,7 @@ static __always_inline bool turn_is_short(const struct turn_move *move)
 	const struct conn_state *conn = move->conn;
 	__u64 bytes = move->call->bytes;
 
-	if (conn->mode == MODE_HTTP2)
+	if (conn->mode >= MODE_HTTP2)
 		return false;
 	asm volatile("%0 += 0" : "+r"(bytes));
 	return bytes < VALUE_LEFT_OUT_MIN && !conn->value_left[move->dir & 1] &&
@@ -476,15 +489,36 @@ static __always_inline bool turn_order(struct turn_move *move, const bool is_dir
 	return true;
 }
 
-/* Bytes of a long call that are looked through for the end of a request that another one follows. */
+/* Bytes of a long call that are looked through for the end of a request that another one follows, and how many at a time. */
 #define PIPELINE_LOOK_MAX 1024
+#define PIPELINE_LOOK_STEP 64
 
-/* Whether in the first piece of a call, which is longer than what is captured, a header ends; of requests without a body. */
-static __always_inline bool turn_is_pipeline(__u64 kind, __u64 where)
+/* Whether a header ends in the next step's bytes, of which there are those before `end`. Global linkage, here and below: see
+ * lib/call.bpf.h. */
+__noinline int turn_header_ends_from(__u32 at, __u32 end)
+{
+	struct turn_scratch *scratch = turn_scratch_get();
+
+	for (__u32 i = 0; scratch && i < PIPELINE_LOOK_STEP; i++, at++) {
+		if (at + sizeof(__u32) > end)
+			return false;
+		barrier_var(at);
+		at &= PREFIX_MAX - 1;
+		if (*(const __u32 *)(scratch->call.bytes + at) == CRLFCRLF)
+			return true;
+	}
+	return false;
+}
+
+/* Whether a call, which is longer than what is captured, begins with a request without a body and has another one behind it in its
+ * first piece: what to do with the call itself must be known before. word: its first four bytes. */
+__noinline int turn_is_pipeline(__u32 word, __u64 kind, __u64 where)
 {
 	struct turn_scratch *scratch = turn_scratch_get();
 	struct user_iovec first;
 
+	if (word != WORD4('G', 'E', 'T', ' ') && word != WORD4('H', 'E', 'A', 'D'))
+		return false;
 	if (!scratch || !call_first_piece(kind, where, &first))
 		return false;
 	if ((kind & SHAPE_MASK) == SHAPE_BUFFER || first.length > settings.prefix_bytes)
@@ -493,26 +527,11 @@ static __always_inline bool turn_is_pipeline(__u64 kind, __u64 where)
 		first.length = PIPELINE_LOOK_MAX;
 	if (!call_copy(&scratch->call, 0, (__u32)first.length, first.base))
 		return false;
-	for (__u32 i = 0; i < PIPELINE_LOOK_MAX - sizeof(__u32); i++) {
-		if (i + sizeof(__u32) > first.length)
-			return false;
-		if (*(const __u32 *)(scratch->call.bytes + i) == CRLFCRLF)
+	for (__u32 at = 0; at < PIPELINE_LOOK_MAX; at += PIPELINE_LOOK_STEP) {
+		if (turn_header_ends_from(at, (__u32)first.length))
 			return true;
 	}
 	return false;
-}
-
-/* The mode of a connection that begins with a call which is longer than what is captured: what to do with the call itself must be
- * known before. Global linkage, here and below: see lib/call.bpf.h. */
-__noinline int turn_long_first_mode(__u64 kind, __u64 where)
-{
-	__u64 first = call_first_bytes(kind, where);
-	__u32 word = (__u32)first;
-
-	if ((word == WORD4('G', 'E', 'T', ' ') || word == WORD4('H', 'E', 'A', 'D')) &&
-	    turn_is_pipeline(kind, where))
-		return MODE_STREAM;
-	return turn_first_mode(word, (__u32)(first >> 32));
 }
 
 /* Whether a message of HTTP may begin with a call: letters of a method, or "HTTP". Where there are less than four bytes, the
@@ -530,17 +549,35 @@ __noinline int turn_may_begin(__u64 kind, __u64 where, __u64 bytes)
 static __always_inline void turn_set_want(struct turn_move *move, bool is_new)
 {
 	struct conn_state *conn = move->conn;
-	const struct call *call = move->call;
 	__u32 room = settings.prefix_bytes;
 
 	if (!is_new)
 		room = conn->captured < room ? room - conn->captured : 0;
-	move->want = (__u32)call->bytes;
-	if (call->bytes <= room)
+	move->want = (__u32)move->call->bytes;
+	if (move->call->bytes > room)
+		move->want = room;
+}
+
+/* A turn's first call says how it begins; where that is four bytes, as of those who read a length first, the second one does. */
+static __always_inline void turn_look_at_start(struct turn_move *move, bool is_new)
+{
+	struct conn_state *conn = move->conn;
+	struct conn_frames *frames = &conn->frames[move->dir & 1];
+	const struct call *call = move->call;
+	__u64 bytes = call->bytes, first;
+
+	if (!is_new && !frames->left)
 		return;
-	move->want = room;
-	if (is_new && conn->mode == MODE_SNIFF)
-		conn->mode = (__u8)turn_long_first_mode(call->kind, call->args[1]);
+	first = call_first_bytes(call->kind, call->args[1]);
+	if (bytes < sizeof(first))
+		first &= (1ull << (8 * bytes)) - 1;
+	if (!is_new)
+		first = first << 32 | frames->left;
+	frames->left = is_new && bytes == sizeof(frames->left) ? (__u32)first : 0;
+	conn->mode = (__u8)turn_first_mode((__u32)first, (__u32)(first >> 32));
+	if (bytes > settings.prefix_bytes && conn->mode == MODE_SNIFF &&
+	    turn_is_pipeline((__u32)first, call->kind, call->args[1]))
+		conn->mode = MODE_STREAM;
 }
 
 /* A call that goes on with a turn and begins like a message has a prefix of its own: in a pipeline it is the next one. In a body
@@ -579,6 +616,8 @@ static __always_inline void turn_move(struct turn_move *move, const bool is_dire
 	} else
 		move->flags = TURN_CONTINUED;
 	move->turn_no = conn->turn_no;
+	if (conn->mode == MODE_SNIFF)
+		turn_look_at_start(move, is_new);
 	turn_set_want(move, is_new);
 	if (conn->mode >= MODE_LENGTHS) {
 		if (conn->mode == MODE_LENGTHS) {

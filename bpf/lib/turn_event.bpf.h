@@ -21,6 +21,7 @@ struct stream_progress {
 	__u32 fold_length; /* 0: nothing to fold */
 	__u32 row_type;
 	__u32 rows; /* bytes of rows not sent yet, up to `at` */
+	__u32 mode; /* enum conn_mode */
 	struct conn_frames frames;
 };
 

@@ -46,6 +46,30 @@ static void await_header(struct amqp_side *side)
 	side->header_bytes = 0;
 }
 
+/* Of a message it is only known that there was one. */
+static enum protocol_step tell_lost(struct exchange_facts *facts)
+{
+	facts->attributes[ATTRIBUTE_MESSAGING_SYSTEM] = "rabbitmq";
+	facts->failure = PARSE_LOST;
+	return STEP_EXCHANGE;
+}
+
+/* Messages went by unseen: what is in flight cannot be paired any more. */
+static enum protocol_step doubt(struct amqp_parse *parse)
+{
+	struct amqp_connection *connection = parse->connection;
+
+	amqp_channels_forget(&connection->ledger);
+	connection->settling = (struct amqp_settling){
+		.kinds = UINT8_MAX, /* all */
+		.is_any_channel = true,
+		.is_any_tag = true,
+		.failure = PARSE_LOST,
+	};
+	parse->facts->start_ns = parse->run->time_ns;
+	return tell_lost(parse->facts);
+}
+
 /* The method whose frame these bytes begin, or NULL. */
 static const struct amqp_method *method_at(const uint8_t shown[AMQP_METHOD_SHOWN])
 {
@@ -153,7 +177,7 @@ static enum protocol_step lose(struct amqp_parse *parse)
 	parse->side->place = AMQP_SEARCHING;
 	parse->side->header_bytes = 0;
 	parse->side->first_bytes = UINT8_MAX;
-	return amqp_doubt(parse);
+	return doubt(parse);
 }
 
 static enum protocol_step act(struct amqp_parse *parse, const uint8_t *arguments, size_t length)
@@ -162,7 +186,7 @@ static enum protocol_step act(struct amqp_parse *parse, const uint8_t *arguments
 
 	await_header(parse->side);
 	if (length < AMQP_NUMBER_BYTES)
-		return amqp_doubt(parse);
+		return doubt(parse);
 	method = amqp_method_find(be32(arguments));
 	if (!method || !amqp_may_send(method, parse->which))
 		return STEP_BROKEN;
@@ -240,7 +264,7 @@ static enum protocol_step at_frame_end(struct amqp_parse *parse)
 	}
 	if (side->is_unseen) {
 		await_header(side);
-		return amqp_doubt(parse);
+		return doubt(parse);
 	}
 	return act(parse, side->arguments, side->argument_bytes);
 }
@@ -295,6 +319,21 @@ static enum protocol_step amqp_parse(void *opaque, enum message_side which,
 	return step;
 }
 
+/* Returns whether any was known. */
+static bool forget_places(struct amqp_connection *connection)
+{
+	bool was_known = false;
+
+	for (unsigned which = 0; which < SIDE_COUNT; which++) {
+		struct amqp_side *side = &connection->sides[which];
+
+		was_known |= side->place != AMQP_SEARCHING;
+		memset(side, 0, sizeof(*side));
+		side->first_bytes = UINT8_MAX;
+	}
+	return was_known;
+}
+
 /* Frames say where they end. After a loss both sides are searched. */
 static enum protocol_step amqp_boundary(void *opaque, enum message_side which,
 					enum protocol_boundary boundary, uint64_t tail)
@@ -302,11 +341,11 @@ static enum protocol_step amqp_boundary(void *opaque, enum message_side which,
 	const struct amqp_state *state = opaque;
 	struct amqp_connection *connection = state->connection;
 
+	(void)which;
 	(void)tail;
 	if (boundary != BOUNDARY_RESYNC || !connection)
 		return STEP_MORE;
-	memset(&connection->sides[which], 0, sizeof(connection->sides[which]));
-	connection->sides[which].first_bytes = UINT8_MAX;
+	(void)forget_places(connection); /* for both: it does not matter whether any was known */
 	connection->settling.kinds = 0;
 	amqp_channels_forget(&connection->ledger);
 	return STEP_MORE;
@@ -315,9 +354,16 @@ static enum protocol_step amqp_boundary(void *opaque, enum message_side which,
 static enum protocol_step amqp_give_up(void *opaque, bool is_closed, struct exchange_facts *facts)
 {
 	const struct amqp_state *state = opaque;
+	enum protocol_step step;
 
-	return state->connection ? amqp_give_up_next(state->connection, is_closed, facts) :
-				   STEP_MORE;
+	if (!state->connection)
+		return STEP_MORE;
+	step = amqp_give_up_next(state->connection, is_closed, facts);
+	if (step != STEP_MORE || is_closed)
+		return step;
+	if (!forget_places(state->connection))
+		return STEP_MORE;
+	return tell_lost(facts); /* whatever it was that went by */
 }
 
 static void amqp_release(void *opaque)
@@ -360,7 +406,7 @@ static enum sniff_result amqp_sniff(const uint8_t *bytes, size_t length)
 
 const struct protocol protocol_amqp = {
 	.name = "amqp",
-	.mode = MODE_STREAM,
+	.mode = MODE_AMQP,
 	.state_bytes = sizeof(struct amqp_state),
 	.sniff = amqp_sniff,
 	.parse = amqp_parse,

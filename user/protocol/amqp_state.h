@@ -90,7 +90,4 @@ enum protocol_step amqp_settle_next(struct amqp_parse *parse);
 enum protocol_step amqp_give_up_next(struct amqp_connection *connection, bool is_closed,
 				     struct exchange_facts *facts);
 
-/* Messages went by unseen: what is in flight cannot be paired any more. */
-enum protocol_step amqp_doubt(struct amqp_parse *parse);
-
 #endif

@@ -134,21 +134,6 @@ enum protocol_step amqp_give_up_next(struct amqp_connection *connection, bool is
 	return tell_entry(ledger, entry, NULL, facts);
 }
 
-enum protocol_step amqp_doubt(struct amqp_parse *parse)
-{
-	struct amqp_connection *connection = parse->connection;
-	const struct talk talk = { .parse = parse, .ledger = &connection->ledger };
-
-	amqp_channels_forget(&connection->ledger);
-	connection->settling = (struct amqp_settling){
-		.kinds = KIND(CALL) | KIND(PUBLISHED) | KIND(DELIVERED),
-		.is_any_channel = true,
-		.is_any_tag = true,
-		.failure = PARSE_LOST,
-	};
-	return tell_untimed(&talk, NULL, 0, PARSE_LOST);
-}
-
 /* Entries are settled, if there are such. */
 static bool settle(const struct talk *talk, const struct amqp_settling *settling)
 {
@@ -248,11 +233,13 @@ static enum protocol_step on_open_channel(const struct talk *talk)
 	return on_call(talk);
 }
 
-/* The server closes because of what it was asked for, or sent. */
+/* The server closes because of what it was asked for, or sent. The call that it names may have gone by before we looked. */
 static enum protocol_step on_close(const struct talk *talk)
 {
 	const char *error = amqp_reply_code(talk->arguments.code);
 	struct amqp_channel *channel = amqp_channel_get(talk->ledger, talk->channel);
+	bool was_unseen = channel && talk->channel && channel->confirms == AMQP_CONFIRMS_UNKNOWN;
+	const struct amqp_method *culprit = amqp_method_find(talk->arguments.culprit);
 	struct amqp_entry *entry;
 	enum protocol_step step;
 
@@ -266,6 +253,8 @@ static enum protocol_step on_close(const struct talk *talk)
 						  .is_any_tag = true,
 						  .error = error }))
 		return STEP_ONWARD;
+	if (was_unseen && culprit && culprit->is_call)
+		return tell_untimed(talk, culprit->name, 0, PARSE_PARTIAL);
 	step = on_call(talk);
 	entry = amqp_entry_oldest(talk->ledger);
 	while (entry && (entry->method != talk->method || !entry->is_by_server))

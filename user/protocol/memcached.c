@@ -216,7 +216,7 @@ static enum sniff_result memcached_sniff(const uint8_t *bytes, size_t length)
 
 const struct protocol protocol_memcached = {
 	.name = "memcached",
-	.mode = MODE_STREAM,
+	.mode = MODE_VALUES,
 	.state_bytes = sizeof(struct memcached_state),
 	.sniff = memcached_sniff,
 	.parse = memcached_parse,

@@ -190,6 +190,8 @@ static enum protocol_step tell_request(struct parse *parse, const uint8_t *bytes
 	parse->message->is_one_way = request.is_one_way;
 	if (request.collection)
 		name_collection(facts, &request);
+	else if (side->is_unseen)
+		facts->outcomes |= 1ull << PARSE_STATEMENT_UNKNOWN;
 	return STEP_HEAD;
 }
 
@@ -204,6 +206,8 @@ static enum protocol_step tell_answer(struct parse *parse, const uint8_t *bytes)
 	parse->connection->streamed_id = le32(side->header + AT_REQUEST_ID);
 	if (side->is_push)
 		return STEP_ONWARD;
+	if (side->is_unseen && !answer.is_known)
+		return STEP_UNSEEN;
 	if (side->opcode == MONGODB_COMPRESSED)
 		facts->outcomes |= 1ull << PARSE_COMPRESSED;
 	if (answer.is_error) {

@@ -287,7 +287,7 @@ static void read_outcome(struct cursor document, struct mongodb_answer *answer)
 
 	while (take_field(&document, &field)) {
 		if (strcmp(field.key, "ok") == 0)
-			(void)read_number(&field, &ok);
+			answer->is_known = read_number(&field, &ok);
 		else if (strcmp(field.key, "code") == 0)
 			(void)read_number(&field, &code);
 		else if (strcmp(field.key, "writeErrors") == 0)
@@ -296,6 +296,7 @@ static void read_outcome(struct cursor document, struct mongodb_answer *answer)
 			write_code = code_in(&field);
 	}
 	answer->is_error = !ok || write_code;
+	answer->is_known |= answer->is_error;
 	answer->code = ok ? write_code : code;
 }
 

@@ -36,6 +36,7 @@ void mongodb_request_read(uint32_t opcode, const uint8_t *bytes, size_t length,
 struct mongodb_answer {
 	int64_t code; /* of the error, 0: it has none, or that was not seen */
 	bool is_error;
+	bool is_known; /* whether it is one was seen; without that it is none, as what is long is none */
 	bool has_more; /* another answer to the same request follows unasked */
 };
 

@@ -128,7 +128,7 @@ static enum sniff_result redis_sniff(const uint8_t *bytes, size_t length)
 
 const struct protocol protocol_redis = {
 	.name = "redis",
-	.mode = MODE_STREAM,
+	.mode = MODE_VALUES,
 	.state_bytes = sizeof(struct redis_state),
 	.sniff = redis_sniff,
 	.parse = redis_parse,

@@ -210,6 +210,34 @@ SPLIT_WANT = Counter({"connection.start": 1, "connection.open": 1, "channel.open
                       "publish split": 2, "consume split": 1, "process split": 2, "connection.close": 1})
 
 
+# Bodies of a mebibyte among short ones, several in one call of the broker; published with and without confirmations.
+LONG = RAW + """
+raw, count = Raw(int(sys.argv[1])), int(sys.argv[2])
+for channel in (1, 2, 3):
+    raw.open(channel)
+raw.call(3, spec.Queue.Declare(queue="long"), spec.Queue.DeclareOk)
+raw.call(1, spec.Confirm.Select(), spec.Confirm.SelectOk)
+raw.call(3, spec.Basic.Consume(queue="long", consumer_tag="c"), spec.Basic.ConsumeOk)
+for i in range(count):
+    raw.send(raw.message(1, "", "long", b"\\xce" * (1 << 20)) + raw.message(2, "", "long", b"s" * 300) +
+             raw.message(2, "", "long", b"\\1" * 150000) + raw.message(1, "", "long", b""))
+    acked, taken = 0, 0
+    while acked < 2 * i + 2 or taken < 4:
+        method = getattr(raw.read(), "method", None)
+        if isinstance(method, spec.Basic.Ack):
+            acked = max(acked, method.delivery_tag)
+        elif isinstance(method, spec.Basic.Deliver):
+            taken += 1
+            raw.say(3, spec.Basic.Ack(method.delivery_tag))
+raw.close()
+"""
+
+
+def long_want(count):
+    return Counter({"connection.start": 1, "connection.open": 1, "channel.open": 3, "queue.declare long": 1, "confirm.select": 1,
+                    "publish long": 2 * count, "consume long": 1, "process long": 4 * count, "connection.close": 1})
+
+
 @test(needs=("rabbitmq-server", "pika"))
 def amqp_exact(t):
     """All operations, errors among them; then many messages; then single bytes; then long messages. One broker, as it starts slowly."""
@@ -250,6 +278,18 @@ def amqp_exact(t):
         t.equal(operations(metrics, service, CLIENT, PROCESS), SPLIT_WANT, f"operations of {service}")
     t.equal(operations(metrics, "broker", SERVER), want, "operations of the broker")
 
+    t.where, done = "long: ", rabbit.totals()
+    run("long", LONG, 8)
+    grown = rabbit.totals() - done
+    t.equal((grown["received"], grown["confirmed"], grown["delivered"]), (32, 16, 32), "the witness")
+    want += long_want(8)
+    metrics = agent.settle(lambda m: operations(m, "broker", SERVER), want)
+    t.equal(operations(metrics, "long", CLIENT, PROCESS), long_want(8), "operations of the client")
+    t.equal(operations(metrics, "broker", SERVER), want, "operations of the broker")
+    for name, service in ((SENT, "long"), (CONSUMED, "long"), (PUBLISHED, "broker"), (DELIVERED, "broker")):
+        t.equal(messages(metrics, service, name)["long"], 32, name)
+
+    t.where = ""
     t.equal(metrics.total(PARTIAL, protocol="amqp"), 0, "partial operations")
     t.equal(metrics.total(OUTCOMES, protocol="amqp", outcome="malformed"), 0, "malformed")
     t.nothing_lost(agent)

@@ -18,7 +18,8 @@ def play(t, port, rounds):
     """Returns the bytes of bodies that were read."""
     connection, total = http.client.HTTPConnection("127.0.0.1", port, timeout=60 * t.patience), 0
     for number in range(rounds):
-        method, path, sends, status, gets = PLAN[number % len(PLAN)]
+        plan = PLAN if number < 700 else PLAN[:5]  # without what is long
+        method, path, sends, status, gets = plan[number % len(plan)]
         query = f"?status={status}" + ("" if gets is None else f"&bytes={gets}") + ("&noise=1" if number % 3 else "")
         connection.request(method, path.format(number) + query, body=b"b" * sends if sends else None)
         answer = connection.getresponse()
@@ -49,7 +50,7 @@ def compare(t, rounds, **keywords):
 
 @test(needs=("nginx", "php-fpm"))
 def fastcgi_unix_exact(t):
-    metrics, php = compare(t, 700)
+    metrics, php = compare(t, 5000)
     t.equal(set(metrics.by(SERVER, "server_address", "server_port", service_name="php")), {(php.socket, "")}, "address of the server")
     t.equal(set(metrics.by(CLIENT, "server_address", "server_port", service_name="php-nginx")), {(php.socket, "")}, "address of the client")
     t.equal(metrics.total("sonde_tcp_accepts_total", service_name="php"), 0, "TCP connections")
@@ -57,4 +58,4 @@ def fastcgi_unix_exact(t):
 
 @test(needs=("nginx", "php-fpm"))
 def fastcgi_tcp_keepalive_exact(t):
-    compare(t, 700, over_tcp=True, keeps=True)
+    compare(t, 5000, over_tcp=True, keeps=True)

@@ -211,9 +211,14 @@ def mongodb_split_at_every_byte(t):
             read_answers(connection, 1, 65536)
             connection.sendall(message(10 + i, ("find", "long")))
             read_answers(connection, 1, 65536)
-    want = Counter({"insert c": 2, "insert c=11000": 2, "find c": 2, "other=59": 2, "ping": 2, "insert long": 10, "find long": 10})
+        # Answers of all lengths modulo 256: none may look like another protocol's that has values to leave out.
+        for number in range(1, 257):
+            connection.sendall(message(number, ("n" * (200 + number), 1)))
+            read_answers(connection, 1, 65536)
+    want = Counter({"insert c": 2, "insert c=11000": 2, "find c": 2, "other=59": 2 + 256, "ping": 2, "insert long": 10, "find long": 10})
     requests = server.requests() - before
-    t.equal(renamed({("other" if name == "noSuch" else name): count for name, count in requests.items()}), by_command(want), "the witness")
+    none = sum(requests.pop(name) for name in list(requests) if name == "noSuch" or name.startswith("nnn"))
+    t.equal(renamed(requests + Counter(unknown=none)), by_command(want), "the witness")
     compare(t, agent, want, (SERVER, "bytes"))
 
 

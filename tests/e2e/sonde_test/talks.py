@@ -12,6 +12,7 @@ HTTP = ("http_%s_request_duration_seconds_count", ("http_request_method", "http_
 DB = ("db_%s_operation_duration_seconds_count", ("db_operation_name", "error_type"))
 DNS = ("dns_lookup_duration_seconds_count%.0s", ("dns_question_type", "error_type"))  # over TCP
 RPC = ("rpc_%s_call_duration_seconds_count", ("rpc_method", "rpc_response_status_code"))
+PROCESSING = "messaging_process_duration_seconds_count"  # what a client does with messages has a metric of its own
 MESSAGING = ("messaging_%s_operation_duration_seconds_count", ("messaging_operation_name", "error_type"))
 PARTIAL = "sonde_requests_partial_total"
 OUTCOMES = "sonde_parse_outcomes_total"
@@ -59,6 +60,22 @@ COUNTS = {
                                   ("version", ""): 1, ("touch", ""): 1, ("incr", "CLIENT_ERROR"): 1, ("other", "ERROR"): 1}),
     ],
     "dns": [("dns", DNS, {("A", ""): 1, ("AAAA", ""): 2, ("TXT", "NXDOMAIN"): 1})],
+    "amqp": [
+        ("amqp", MESSAGING, {("connection.start", ""): 1, ("connection.open", ""): 1, ("channel.open", ""): 2, ("exchange.declare", ""): 1,
+                             ("queue.declare", ""): 1, ("queue.bind", ""): 1, ("confirm.select", ""): 1, ("publish", ""): 2,
+                             ("publish", "312"): 1, ("get", ""): 2, ("consume", ""): 1, ("process", ""): 2, ("process", "reject"): 1,
+                             ("cancel", ""): 1, ("queue.declare", "404"): 1, ("queue.delete", ""): 1, ("channel.close", ""): 1,
+                             ("connection.close", ""): 1}),
+    ],
+    "mongodb": [
+        ("mongodb", DB, {("isMaster", ""): 1, ("insert", ""): 1, ("insert", "11000"): 1, ("find", ""): 1, ("getMore", "43"): 1, ("ping", ""): 1,
+                         ("count", ""): 1, ("other", "59"): 1, ("update", ""): 1, ("delete", ""): 1, ("aggregate", ""): 1, ("drop", ""): 1,
+                         ("find", "14"): 1}),
+    ],
+    "fastcgi": [
+        ("fastcgi", HTTP, {("GET", "200"): 1, ("POST", "200"): 1, ("GET", "404"): 1, ("GET", "500"): 1, ("PUT", "201"): 1,
+                           ("HEAD", "200"): 1}),
+    ],
     "kafka": [
         ("kafka_java_group", MESSAGING, {("JoinGroup", "MEMBER_ID_REQUIRED"): 1, ("JoinGroup", ""): 1, ("SyncGroup", ""): 1,
                                          ("OffsetFetch", ""): 1, ("Heartbeat", ""): 1, ("OffsetCommit", ""): 1, ("LeaveGroup", ""): 1}),
@@ -100,7 +117,8 @@ def exact(t, agent, protocol, shapes_of):
         times = play(t, agent, talk, service, shapes_of(talk))
         want = Counter({key: count * times for key, count in once.items()})
         sides = [(metric % "server", service), (metric % "client", service + "-client")]
-        counts = lambda m, sides=sides, keys=keys: [m.by(name, *keys, service_name=owner) for name, owner in sides]
+        counts = lambda m, sides=sides, keys=keys: [m.by(name, *keys, service_name=owner) + m.by(PROCESSING, *keys, service_name=owner)
+                                                    for name, owner in sides]
         metrics = agent.settle(counts, [want, want])
         for (name, owner), got in zip(sides, counts(metrics)):
             t.equal(got, want, owner)

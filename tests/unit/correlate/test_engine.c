@@ -325,7 +325,7 @@ static void tells_the_kernel_what_a_protocol_needs(void **state)
 	(void)state;
 	script_connect(&script, ROLE_SERVER, 0);
 	say(DIR_READ, "*1\r\n$4\r\nPING\r\n");
-	assert_int_equal(script.mode, MODE_STREAM);
+	assert_int_equal(script.mode, MODE_VALUES);
 	script_connect(&script, ROLE_SERVER, 0);
 	say(DIR_READ, GET);
 	say(DIR_WRITE, OK_EMPTY);

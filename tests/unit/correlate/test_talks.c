@@ -28,6 +28,9 @@ static const char *const talks[] = {
 	"memcached_binary",
 	"kafka_java_group",
 	"kafka_rdkafka",
+	"amqp",
+	"mongodb",
+	"fastcgi",
 };
 
 #define TALKS (sizeof(talks) / sizeof(talks[0]))
@@ -245,13 +248,13 @@ static bool has_outcome(const char *request, size_t length, const char *outcome)
 	return found && (!next || found < next);
 }
 
-/* Its statement or header was not seen, or not to its end: no operation, table or path, or not to what it was switched, and a
- * word that says so. */
+/* What it is was not seen, or not to its end: no operation, table or path, or not to what it was switched, and a word that says
+ * so. */
 static bool is_unnamed(const char *request, size_t length)
 {
 	return has_outcome(request, length, "statement_unknown;") ||
 	       has_outcome(request, length, "header_unknown;") ||
-	       has_outcome(request, length, "header_truncated;upgrade;");
+	       has_outcome(request, length, "header_truncated;");
 }
 
 /* Takes a request out of the log. Of an error whose code was lost it is known that there was one. */
