@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whose child a span is: nginx in front of a Python service with a thread a connection, which asks Redis twice a request."""
+
+import http.client
+import os
+import threading
+from collections import Counter
+
+from sonde_test.otelcol import read_spans
+from sonde_test.process import wait_until
+from sonde_test.runner import test
+
+SERVER, CLIENT = 2, 3
+JOINS = "sonde_span_joins_total"
+
+SERVICE = """
+import http.server, socket, socketserver, sys, threading
+local = threading.local()
+def ask(key):
+    if not hasattr(local, "redis"):
+        local.redis = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    local.redis.sendall(b"*2\\r\\n$3\\r\\nGET\\r\\n$%d\\r\\n%s\\r\\n" % (len(key), key))
+    local.redis.recv(4096)
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        ask(b"one")
+        ask(b"two")
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+    def log_message(self, *words):
+        pass
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+server = Server(("127.0.0.1", 0), Handler)
+print("ready", server.server_address[1], flush=True)
+server.serve_forever()
+"""
+
+
+def start(t, agent):
+    redis = t.redis(service="join-redis")
+    python, port = t.serve("/usr/bin/python3", "-c", SERVICE, redis.port, service="join-python")
+    nginx = t.nginx(service="join-nginx", locations=f"location /up/ {{ proxy_pass http://127.0.0.1:{port}; }}")
+    pids = {redis.pid, python.pid, nginx.pid, *nginx.workers()}
+    if not wait_until(lambda: pids <= {process["pid"] for process in agent.dump("procs") if not process["ignored"]}, 10 * t.patience):
+        raise AssertionError(f"not all are looked at: {agent.dump('procs')}")
+    return redis, nginx
+
+
+def ask(port, paths, headers):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    for path in paths:
+        connection.request("GET", path, headers=headers(path))
+        connection.getresponse().read()
+    connection.close()
+
+
+def sent(path):
+    """What a tracer would send with a path that ends with a number."""
+    number = int(path.rpartition("/")[2]) + 1
+    return f"{number:032x}", f"{number:016x}"
+
+
+def traceparent(path):
+    trace, span = sent(path)
+    return {"traceparent": f"00-{trace}-{span}-01", "X-Request-ID": f"request-{path}"}
+
+
+def collect(t, agent, file, requests):
+    """The spans, by (service, kind); seven a request."""
+    def all_of():
+        spans = read_spans(file)
+        return spans if len(spans) >= 7 * requests else None
+    spans = wait_until(all_of, 20 * t.patience, every=0.2) or read_spans(file)
+    services = {}
+    for span in spans:
+        services.setdefault((span["resource"]["service.name"], span["kind"]), []).append(span)
+    counts = {key: len(of) for key, of in services.items()}
+    t.equal(counts, {("join-nginx", SERVER): requests, ("join-nginx", CLIENT): requests, ("join-python", SERVER): requests,
+                     ("join-python", CLIENT): 2 * requests, ("join-redis", SERVER): 2 * requests}, "spans by service and kind")
+    metrics = agent.settle(lambda m: m.total(JOINS), 7 * requests)
+    said = Counter(span["attributes"]["sonde.join"] for span in spans)
+    counted = {join: metrics.total(JOINS, join=join) for join in said}
+    if "generated" in counted:
+        counted["generated"] += metrics.total(JOINS, join="ambiguous")
+    t.equal(counted, dict(said), "joins as counted")
+    return services, {span["spanId"]: span for span in spans}
+
+
+def path_of(span, spans):
+    """The request that a span is about, by its own path or its parents'."""
+    while span and "url.path" not in span["attributes"]:
+        span = spans.get(span.get("parentSpanId"))
+    return span["attributes"]["url.path"] if span else None
+
+
+def watch(t):
+    file = os.path.join(t.directory, "spans.ndjson")
+    only = [word for name in ("nginx", "python", "redis") for word in ("--only", f"service=join-{name}")]
+    return t.agent("--spans-ndjson", file, *only), file
+
+
+@test(needs=("nginx", "redis-server"))
+def spans_are_children_of_whom_the_header_names(t):
+    agent, file = watch(t)
+    redis, nginx = start(t, agent)
+    paths = [f"/up/{number}" for number in range(40)]
+    ask(nginx.port, paths, traceparent)
+    services, spans = collect(t, agent, file, len(paths))
+    t.equal(redis.calls()["GET"], 2 * len(paths), "what Redis was asked")
+    for service, kind in (("join-nginx", SERVER), ("join-nginx", CLIENT), ("join-python", SERVER)):
+        for span in services.get((service, kind), []):
+            path = span["attributes"]["url.path"]
+            t.equal((span["traceId"], span["parentSpanId"], span["attributes"]["sonde.join"], span["flags"] & 255),
+                    (*sent(path), "header", 1), f"{service}: whose child the span of {path} is")
+            t.equal(span["attributes"]["http.request.header.x-request-id"], f"request-{path}", "X-Request-ID")
+    check_below(t, services, spans)
+
+
+def check_below(t, services, spans):
+    """What Python asks is a child of what it is asked, and what Redis is asked one of that."""
+    for service, kind, parent in (("join-python", CLIENT, SERVER), ("join-redis", SERVER, CLIENT)):
+        for span in services.get((service, kind), []):
+            above = spans.get(span.get("parentSpanId"), {"resource": {"service.name": None}, "kind": None, "traceId": None})
+            t.equal((above["resource"]["service.name"], above["kind"], above["traceId"], span["attributes"]["sonde.join"]),
+                    ("join-python", parent, span["traceId"], "parent"), f"{service}: the parent of a span")
+    below = Counter(span.get("parentSpanId") for span in services.get(("join-python", CLIENT), []))
+    t.equal(set(below.values()), {2}, "calls of Redis by request")
+
+
+@test(needs=("nginx", "redis-server"))
+def spans_without_headers_are_one_trace(t):
+    agent, file = watch(t)
+    _, nginx = start(t, agent)
+    paths = [f"/up/{number}" for number in range(40)]
+    ask(nginx.port, paths, lambda path: {})
+    services, spans = collect(t, agent, file, len(paths))
+    roots = services.get(("join-nginx", SERVER), [])
+    t.equal(len({span["traceId"] for span in roots}), len(paths), "traces")
+    t.equal({span["attributes"]["sonde.join"] for span in roots}, {"generated"}, "how the first is joined")
+    for service, kind, parent in (("join-nginx", CLIENT, "join-nginx"), ("join-python", SERVER, "join-nginx")):
+        for span in services.get((service, kind), []):
+            above = spans.get(span.get("parentSpanId"), {})
+            t.equal((above.get("traceId"), path_of(above, spans) if above else None, above and above["resource"]["service.name"]),
+                    (span["traceId"], span["attributes"]["url.path"], parent), f"{service}: the parent of a span")
+    check_below(t, services, spans)
+
+
+@test(needs=("nginx", "redis-server"))
+def spans_at_once_have_no_wrong_parent(t):
+    """Many at a time: what is not sure is a link or a trace of its own, and never a wrong parent."""
+    agent, file = watch(t)
+    _, nginx = start(t, agent)
+    clients, each = 8, 40
+    threads = [threading.Thread(target=ask, args=(nginx.port, [f"/up/{client * each + number}" for number in range(each)],
+                                                  lambda path: {})) for client in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    services, spans = collect(t, agent, file, clients * each)
+    wrong = [span for span in spans.values() if span.get("parentSpanId") and "url.path" in span["attributes"] and
+             path_of(spans.get(span["parentSpanId"]), spans) != span["attributes"]["url.path"]]
+    t.equal(wrong, [], "spans with a parent of another request")
+    calls = [span for span in services.get(("join-python", CLIENT), []) if span.get("parentSpanId")]
+    t.equal({number for number in Counter(span["parentSpanId"] for span in calls).values() if number > 2}, set(),
+            "requests with more calls than they made")
+    t.check(len(calls) > len(services.get(("join-python", CLIENT), [])) / 4, f"only {len(calls)} calls of a thread have a parent")
+    peers = services.get(("join-python", SERVER), []) + services.get(("join-redis", SERVER), [])
+    t.equal(len([span for span in peers if not span.get("parentSpanId")]), 0, "spans without the other end's as their parent")
