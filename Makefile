@@ -100,7 +100,7 @@ build_packages := gcc libc6-dev make git procps clang llvm bpftool libbpf-dev li
 	libcurl4-openssl-dev
 test_packages := libcmocka-dev libclang-rt-14-dev python3 nginx redis-server postgresql postgresql-contrib \
 	dnsmasq-base unbound bind9 bind9-dnsutils dnsperf \
-	python3-psycopg python3-psycopg2 memcached libmemcached-tools python3-pymemcache mariadb-server python3-pymysql php-fpm \
+	python3-psycopg python3-psycopg2 memcached libmemcached-tools python3-pymemcache mariadb-server python3-pymysql python3-pip php-fpm \
 	nghttp2-server nghttp2-client nghttp2-proxy python3-grpcio rabbitmq-server python3-pika python3-pymongo \
 	openjdk-17-jdk-headless maven kcat python3-confluent-kafka python3-kafka \
 	python3-websockets python3-jsonrpclib-pelix sysbench curl wrk openssl prometheus nodejs strace \

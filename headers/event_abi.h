@@ -246,7 +246,8 @@ _Static_assert(sizeof(struct event_unix_close) == 128, "event_unix_close is ABI"
 /* Of a datagram's payload: a header and a question whose name has the greatest length (RFC 1035: 12 + 255 + 4), whole words. */
 #define DATAGRAM_CAPTURE_MAX 272
 
-/* A datagram that looks like DNS was sent or received. Payload: its first `captured` bytes. */
+/* A datagram that looks like DNS was sent or received. Payload: its first `captured` bytes. With `bytes` 0: a call on a connected
+ * socket has failed with ECONNREFUSED. */
 struct event_datagram {
 	struct event_header header;
 	__u64 socket;		 /* inode number: names the socket while it is open */

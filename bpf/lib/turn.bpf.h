@@ -205,17 +205,18 @@ static __always_inline void turn_late(struct turn_move *move)
 static __always_inline __u32 turn_notice_overtaken(struct conn_state *conn, __u32 pending)
 {
 	bool is_known = conn->late_bytes; /* a long write moves its bytes bit by bit */
+	__u32 flags = 0;
 
 	conn->write_seq += pending;
-	conn->late_bytes += pending;
-	if (is_known)
-		return 0;
-	if (conn->turn_no && conn->turn.dir == DIR_WRITE) {
+	if (!is_known && conn->turn_no && conn->turn.dir == DIR_WRITE) {
 		conn->late_turn_no = conn->turn_no;
-		return 0;
+	} else if (!is_known) {
+		conn->late_turn_no = ++conn->turn_no;
+		flags = TURN_AWAITS_WRITE;
 	}
-	conn->late_turn_no = ++conn->turn_no;
-	return TURN_AWAITS_WRITE;
+	barrier(); /* that write may return now, on another CPU, and then takes the number */
+	conn->late_bytes += pending;
+	return flags;
 }
 
 /* The direction changes. An overtaken answer was an exchange too. */
@@ -403,6 +404,9 @@ static __always_inline void turn_in_scratch(struct turn_move *move)
 
 	if (!scratch)
 		return;
+	scratch->stream.at = move->want; /* the verifier forgets: see struct stream_progress */
+	barrier();
+	move->want = scratch->stream.at;
 	turn_advance(move, &scratch->event);
 	tail = conn->turn.tail;
 	captured = call_capture(&scratch->call, move->call, move->want, &tail);
@@ -472,24 +476,88 @@ static __always_inline bool turn_order(struct turn_move *move, const bool is_dir
 	return true;
 }
 
+/* Bytes of a long call that are looked through for the end of a request that another one follows. */
+#define PIPELINE_LOOK_MAX 1024
+
+/* Whether in the first piece of a call, which is longer than what is captured, a header ends; of requests without a body. */
+static __always_inline bool turn_is_pipeline(__u64 kind, __u64 where)
+{
+	struct turn_scratch *scratch = turn_scratch_get();
+	struct user_iovec first;
+
+	if (!scratch || !call_first_piece(kind, where, &first))
+		return false;
+	if ((kind & SHAPE_MASK) == SHAPE_BUFFER || first.length > settings.prefix_bytes)
+		first.length = settings.prefix_bytes;
+	if (first.length > PIPELINE_LOOK_MAX)
+		first.length = PIPELINE_LOOK_MAX;
+	if (!call_copy(&scratch->call, 0, (__u32)first.length, first.base))
+		return false;
+	for (__u32 i = 0; i < PIPELINE_LOOK_MAX - sizeof(__u32); i++) {
+		if (i + sizeof(__u32) > first.length)
+			return false;
+		if (*(const __u32 *)(scratch->call.bytes + i) == CRLFCRLF)
+			return true;
+	}
+	return false;
+}
+
+/* The mode of a connection that begins with a call which is longer than what is captured: what to do with the call itself must be
+ * known before. Global linkage, here and below: see lib/call.bpf.h. */
+__noinline int turn_long_first_mode(__u64 kind, __u64 where)
+{
+	__u64 first = call_first_bytes(kind, where);
+	__u32 word = (__u32)first;
+
+	if ((word == WORD4('G', 'E', 'T', ' ') || word == WORD4('H', 'E', 'A', 'D')) &&
+	    turn_is_pipeline(kind, where))
+		return MODE_STREAM;
+	return turn_first_mode(word, (__u32)(first >> 32));
+}
+
+/* Whether a message of HTTP may begin with a call: letters of a method, or "HTTP". Where there are less than four bytes, the
+ * first one must do. */
+__noinline int turn_may_begin(__u64 kind, __u64 where, __u64 bytes)
+{
+	__u32 word = (__u32)call_first_bytes(kind, where);
+
+	if (bytes < sizeof(word) || word < 0x100)
+		return (word & 0xe0) == 0x40;
+	return (word & 0xe0e0e0) == 0x404040 && ((word >> 24 & 0xe0) == 0x40 || word >> 24 == ' ');
+}
+
 /* How many bytes of the call to copy: what is missing of the turn's prefix. */
 static __always_inline void turn_set_want(struct turn_move *move, bool is_new)
 {
 	struct conn_state *conn = move->conn;
+	const struct call *call = move->call;
 	__u32 room = settings.prefix_bytes;
 
 	if (!is_new)
 		room = conn->captured < room ? room - conn->captured : 0;
-	move->want = (__u32)move->call->bytes;
-	if (move->call->bytes <= room)
+	move->want = (__u32)call->bytes;
+	if (call->bytes <= room)
 		return;
 	move->want = room;
-	/* Longer than what is captured: what to do with the call itself must be known before. */
-	if (is_new && conn->mode == MODE_SNIFF) {
-		__u64 first = call_first_bytes(move->call->kind, move->call->args[1]);
+	if (is_new && conn->mode == MODE_SNIFF)
+		conn->mode = (__u8)turn_long_first_mode(call->kind, call->args[1]);
+}
 
-		conn->mode = (__u8)turn_first_mode((__u32)first, (__u32)(first >> 32));
-	}
+/* A call that goes on with a turn and begins like a message has a prefix of its own: in a pipeline it is the next one. In a body
+ * it costs an event. Returns whether it is one. */
+static __always_inline bool turn_begins_anew(struct turn_move *move)
+{
+	struct conn_state *conn = move->conn;
+	const struct call *call = move->call;
+
+	if (move->want >= call->bytes || move->flags != TURN_CONTINUED ||
+	    conn->mode > MODE_MESSAGES || !turn_may_begin(call->kind, call->args[1], call->bytes))
+		return false;
+	conn->captured = 0;
+	move->want = settings.prefix_bytes;
+	if (move->want > call->bytes)
+		move->want = (__u32)call->bytes;
+	return true;
 }
 
 static __always_inline void turn_move(struct turn_move *move, const bool is_direct)
@@ -523,7 +591,7 @@ static __always_inline void turn_move(struct turn_move *move, const bool is_dire
 		}
 		move->want = (__u32)move->call->bytes;
 	}
-	if (!turn_try_ring(move))
+	if (turn_begins_anew(move) || !turn_try_ring(move))
 		turn_in_scratch(move);
 }
 

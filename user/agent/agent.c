@@ -290,6 +290,8 @@ static int start_kernel_side(struct agent *agent)
 	error = ring_consumer_new(rings, count, intake_record, agent, &agent->consumer);
 	if (error)
 		log_error("cannot read the ring buffers: %s", strerror(-error));
+	else if (agent->spans)
+		ring_consumer_put_in_order(agent->consumer);
 	return error;
 }
 

@@ -227,6 +227,33 @@ static void write_fills(struct agent *agent)
 	set_total(agent, METRIC_SOCKET_PATHS_REFUSED, NULL, NULL, engine.socket_paths_refused);
 }
 
+static void write_joins(struct agent *agent)
+{
+	static const char *const joins[] = {
+#define X(NAME, value, meaning) value,
+		SPAN_JOINS(X)
+#undef X
+	};
+	static const char *const formats[] = {
+#define X(NAME, label) label,
+		TRACE_FORMATS(X)
+#undef X
+	};
+	struct engine_stats engine;
+	const struct join_figures *join = &engine.join;
+
+	engine_stats_read(agent->engine, &engine);
+	for (unsigned i = 0; i < SPAN_JOIN_COUNT; i++)
+		set_total(agent, METRIC_SPAN_JOINS, joins[i], NULL, join->spans[i]);
+	set_total(agent, METRIC_SPAN_JOINS, "ambiguous", NULL, join->ambiguous);
+	set_total(agent, METRIC_SPAN_ADOPTIONS_LATE, NULL, NULL, join->late);
+	for (unsigned i = 0; i < TRACE_FORMAT_COUNT; i++)
+		set_total(agent, METRIC_TRACE_HEADERS_IGNORED, formats[i], NULL, join->ignored[i]);
+	set_gauge(agent, METRIC_TABLE_ENTRIES, "span_threads", (double)join->threads);
+	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "span_threads", (double)join->threads_limit);
+	set_total(agent, METRIC_TABLE_EVICTED, "span_threads", NULL, join->threads_refused);
+}
+
 static int write_program(void *context, const struct program_figures *figures)
 {
 	struct agent *agent = context;
@@ -325,6 +352,7 @@ void figures_write(struct agent *agent)
 	write_kernel_counters(agent);
 	write_fills(agent);
 	write_spans(agent);
+	write_joins(agent);
 	write_cost(agent);
 	http_server_report(agent->http, agent->store);
 	series_store_report(agent->store);

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "correlate/join.h"
 #include "correlate/lookup.h"
 #include "correlate/streams.h"
 #include "correlate/tunnel.h"
@@ -209,6 +210,7 @@ static void on_request_begin(struct engine *engine, struct connection *connectio
 		exchange->start_ns = time_ns;
 	exchange->tgid = connection->tgid;
 	exchange->has_request = true;
+	join_begin(engine, connection, exchange);
 	if (connection->oldest != exchange && !connection->is_turn_late) {
 		exchange->facts.outcomes |= 1ull << PARSE_PIPELINED;
 		on_pipelined(engine, connection);
@@ -228,6 +230,7 @@ static void on_response_begin(struct engine *engine, struct connection *connecti
 		return;
 	}
 	connection->oldest->has_response = true;
+	join_answer(engine, connection, connection->oldest);
 }
 
 /* The first message understood: what went before it on this connection was something too. */
@@ -253,6 +256,7 @@ static void on_request_head(struct engine *engine, struct connection *connection
 	if (!exchange)
 		return;
 	exchange->has_request_head = true;
+	join_head(engine, connection, exchange);
 	if (!connection->is_pool_known)
 		pool_join(engine, connection, exchange);
 	if (!connection->was_recognised || connection->orphan_outcome != PARSE_UNMATCHED_RESPONSE)
@@ -534,6 +538,7 @@ bool requests_take_known_request(struct engine *engine, struct connection *conne
 	connection->oldest = connection->newest = exchange;
 	connection->exchange_count = 1;
 	pool_use(connection);
+	join_begin(engine, connection, exchange);
 	connection->unrecognised_turns = 0;
 	return true;
 }
@@ -553,6 +558,7 @@ bool requests_take_known_response(struct engine *engine, struct connection *conn
 	exchange->has_response_head = true;
 	exchange->has_response_end = true;
 	exchange->end_ns = time_ns;
+	join_answer(engine, connection, exchange);
 	settle_oldest(engine, connection, PARSE_OK);
 	return true;
 }
@@ -615,10 +621,14 @@ static bool is_request_cut(const struct exchange *exchange)
 void requests_close(struct engine *engine, struct connection *connection)
 {
 	uint64_t moved_ns = connection->moved_ns[connection_dir(connection, SIDE_RESPONSE)];
+	const struct exchange *answer = requests_open_answer(connection);
+	bool is_last = answer && answer->facts.sides[SIDE_RESPONSE].end == END_AT_CLOSE;
+	bool is_unsure; /* answers to those that are left may be among the bytes that were not seen */
 
 	give_up_paired(engine, connection, true);
 	if (!is_cut(connection))
 		requests_boundary(engine, connection, SIDE_RESPONSE, BOUNDARY_CLOSE, 0, moved_ns);
+	is_unsure = connection->is_order_unsure && !is_last;
 	while (connection->oldest) {
 		struct exchange *exchange = connection->oldest;
 
@@ -634,6 +644,7 @@ void requests_close(struct engine *engine, struct connection *connection)
 		} else {
 			exchange->end_ns = connection->closed_ns;
 			settle_oldest(engine, connection,
+				      is_unsure		       ? PARSE_LOST :
 				      is_request_cut(exchange) ? PARSE_REQUEST_CUT :
 								 PARSE_NO_RESPONSE);
 		}

@@ -5,12 +5,15 @@
 
 #include <stdint.h>
 
+#include "protocol/trace_context.h"
+
 /* Attribute `sonde.join`, surest first. X(NAME, value, meaning) */
-#define SPAN_JOINS(X)                                                                      \
-	X(THREAD_CONTEXT, "thread_context", "published by the SDK in the handling thread") \
-	X(HEADER, "header", "in the request itself")                                       \
-	X(ADOPTED, "adopted", "on a call that was made to answer the request")             \
-	X(PARENT, "parent", "a call of the thread that answers another request")           \
+#define SPAN_JOINS(X)                                                                                \
+	X(THREAD_CONTEXT, "thread_context", "published by the SDK in the handling thread")           \
+	X(HEADER, "header", "in the request itself")                                                 \
+	X(ADOPTED, "adopted", "on a call that was made to answer the request")                       \
+	X(PARENT, "parent",                                                                          \
+	  "of the request that the same thread is answering, or of the other end of the connection") \
 	X(GENERATED, "generated", "a new trace")
 
 enum span_join {
@@ -20,12 +23,12 @@ enum span_join {
 		SPAN_JOIN_COUNT,
 };
 
-#define TRACE_ID_BYTES 16
-#define SPAN_ID_BYTES 8
-
-/* W3C Trace Context Level 2, trace-flags. */
-#define TRACE_FLAG_SAMPLED 0x01
-#define TRACE_FLAG_RANDOM 0x02
+/* A span that another one has to do with, but is not a child of. */
+struct span_link {
+	uint8_t trace_id[TRACE_ID_BYTES];
+	uint8_t span_id[SPAN_ID_BYTES];
+};
+#define SPAN_LINKS_MAX 8
 
 struct span_identity {
 	uint8_t trace_id[TRACE_ID_BYTES];

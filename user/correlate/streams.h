@@ -19,6 +19,10 @@ void streams_clear(struct connection *connection);
 /* Bytes of the connection were lost, and its exchanges are settled. */
 void streams_lose(struct connection *connection);
 
+/* NULL: there is none. */
+struct exchange *streams_find(struct engine *engine, const struct connection *connection,
+			      uint32_t number);
+
 /* The exchange, which has a stream, is about to be freed. */
 void streams_forget(struct engine *engine, struct exchange *exchange);
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "correlate/join.h"
 #include "correlate/request.h"
 #include "correlate/run.h"
 
@@ -425,8 +426,11 @@ int turn_take(struct engine *engine, const struct event *event)
 			return -ENOMEM;
 	}
 	take_ref(connection, &turn->conn, &turn->header);
+	connection->tid = turn->tid;
 	if (connection->sync == SYNC_DONE)
 		return 0;
+	if (turn->turn.dir == DIR_READ)
+		join_read(engine, connection);
 	connection->is_turn_late = false;
 	if (!turn->turn_flags && take_known_turn(engine, connection, event))
 		return 0;

@@ -323,6 +323,18 @@ static bool is_of_interest(const struct http1_parse *parse, const uint8_t *line,
 	return length <= 1 || http1_may_frame(line, length) || parse->side->place != IN_FIELDS;
 }
 
+/* A field of a request, uncut but for `is_cut`. */
+static void take_trace_field(struct http1_parse *parse, const uint8_t *line, size_t length,
+			     bool is_cut)
+{
+	if (parse->which != SIDE_REQUEST || !trace_context_may_begin(*line))
+		return;
+	if (length && line[length - 1] == '\r')
+		length--;
+	trace_context_take_line(&parse->facts->trace, &parse->facts->trace_texts, line, length,
+				is_cut);
+}
+
 /* Take the lines that are whole in the run, up to a NUL. The last block reaches back behind the one before. */
 static enum protocol_step take_whole_lines(struct http1_parse *parse)
 {
@@ -350,6 +362,8 @@ static enum protocol_step take_whole_lines(struct http1_parse *parse)
 			}
 			if (is_of_interest(parse, line, length))
 				step = take_head_line(parse, line, http1_line_length(line, length));
+			if (length > 1)
+				take_trace_field(parse, line, length, false);
 			line = at + 1;
 			if (step != STEP_ONWARD)
 				break;
@@ -370,6 +384,8 @@ static enum protocol_step in_split_lines(struct http1_parse *parse)
 	while (step == STEP_ONWARD && http1_take_line(parse, &line, &length)) {
 		bool has_nul = side->place >= IN_FIELDS && memchr(line, '\0', length);
 
+		if (length && side->place == IN_FIELDS)
+			take_trace_field(parse, line, length, length == HTTP1_LINE_MAX);
 		step = has_nul ? STEP_BROKEN : take_head_line(parse, line, length);
 	}
 	if (step != STEP_ONWARD)

@@ -14,7 +14,7 @@ import tempfile
 import time
 import traceback
 
-from . import namespaces, node, opensearch
+from . import namespaces, node, opensearch, pypi
 from .agent import LOST, Agent, balance
 from .dns import Dnsmasq, Named, Unbound
 from .ferretdb import FerretDB, ferretdb
@@ -94,6 +94,7 @@ NEEDS = {
     "pymongo": (lambda: _has_module("pymongo"), "python3-pymongo is not installed"),
     "pika": (lambda: _has_module("pika"), "python3-pika is not installed"),
     "pymysql": (lambda: _has_module("pymysql"), "python3-pymysql is not installed"),
+    "pypi-packages": (pypi.install, "pip cannot install the packages of tests/e2e/python"),
     "node-packages": (node.install, "npm cannot install the packages of tests/e2e/node"),
     "opensearch": (opensearch.install, "mvn cannot install the libraries of tests/e2e/java"),
     "jsonrpclib": (lambda: works("/usr/bin/python3", "-c", "import jsonrpclib"), "python3-jsonrpclib-pelix is not installed"),

@@ -25,6 +25,8 @@ COUNTS = {
                               ("PUT", "200"): 1, ("GET", "500"): 1}),
         ("http_node", HTTP, {("GET", "200"): 2, ("GET", "404"): 1, ("HEAD", "200"): 1, ("POST", "200"): 1}),
         ("http_close", HTTP, {("GET", "200"): 1}),
+        ("http_pipeline", HTTP, {("GET", "200"): 1, ("GET", "204"): 2, ("HEAD", "200"): 1, ("HEAD", "404"): 1, ("DELETE", "204"): 1,
+                                 ("OPTIONS", "204"): 1}),
     ],
     "http2": [
         ("http2_h2load", HTTP, {("GET", "200"): 3, ("GET", "404"): 3}),
