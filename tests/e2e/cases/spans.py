@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every request is a span, once, with its fields, at the OpenTelemetry Collector: against nginx's access log and the client."""
 
+import json
 import os
 import socket
 import time
 from collections import Counter
 
+from sonde_test.agent import free_port
 from sonde_test.nginx import PLAN
-from sonde_test.otelcol import read_spans
+from sonde_test.otelcol import Certificates, read_spans
 from sonde_test.process import wait_until
 from sonde_test.runner import test
 
@@ -145,11 +147,16 @@ def spans_wait_for_the_collector(t):
     t.check(metrics.total("sonde_span_batches_retried_total") > 0, "no retry was counted")
 
 
-@test(needs=("nginx", "otelcol"))
+@test(needs=("nginx", "otelcol", "openssl"))
 def spans_are_flushed_at_the_end(t):
-    """An agent that ends delivers what waits; one whose receiver is away ends all the same, and says what is lost."""
-    collector = t.collector()
-    agent = t.agent("--otlp-endpoint", collector.endpoint, "--only", "service=end-server")
+    """An agent that ends delivers what waits, over TLS with certificates of both sides; one whose receiver is away ends all the
+    same, and says what is lost."""
+    certificates = Certificates(t.directory)
+    collector = t.collector(certificates=certificates)
+    agent = t.agent("--otlp-endpoint", collector.endpoint, "--only", "service=end-server",
+                    env={"OTEL_EXPORTER_OTLP_CERTIFICATE": certificates.authority,
+                         "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": certificates.client,
+                         "OTEL_EXPORTER_OTLP_CLIENT_KEY": certificates.client_key})
     nginx = watched_nginx(t, agent, "end-server")
     collector.stop()
     load(t, nginx, 1, 100, "end-client")
@@ -159,11 +166,66 @@ def spans_are_flushed_at_the_end(t):
     status, _ = agent.stop()
     t.equal(status, 0, "exit status")
     t.equal(len(arrived(t, collector.spans, 100, "end-server")), 100, "spans at the Collector")
-    collector.stop()
+    # The Collector is there, but who it is cannot be told: as good as none.
     agent = t.agent("--otlp-endpoint", collector.endpoint, "--only", "service=end-again")
     nginx = watched_nginx(t, agent, "end-again")
     load(t, nginx, 1, 100, "end-client")
     agent.settle(lambda m: m.total(PRODUCED), 100)
     status, _ = agent.stop()
     t.equal(status, 0, "exit status without a receiver")
-    t.check("100 spans were not delivered" in agent.log(), agent.log())
+    t.check("certificate" in agent.log() and "100 spans were not delivered" in agent.log(), agent.log())
+    t.equal(len(of(collector.spans(), "end-again")), 0, "spans at a Collector that is not trusted")
+
+
+PROXY = """
+daemon off;
+worker_processes 1;
+user root root;
+pid {dir}/proxy.pid;
+error_log {dir}/proxy-error.log warn;
+events {{ worker_connections 64; }}
+http {{
+    log_format json '{{"status":$status,"encoding":"$http_content_encoding","type":"$http_content_type","team":"$http_x_team"}}';
+    access_log {dir}/proxy-access.log json;
+    client_body_temp_path {dir}/proxy-body;
+    proxy_temp_path {dir}/proxy-temp;
+    fastcgi_temp_path {dir}/proxy-fastcgi;
+    uwsgi_temp_path {dir}/proxy-uwsgi;
+    scgi_temp_path {dir}/proxy-scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        location = /v1/traces {{
+            if ($http_x_team != "blue") {{ return 403; }}
+            proxy_pass {collector};
+        }}
+    }}
+}}
+"""
+
+
+@test(needs=("nginx", "otelcol"))
+def spans_and_a_proxy_that_wants_a_header(t):
+    """With the header they arrive; without it they are refused, lost and counted."""
+    collector, port = t.collector(), free_port()
+    config, headers = os.path.join(t.directory, "proxy.conf"), os.path.join(t.directory, "headers")
+    with open(config, "w") as file:
+        file.write(PROXY.format(dir=t.directory, port=port, collector=collector.endpoint))
+    with open(headers, "w") as file:
+        file.write("# who we are\nX-Team: blue\n")
+    t.spawn("/usr/sbin/nginx", "-c", config, "-p", t.directory, service="proxy")
+    for service, options, arriving in (("with-header", ("--otlp-headers-file", headers), 50), ("without-header", (), 0)):
+        t.where = f"{service}: "
+        agent = t.agent("--otlp-endpoint", f"http://127.0.0.1:{port}/", "--only", f"service={service}", *options,
+                        env={"OTEL_EXPORTER_OTLP_COMPRESSION": "none"} if arriving else None)
+        nginx = watched_nginx(t, agent, service)
+        load(t, nginx, 1, 50, "any-client")
+        want = (50, arriving, 50 - arriving, 0)
+        read = lambda m: (m.total(PRODUCED), m.total(EXPORTED), m.total(DROPPED, reason="rejected"), m.total(QUEUED))
+        t.equal(read(agent.settle(read, want)), want, "spans produced, exported, rejected, queued")
+        t.equal(len(of(collector.spans(), service)), arriving, "spans at the Collector")
+        t.check(arriving or "HTTP status 403; they are lost" in agent.log(), agent.log())
+        agent.stop()
+    t.where = ""
+    with open(os.path.join(t.directory, "proxy-access.log")) as file:
+        posts = {tuple(json.loads(line).values()) for line in file}
+    t.equal(posts, {(200, "-", "application/x-protobuf", "blue"), (403, "gzip", "application/x-protobuf", "-")}, "what the proxy saw")

@@ -14,7 +14,7 @@ FETCH = os.path.join(HERE, "..", "fetch-otelcol.sh")
 CACHE = os.environ.get("SONDE_CACHE") or os.path.join(HERE, "..", "..", "..", ".cache", "vm")
 
 CONFIG = """
-receivers: {{otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:{port}"}}}}}}}}
+receivers: {{otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:{port}"{tls}}}}}}}}}
 exporters: {{file: {{path: "{path}", append: true, flush_interval: 50ms}}}}
 service:
   telemetry: {{metrics: {{level: none}}}}
@@ -55,14 +55,39 @@ def read_spans(path):
     return spans
 
 
+class Certificates:
+    """An authority, and what it says of a server on 127.0.0.1 and of a client."""
+
+    def __init__(self, directory):
+        self.directory = os.path.join(directory, "certificates")
+        os.makedirs(self.directory)
+        self.authority, self.client, self.client_key = (self._path(name) for name in ("ca.crt", "client.crt", "client.key"))
+        self._sign("ca", "-addext", "basicConstraints=critical,CA:TRUE")
+        for name in ("server", "client"):
+            self._sign(name, "-addext", "subjectAltName=IP:127.0.0.1", "-CA", self.authority, "-CAkey", self._path("ca.key"))
+
+    def _path(self, name):
+        return os.path.join(self.directory, name)
+
+    def _sign(self, name, *options):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                        "-subj", f"/CN={name}", "-keyout", self._path(f"{name}.key"), "-out", self._path(f"{name}.crt"), *options],
+                       check=True, capture_output=True)
+
+    def of_collector(self):
+        """The setting of a receiver that knows only clients of this authority."""
+        return (f', tls: {{cert_file: "{self._path("server.crt")}", key_file: "{self._path("server.key")}", '
+                f'client_ca_file: "{self.authority}"}}')
+
+
 class Collector:
-    def __init__(self, directory, patience=1):
-        self.directory, self.patience = directory, patience
+    def __init__(self, directory, patience=1, certificates=None):
+        self.directory, self.patience, self.certificates = directory, patience, certificates
         self.port = free_port()
         self.path = os.path.join(directory, f"spans-{self.port}.json")
         self.config = os.path.join(directory, f"otelcol-{self.port}.yaml")
         with open(self.config, "w") as file:
-            file.write(CONFIG.format(port=self.port, path=self.path))
+            file.write(CONFIG.format(port=self.port, path=self.path, tls=certificates.of_collector() if certificates else ""))
         self.process = None
         self.start()
 
@@ -73,7 +98,7 @@ class Collector:
 
     @property
     def endpoint(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.certificates else 'http'}://127.0.0.1:{self.port}"
 
     def spans(self):
         return read_spans(self.path)
