@@ -122,10 +122,9 @@ static void sniffed(struct engine *engine, struct connection *connection, unsign
 {
 	bool is_known =
 		(result == SNIFF_REQUEST || result == SNIFF_RESPONSE || result == SNIFF_EITHER) &&
+		(!connection->was_recognised || protocol == connection->protocol) &&
 		run_fits_role(connection, dir, result);
 
-	if (connection->was_recognised && protocol != connection->protocol)
-		is_known = false;
 	connection->turn_use = TURN_IS_PARSED;
 	if (connection->sync == SYNC_PARSED) {
 		if (is_known)

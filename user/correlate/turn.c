@@ -261,9 +261,9 @@ static void take_late_write(struct engine *engine, struct connection *connection
 	if (connection->sync != SYNC_PARSED) {
 		enum sniff_result result = run_sniff(event->payload, turn->captured, &protocol);
 
-		if (result != SNIFF_REQUEST || !run_fits_role(connection, DIR_WRITE, result))
-			return;
 		if (connection->was_recognised && protocol != connection->protocol)
+			return;
+		if (result != SNIFF_REQUEST || !run_fits_role(connection, DIR_WRITE, result))
 			return;
 		run_recognise(engine, connection, protocol);
 		connection->turn_use = TURN_IS_SKIPPED;

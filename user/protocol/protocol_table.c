@@ -13,8 +13,8 @@ const struct protocol *const protocol_table[] = {
 	&protocol_mongodb,
 	&protocol_fastcgi,
 	&protocol_dns,
-	&protocol_kafka,
-	&protocol_http2, /* last, as on old connections its proof is the weakest */
+	&protocol_http2,
+	&protocol_kafka, /* last, as on old connections its proof is the weakest */
 };
 /* clang-format on */
 

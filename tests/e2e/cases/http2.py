@@ -254,7 +254,12 @@ def http2_agent_starts_in_the_middle(t):
     here = {"server_port": nginx.port_http2}
     wait_until(lambda: agent.scrape().total(SERVER, **here) > 1000 and agent.scrape().total(CLIENT, **here) > 1000, 20 * t.patience, 0.5)
     run.stop()
-    time.sleep(0.5)
+    last = [None]
+
+    def is_quiet():
+        before, last[0] = last[0], (agent.scrape().by(SERVER, *KEYS, **here), nginx.counts())
+        return before == last[0]
+    wait_until(is_quiet, 20 * t.patience, 0.5)
     metrics, log = agent.scrape(), nginx.counts()
     for side in (SERVER, CLIENT):
         got = metrics.by(side, *KEYS, **here, error_type=lambda value: value not in ("reset", "no_response"))

@@ -143,6 +143,23 @@ static void bounds_what_is_in_flight(void **state)
 	script_close(&script);
 }
 
+/* A role that was guessed stands when, after a loss, bytes look like another protocol's request. */
+static void keeps_its_role(void **state)
+{
+	(void)state;
+	begin(ROLE_UNKNOWN, CONN_PREEXISTING);
+	WRITE(&script, GET("\1"));
+	READ(&script, OK("\1"));
+	script.conn.turn_no += 2;
+	WRITE(&script, GET("\3"));
+	script.conn.turn_no += 2;
+	READ(&script, "\0\0\0\x1d\0\3\0\4\0\0\0\2\0\7rdkafka\0\0\0\1\0\5third\1");
+	WRITE(&script, FRAME("\x08", "\1", "\5", "\5") "\0\1x\1y\x82\x86\x84");
+	READ(&script, OK("\5"));
+	end("client GET / 200 2 [ok;client - - - - partial [lost;client GET / - 2 partial [lost;"
+	    "client - - - - partial [lost;client GET / 200 2 [ok;");
+}
+
 #define ASK(name) "GET /first HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: " name "\r\n\r\n"
 #define SWITCH "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
 #define SETTINGS FRAME("\0", "\4", "\0", "\0")
@@ -215,6 +232,7 @@ int main(void)
 		cmocka_unit_test(needs_no_turns),
 		cmocka_unit_test(says_what_the_close_cuts),
 		cmocka_unit_test(bounds_what_is_in_flight),
+		cmocka_unit_test(keeps_its_role),
 		cmocka_unit_test(follows_an_upgrade),
 		cmocka_unit_test(joins_an_upgrade),
 		cmocka_unit_test(leaves_an_odd_upgrade),
