@@ -2,6 +2,7 @@
 # The one entry. Outputs go to build/ only; nothing but `deps` uses the network. Rules work by wildcard:
 #   bpf/F.bpf.c               build/bpf/F.bpf.o and build/skel/F.skel.h (struct F_bpf)
 #   user/ROOM/*.c             build/libsonde.a; with user/main.c build/sonde
+#   user/export/proto/*.proto build/proto/*.pb-c.{c,h}, part of build/libsonde.a
 #   tests/unit/ROOM/test_*.c  one program each, under ASan and UBSan; other files beside them are linked
 #                             into all tests of that room, files in tests/unit/ into all tests
 #   tests/fuzz/fuzz_N.c       one libFuzzer program each; other files beside them are linked into all
@@ -51,6 +52,8 @@ test_bpf_sources := $(filter %.bpf.c,$(tool_and_bpf_sources))
 skeletons := $(patsubst %.bpf.c,$B/skel/%.skel.h,$(notdir $(bpf_sources)))
 test_skeletons := $(patsubst %.bpf.c,$B/skel/%.skel.h,$(notdir $(test_bpf_sources)))
 lib_sources := $(wildcard user/*/*.c)
+proto_names := $(patsubst user/export/proto/%.proto,%,$(wildcard user/export/proto/*.proto))
+proto_headers := $(proto_names:%=$B/proto/%.pb-c.h)
 unit_sources := $(wildcard tests/unit/*/test_*.c)
 unit_support := $(wildcard tests/unit/*.c)
 unit_helpers := $(filter-out $(unit_sources),$(wildcard tests/unit/*/*.c))
@@ -65,12 +68,12 @@ tool_programs := $(patsubst %.c,$B/tests/%,$(notdir $(tool_sources)))
 # -- flags -----------------------------------------------------------------------------------------
 
 warnings := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes -Werror
-includes := -Iheaders -Iuser -I$B/skel
+includes := -Iheaders -Iuser -I$B/skel -I$B/proto
 common := -std=gnu11 -g -D_GNU_SOURCE -MMD -MP $(includes)
 hardening := -fPIE -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2 \
 	$(if $(filter x86,$(ARCH)),-fcf-protection)
 hardening_link := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
-libraries := -lbpf -lelf -lz -lmicrohttpd -lnghttp2 -ljansson -lseccomp -lpthread -lm
+libraries := -lbpf -lelf -lz -lmicrohttpd -lnghttp2 -ljansson -lseccomp -lprotobuf-c -lcurl -lpthread -lm
 
 # EXTRA_CFLAGS and EXTRA_LDFLAGS are for the command line.
 cflags := $(common) $(warnings) -O2 $(hardening) $(EXTRA_CFLAGS)
@@ -93,11 +96,12 @@ bpf_cflags := -g -O2 -std=gnu11 -target bpf -mcpu=$(BPF_CPU) -D__TARGET_ARCH_$(A
 # -- packages --------------------------------------------------------------------------------------
 
 build_packages := gcc libc6-dev make git procps clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev \
-	libmicrohttpd-dev libnghttp2-dev libjansson-dev libseccomp-dev
+	libmicrohttpd-dev libnghttp2-dev libjansson-dev libseccomp-dev protobuf-c-compiler libprotobuf-c-dev \
+	libcurl4-openssl-dev
 test_packages := libcmocka-dev libclang-rt-14-dev python3 nginx redis-server postgresql postgresql-contrib \
 	dnsmasq-base unbound bind9 bind9-dnsutils dnsperf \
-	python3-psycopg python3-psycopg2 memcached libmemcached-tools python3-pymemcache mariadb-server python3-pymysql php-fpm \
-	nghttp2-server nghttp2-client python3-grpcio rabbitmq-server python3-pika python3-pymongo \
+	python3-psycopg python3-psycopg2 memcached libmemcached-tools python3-pymemcache mariadb-server python3-pymysql python3-pip php-fpm \
+	nghttp2-server nghttp2-client nghttp2-proxy python3-grpcio rabbitmq-server python3-pika python3-pymongo \
 	openjdk-17-jdk-headless maven kcat python3-confluent-kafka python3-kafka \
 	python3-websockets python3-jsonrpclib-pelix sysbench curl wrk prometheus nodejs strace \
 	libbpf-tools iproute2 iputils-ping nftables procps util-linux kmod cpio xz-utils \
@@ -182,6 +186,13 @@ $B/skel/%.skel.h: $B/bpf/%.bpf.o
 	$(skeleton)
 $(foreach d,$(tool_dirs),$(eval $B/skel/%.skel.h: $B/$d/%.bpf.o ; $$(skeleton)))
 
+# -- protobuf --------------------------------------------------------------------------------------
+
+$B/proto/%.pb-c.c $B/proto/%.pb-c.h &: user/export/proto/%.proto
+	$(say) PROTO $<
+	@mkdir -p $(@D)
+	$(Q)protoc-c -Iuser/export/proto --c_out=$B/proto $<
+
 # -- user side -------------------------------------------------------------------------------------
 
 # A new commit changes the version: only the files that say it are compiled again.
@@ -200,10 +211,17 @@ $1/%.o: %.c Makefile
 
 # The first build needs the skeletons before dependencies are known; user/load alone includes them.
 $(patsubst %.c,$1/%.o,$(filter user/load/%,$(lib_sources))): | $(skeletons)
+$(patsubst %.c,$1/%.o,$(filter user/export/%,$(lib_sources))): | $(proto_headers)
 $(patsubst %.c,$1/%.o,$(version_users)): $B/version
 $(patsubst %.c,$1/%.o,$(version_users)): private version_flag = -DSONDE_VERSION='"$(version)"'
 
-$1/libsonde.a: $(lib_sources:%.c=$1/%.o)
+# Generated: none of our warnings.
+$1/proto/%.pb-c.o: $B/proto/%.pb-c.c | $(proto_headers)
+	$$(say) CC $$@
+	@mkdir -p $$(@D)
+	$$(Q)$2 $3 -w -c $$< -o $$@
+
+$1/libsonde.a: $(lib_sources:%.c=$1/%.o) $(proto_names:%=$1/proto/%.pb-c.o)
 	$$(say) AR $$@
 	@rm -f $$@
 	$$(Q)$(AR) rcs $$@ $$^
@@ -218,7 +236,8 @@ $B/sonde: $B/user/main.o $B/libsonde.a
 
 # -- tests -----------------------------------------------------------------------------------------
 
-$(patsubst %.c,$B/%.o,$(tool_sources)): | $(skeletons) $(test_skeletons)
+$(patsubst %.c,$B/%.o,$(tool_sources)): | $(skeletons) $(test_skeletons) $(proto_headers)
+$(patsubst %.c,$B/asan/%.o,$(unit_sources)) $(patsubst %.c,$B/fuzz/%.o,$(fuzz_sources)): | $(proto_headers)
 $(foreach source,$(tool_sources),$(eval \
 	$B/tests/$(notdir $(source:.c=)): $(source:%.c=$B/%.o)))
 $(filter-out $(traffic_programs),$(tool_programs)): $B/libsonde.a

@@ -259,6 +259,9 @@ static __always_inline int on_exit(__u64 nr, long ret, const struct pt_regs *reg
 		if (ret == -EPIPE || ret == -ECONNRESET)
 			(void)unix_failed((__u32)REGS_READ(regs, REGS_ARG0, is_direct),
 					  (__u32)-ret);
+		if (ret == -ECONNREFUSED && nr != __NR_connect)
+			(void)datagram_refused((__u32)REGS_READ(regs, REGS_ARG0, is_direct),
+					       (__u32)(bpf_get_current_pid_tgid() >> 32));
 		return on_error((__u32)nr, (__u32)-ret, REGS_READ(regs, REGS_ARG0, is_direct));
 	}
 	if (nr >= SYSCALL_NR_MAX)

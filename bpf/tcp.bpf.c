@@ -77,14 +77,17 @@ static __always_inline void on_connect_failed(struct conn_state *conn, const str
 static __noinline int conn_close(const struct sock *sk, bool awaits_reset)
 {
 	struct conn_state *conn = conn_find(sk);
-	struct event_tcp_close event = {};
+	struct {
+		struct event_tcp_close close;
+		struct close_positions positions;
+	} event = {};
 	__u32 role;
 
 	if (!conn)
 		return 0;
 	role = conn->role;
-	conn_read_stats(&event.stats, sk);
-	conn_account(conn, &event.stats);
+	conn_read_stats(&event.close.stats, sk);
+	conn_account(conn, &event.close.stats);
 	if (conn->flags & CONN_CLOSED || awaits_reset)
 		return 0;
 	conn->flags |= CONN_CLOSED;
@@ -96,11 +99,13 @@ static __noinline int conn_close(const struct sock *sk, bool awaits_reset)
 		process_add(conn->tgid, closes[role], 1);
 	if (process_is_ignored(conn->tgid))
 		return 0;
-	emit_fill_header(&event.header, conn->tgid, EVENT_TCP_CLOSE, sizeof(event));
-	conn_fill_ref(&event.conn, conn, sk);
-	event.turn = conn->turn;
-	event.opened_ns = conn->opened_ns;
-	emit_copy(conn->ring, &event.header, sizeof(event));
+	emit_fill_header(&event.close.header, conn->tgid, EVENT_TCP_CLOSE, sizeof(event));
+	conn_fill_ref(&event.close.conn, conn, sk);
+	event.close.turn = conn->turn;
+	event.close.opened_ns = conn->opened_ns;
+	event.positions.position[DIR_READ] = conn->position[DIR_READ];
+	event.positions.position[DIR_WRITE] = conn->position[DIR_WRITE];
+	emit_copy(conn->ring, &event.close.header, sizeof(event));
 	return 0;
 }
 

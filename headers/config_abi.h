@@ -98,10 +98,11 @@ struct conn_state {
 	__u8 mode;		     /* enum conn_mode */
 	__u8 tcp_state;		     /* TCP_ESTABLISHED … as in the kernel */
 	__u32 ring;		     /* index in rings */
+	__u32 position[DIR_COUNT];   /* bytes moved, low 32 bits */
 	__u32 value_left[DIR_COUNT]; /* MODE_STREAM and above: bytes to come that nobody wants */
 	struct conn_frames frames[DIR_COUNT];
 };
-_Static_assert(sizeof(struct conn_state) == 184, "conn_state is shared");
+_Static_assert(sizeof(struct conn_state) == 192, "conn_state is shared");
 
 /* Bits of process_state.flags. */
 enum process_flags {

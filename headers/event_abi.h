@@ -133,7 +133,7 @@ struct event_turn {
 	__u32 tid;
 	__u16 captured;	  /* payload bytes */
 	__u16 turn_flags; /* enum turn_flags */
-	__u32 _pad;
+	__u32 position; /* bytes that the connection has moved in this direction before these, low 32 bits */
 };
 _Static_assert(sizeof(struct event_turn) == 184, "event_turn is ABI");
 
@@ -167,6 +167,13 @@ struct event_tcp_connect {
 	__u32 outcome;	/* enum connect_outcome */
 };
 _Static_assert(sizeof(struct event_tcp_connect) == 96, "event_tcp_connect is ABI");
+
+/* Payload of TCP_CLOSE and UNIX_CLOSE, which older recordings lack: bytes moved by direction, low 32 bits, as event_turn.position
+ * counts them. */
+struct close_positions {
+	__u32 position[2]; /* by enum turn_dir */
+};
+_Static_assert(sizeof(struct close_positions) == 8, "close_positions is ABI");
 
 /* accept returned a connection. */
 struct event_tcp_accept {
@@ -239,7 +246,8 @@ _Static_assert(sizeof(struct event_unix_close) == 128, "event_unix_close is ABI"
 /* Of a datagram's payload: a header and a question whose name has the greatest length (RFC 1035: 12 + 255 + 4), whole words. */
 #define DATAGRAM_CAPTURE_MAX 272
 
-/* A datagram that looks like DNS was sent or received. Payload: its first `captured` bytes. */
+/* A datagram that looks like DNS was sent or received. Payload: its first `captured` bytes. With `bytes` 0: a call on a connected
+ * socket has failed with ECONNREFUSED. */
 struct event_datagram {
 	struct event_header header;
 	__u64 socket;		 /* inode number: names the socket while it is open */

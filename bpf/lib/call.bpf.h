@@ -111,20 +111,29 @@ __noinline int call_load_vector(void)
 	return (int)count;
 }
 
+/* The first piece of a call's memory; `where` is its second argument. Of a buffer the length is that of a word. Returns whether it
+ * could be found. */
+static __always_inline bool call_first_piece(__u64 kind, __u64 where, struct user_iovec *ret_first)
+{
+	const struct user_msghdr *message = (const void *)where;
+	__u64 shape = kind & SHAPE_MASK;
+
+	*ret_first = (struct user_iovec){ .base = where, .length = sizeof(__u64) };
+	if (shape == SHAPE_MESSAGE && bpf_probe_read_user(&where, sizeof(where), &message->iov))
+		return false;
+	return shape == SHAPE_BUFFER ||
+	       (shape <= SHAPE_MESSAGE &&
+		!bpf_probe_read_user(ret_first, sizeof(*ret_first), (const void *)where));
+}
+
 /* The first eight bytes that a call moved, or those of them that lie in its first piece, then zeros; `where` is the call's
  * second argument. 0: they cannot be read. */
 __noinline __u64 call_first_bytes(__u64 kind, __u64 where)
 {
-	const struct user_msghdr *message = (const void *)where;
-	__u64 shape = kind & SHAPE_MASK;
-	struct user_iovec first = { .base = where, .length = sizeof(__u64) };
+	struct user_iovec first;
 	__u64 bytes = 0;
 
-	if (shape == SHAPE_MESSAGE && bpf_probe_read_user(&where, sizeof(where), &message->iov))
-		return 0;
-	if (shape != SHAPE_BUFFER &&
-	    (shape > SHAPE_MESSAGE ||
-	     bpf_probe_read_user(&first, sizeof(first), (const void *)where)))
+	if (!call_first_piece(kind, where, &first))
 		return 0;
 	if (first.length >= sizeof(bytes))
 		(void)bpf_probe_read_user(&bytes, sizeof(bytes), (const void *)first.base);

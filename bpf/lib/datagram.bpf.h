@@ -8,11 +8,15 @@
 
 #include "lib/call.bpf.h"
 #include "lib/conn.bpf.h"
+#include "lib/fd.bpf.h"
+#include "lib/process.bpf.h"
 #include "lib/turn_event.bpf.h"
 
 /* Datagrams of one recvmmsg or sendmmsg that are looked at; the rest counts as DATAGRAMS_BEYOND when one of them was DNS.
  * NSD, which asks for the most, asks for 100 (NUM_RECV_PER_SELECT). */
 #define DATAGRAMS_LOOK_MAX 128
+
+#define ECONNREFUSED 111
 
 #define DNS_HEADER 12
 #define DNS_MESSAGE_MIN 17 /* with a question for the root */
@@ -158,6 +162,29 @@ static __always_inline int on_datagrams(const struct call *call, __u64 messages,
 		datagram_take_messages(tgid, call->args[1], messages);
 	else
 		datagram_send(tgid, call->kind & CALL_PEER_IN_ARG4 ? peer : 0);
+	return 0;
+}
+
+/* A call on a descriptor has failed because an earlier datagram found nobody who listens (ICMP port unreachable). Told as a
+ * datagram of no bytes, of connected sockets only: of others nobody knows who was meant. */
+__noinline int datagram_refused(__u32 fd, __u32 tgid)
+{
+	struct turn_scratch *scratch = turn_scratch_get();
+	const struct sock *sk = fd_sock(compat_task(), fd, false);
+	struct event_datagram *event;
+
+	if (!sk || !scratch || process_is_ignored(tgid) ||
+	    sock_ip_protocol(sk, sock_family(sk, false)) != IPPROTO_UDP)
+		return 0;
+	event = datagram_event(scratch);
+	__builtin_memset(event, 0, sizeof(*event));
+	emit_fill_header(&event->header, tgid, EVENT_DATAGRAM, sizeof(*event));
+	conn_fill_tuple(&event->tuple, sk);
+	if (!event->tuple.remote_port)
+		return 0;
+	event->socket = sock_inode(sk, false);
+	event->dir = DIR_READ;
+	emit_copy(1 + ((__u32)event->socket & settings.shard_mask), &event->header, sizeof(*event));
 	return 0;
 }
 

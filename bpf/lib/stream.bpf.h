@@ -100,6 +100,7 @@ static __always_inline void stream_send_part(struct turn_scratch *scratch, __u32
 	__u32 size = sizeof(*event) + captured;
 
 	event->offset += (__u32)event->call_bytes;
+	event->position += (__u32)event->call_bytes;
 	event->call_bytes = length;
 	event->captured = (__u16)captured;
 	event->header.size = (__u16)size;
@@ -285,6 +286,7 @@ static __always_inline __u32 stream_send(struct turn_scratch *scratch, __u32 rin
 	__u32 value_left;
 
 	scratch->event.offset += at;
+	scratch->event.position += at;
 	scratch->event.call_bytes = 0; /* of the parts sent */
 	scratch->stream = (struct stream_progress){ .at = at, .frames = *frames, .mode = mode };
 	scratch->stream.may_begin =

@@ -84,9 +84,10 @@ struct turn_move {
 	const struct call *call;
 	__u64 id; /* tgid and tid */
 	__u64 now;
-	__u32 want;    /* bytes to copy */
-	__u32 flags;   /* enum turn_flags */
-	__u32 turn_no; /* what the event says */
+	__u32 want;	/* bytes to copy */
+	__u32 flags;	/* enum turn_flags */
+	__u32 turn_no;	/* what the event says */
+	__u32 position; /* the same */
 	__u8 dir;
 };
 
@@ -104,7 +105,7 @@ static __always_inline void turn_fill(struct event_turn *event, const struct tur
 	event->tid = (__u32)move->id;
 	event->captured = (__u16)captured;
 	event->turn_flags = (__u16)move->flags;
-	event->_pad = 0;
+	event->position = move->position;
 }
 
 static __always_inline void turn_emit_scratch(struct turn_scratch *scratch,
@@ -204,17 +205,18 @@ static __always_inline void turn_late(struct turn_move *move)
 static __always_inline __u32 turn_notice_overtaken(struct conn_state *conn, __u32 pending)
 {
 	bool is_known = conn->late_bytes; /* a long write moves its bytes bit by bit */
+	__u32 flags = 0;
 
 	conn->write_seq += pending;
-	conn->late_bytes += pending;
-	if (is_known)
-		return 0;
-	if (conn->turn_no && conn->turn.dir == DIR_WRITE) {
+	if (!is_known && conn->turn_no && conn->turn.dir == DIR_WRITE) {
 		conn->late_turn_no = conn->turn_no;
-		return 0;
+	} else if (!is_known) {
+		conn->late_turn_no = ++conn->turn_no;
+		flags = TURN_AWAITS_WRITE;
 	}
-	conn->late_turn_no = ++conn->turn_no;
-	return TURN_AWAITS_WRITE;
+	barrier(); /* that write may return now, on another CPU, and then takes the number */
+	conn->late_bytes += pending;
+	return flags;
 }
 
 /* The direction changes. An overtaken answer was an exchange too. */
@@ -415,6 +417,9 @@ static __always_inline void turn_in_scratch(struct turn_move *move)
 
 	if (!scratch)
 		return;
+	scratch->stream.at = move->want; /* the verifier forgets: see struct stream_progress */
+	barrier();
+	move->want = scratch->stream.at;
 	turn_advance(move, &scratch->event);
 	tail = conn->turn.tail;
 	captured = call_capture(&scratch->call, move->call, move->want, &tail);
@@ -484,42 +489,104 @@ static __always_inline bool turn_order(struct turn_move *move, const bool is_dir
 	return true;
 }
 
+/* Bytes of a long call that are looked through for the end of a request that another one follows. */
+#define PIPELINE_LOOK_MAX 1024
+
+/* Whether in the first piece of a call, which is longer than what is captured, a header ends; of requests without a body. */
+static __always_inline bool turn_is_pipeline(__u64 kind, __u64 where)
+{
+	struct turn_scratch *scratch = turn_scratch_get();
+	struct user_iovec first;
+
+	if (!scratch || !call_first_piece(kind, where, &first))
+		return false;
+	if ((kind & SHAPE_MASK) == SHAPE_BUFFER || first.length > settings.prefix_bytes)
+		first.length = settings.prefix_bytes;
+	if (first.length > PIPELINE_LOOK_MAX)
+		first.length = PIPELINE_LOOK_MAX;
+	if (!call_copy(&scratch->call, 0, (__u32)first.length, first.base))
+		return false;
+	for (__u32 i = 0; i < PIPELINE_LOOK_MAX - sizeof(__u32); i++) {
+		if (i + sizeof(__u32) > first.length)
+			return false;
+		if (*(const __u32 *)(scratch->call.bytes + i) == CRLFCRLF)
+			return true;
+	}
+	return false;
+}
+
+/* A turn's first call says how it begins; where that is four bytes, as of those who read a length first, the second one does. Of
+ * one that is longer than what is captured it must be known before. `left`: those four bytes; 0: it is a first call. Returns the
+ * mode, and in the upper half what is left for the next call. Global linkage, here and below: see lib/call.bpf.h. */
+__noinline __u64 turn_look_at_start(__u64 kind, __u64 where, __u64 bytes, __u32 left)
+{
+	__u64 first = call_first_bytes(kind, where);
+	__u32 word = (__u32)first;
+
+	if (bytes < sizeof(first))
+		first &= (1ull << (8 * (bytes & 7))) - 1;
+	if (left)
+		return (__u32)turn_first_mode(left, (__u32)first);
+	if (bytes > settings.prefix_bytes &&
+	    (word == WORD4('G', 'E', 'T', ' ') || word == WORD4('H', 'E', 'A', 'D')) &&
+	    turn_is_pipeline(kind, where))
+		return MODE_STREAM;
+	return (__u32)turn_first_mode((__u32)first, (__u32)(first >> 32)) |
+	       (bytes == sizeof(word) ? first << 32 : 0);
+}
+
+/* Whether a message of HTTP may begin with a call: letters of a method, or "HTTP". Where there are less than four bytes, the
+ * first one must do. */
+__noinline int turn_may_begin(__u64 kind, __u64 where, __u64 bytes)
+{
+	__u32 word = (__u32)call_first_bytes(kind, where);
+
+	if (bytes < sizeof(word) || word < 0x100)
+		return (word & 0xe0) == 0x40;
+	return (word & 0xe0e0e0) == 0x404040 && ((word >> 24 & 0xe0) == 0x40 || word >> 24 == ' ');
+}
+
 /* How many bytes of the call to copy: what is missing of the turn's prefix. */
 static __always_inline void turn_set_want(struct turn_move *move, bool is_new)
 {
 	struct conn_state *conn = move->conn;
+	const struct call *call = move->call;
 	__u32 room = settings.prefix_bytes;
 
 	if (!is_new)
 		room = conn->captured < room ? room - conn->captured : 0;
-	move->want = (__u32)move->call->bytes;
-	if (move->call->bytes > room)
-		move->want = room;
+	move->want = (__u32)call->bytes;
+	if (call->bytes <= room)
+		return;
+	move->want = room;
 }
 
-/* A turn's first call says how it begins; where that is four bytes, as of those who read a length first, the second one does. */
-static __always_inline void turn_look_at_start(struct turn_move *move, bool is_new)
+/* A call that goes on with a turn and begins like a message has a prefix of its own: in a pipeline it is the next one. In a body
+ * it costs an event. Returns whether it is one. */
+static __always_inline bool turn_begins_anew(struct turn_move *move)
 {
 	struct conn_state *conn = move->conn;
-	struct conn_frames *frames = &conn->frames[move->dir & 1];
-	__u64 bytes = move->call->bytes, first;
+	const struct call *call = move->call;
 
-	if (!is_new && !frames->left)
-		return;
-	first = call_first_bytes(move->call->kind, move->call->args[1]);
-	if (bytes < sizeof(first))
-		first &= (1ull << (8 * bytes)) - 1;
-	if (!is_new)
-		first = first << 32 | frames->left;
-	frames->left = is_new && bytes == sizeof(frames->left) ? (__u32)first : 0;
-	conn->mode = (__u8)turn_first_mode((__u32)first, (__u32)(first >> 32));
+	if (move->want >= call->bytes || move->flags != TURN_CONTINUED ||
+	    conn->mode > MODE_MESSAGES || !turn_may_begin(call->kind, call->args[1], call->bytes))
+		return false;
+	conn->captured = 0;
+	move->want = settings.prefix_bytes;
+	if (move->want > call->bytes)
+		move->want = (__u32)call->bytes;
+	return true;
 }
 
 static __always_inline void turn_move(struct turn_move *move, const bool is_direct)
 {
 	struct conn_state *conn = move->conn;
+	struct conn_frames *frames;
 	bool is_new;
 
+	/* Of the direction's own: two threads may be at this at once, one reading, one writing. */
+	move->position = conn->position[move->dir & 1];
+	conn->position[move->dir & 1] += (__u32)move->call->bytes;
 	if (!turn_order(move, is_direct)) {
 		turn_late(move);
 		return;
@@ -531,8 +598,14 @@ static __always_inline void turn_move(struct turn_move *move, const bool is_dire
 	} else
 		move->flags = TURN_CONTINUED;
 	move->turn_no = conn->turn_no;
-	if (conn->mode == MODE_SNIFF)
-		turn_look_at_start(move, is_new);
+	frames = &conn->frames[move->dir & 1];
+	if (conn->mode == MODE_SNIFF && (is_new || frames->left)) {
+		__u64 verdict = turn_look_at_start(move->call->kind, move->call->args[1],
+						   move->call->bytes, is_new ? 0 : frames->left);
+
+		conn->mode = (__u8)verdict;
+		frames->left = (__u32)(verdict >> 32);
+	}
 	turn_set_want(move, is_new);
 	if (conn->mode >= MODE_LENGTHS) {
 		if (conn->mode == MODE_LENGTHS) {
@@ -545,7 +618,7 @@ static __always_inline void turn_move(struct turn_move *move, const bool is_dire
 		}
 		move->want = (__u32)move->call->bytes;
 	}
-	if (!turn_try_ring(move))
+	if (turn_begins_anew(move) || !turn_try_ring(move))
 		turn_in_scratch(move);
 }
 

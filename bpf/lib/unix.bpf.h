@@ -47,19 +47,25 @@ static __always_inline bool unix_is_stream(const struct sock *sk)
 /* Built in the ring: the stack of those who call is long. */
 static __always_inline void unix_tell_close(const struct conn_state *conn, const struct sock *sk)
 {
+	struct close_positions *positions;
 	struct event_unix_close *event;
 	struct emission emission;
 
-	event = emit_reserve(&emission, conn->ring, EVENT_UNIX_CLOSE, sizeof(*event));
+	event = emit_reserve(&emission, conn->ring, EVENT_UNIX_CLOSE,
+			     sizeof(*event) + sizeof(*positions));
 	if (!event) {
 		emit_count_lost(EVENT_UNIX_CLOSE, LOSS_RING_FULL);
 		return;
 	}
-	emit_fill_header(&event->header, conn->tgid, EVENT_UNIX_CLOSE, sizeof(*event));
+	positions = (void *)(event + 1);
+	emit_fill_header(&event->header, conn->tgid, EVENT_UNIX_CLOSE,
+			 sizeof(*event) + sizeof(*positions));
 	conn_fill_ref(&event->conn, conn, sk);
 	event->turn = conn->turn;
 	event->opened_ns = conn->opened_ns;
-	emit_submit(&emission, event, sizeof(*event));
+	positions->position[DIR_READ] = conn->position[DIR_READ];
+	positions->position[DIR_WRITE] = conn->position[DIR_WRITE];
+	emit_submit(&emission, event, sizeof(*event) + sizeof(*positions));
 }
 
 /* End the entry that a socket's address has, if it is a Unix-domain socket's, and tell. */

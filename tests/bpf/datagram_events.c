@@ -117,6 +117,18 @@ static void act_connected(struct stage *stage)
 	MUST(readv(pair.client, parts, 2));
 }
 
+/* Nobody listens: the next call on the socket fails. */
+static void act_refused(struct stage *stage)
+{
+	struct pair pair = udp_pair(stage);
+	uint8_t bytes[QUERY_BYTES];
+
+	connect_client(stage, &pair);
+	close(pair.server);
+	MUST(send(pair.client, bytes, put_query(bytes, 1, 0), 0));
+	MUST_FAIL(recv(pair.client, bytes, sizeof(bytes), 0), ECONNREFUSED);
+}
+
 struct burst {
 	uint8_t bytes[BEYOND][512];
 	struct iovec parts[BEYOND];
@@ -275,7 +287,7 @@ static void word_datagrams(FILE *out, const struct observer *observer)
 		bool is_read = datagram->dir == DIR_READ;
 
 		fprintf(out, "%s %u/%u id %u", is_read ? "read" : "write", datagram->captured,
-			datagram->bytes, list[i]->payload[1]);
+			datagram->bytes, datagram->captured ? list[i]->payload[1] : 0);
 		word_end(out, observer->stage, tuple, tuple->local_addr, tuple->local_port);
 		fputs(is_read ? " from" : " to", out);
 		word_end(out, observer->stage, tuple, tuple->remote_addr, tuple->remote_port);
@@ -323,6 +335,11 @@ static const struct scene scenes[] = {
 		      "read 24/24 id 1 loopback client from loopback server\n"
 		      "read 24/24 id 2 loopback client from loopback server\n"
 		      "read 24/24 id 3 loopback client from loopback server\n" },
+	{ .name = "refused",
+	  .act = act_refused,
+	  .check = word_datagrams,
+	  .expected = "write 24/24 id 1 loopback client to loopback server\n"
+		      "read 0/0 id 0 loopback client from loopback server\n" },
 	{ .name = "messages",
 	  .act = act_messages,
 	  .check = word_datagrams,

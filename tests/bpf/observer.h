@@ -113,6 +113,8 @@ static inline int observer_start(struct observer *observer, const struct loader_
 	error = ring_consumer_new(rings, count, keep_event, observer, &observer->consumer);
 	if (error)
 		loader_stop(&observer->loader);
+	else
+		ring_consumer_put_in_order(observer->consumer);
 	return error;
 }
 

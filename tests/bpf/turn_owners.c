@@ -207,7 +207,50 @@ static void act_overtaken_rest(struct stage *stage)
 	overtake(stage, &upload);
 }
 
+/* --- one thread, connections in several rings --- */
+
+#define CONNECTIONS 12
+#define ROUNDS 20
+
+static void act_rounds(struct stage *stage)
+{
+	struct ends ends[CONNECTIONS];
+
+	for (unsigned i = 0; i < CONNECTIONS; i++)
+		ends[i] = stage_ends(stage);
+	for (unsigned i = 0; i < CONNECTIONS * ROUNDS; i++) {
+		const struct ends *two = &ends[i % CONNECTIONS];
+		bool is_asking = i / CONNECTIONS % 2 == 0;
+
+		stage_write(stage, is_asking ? two->client : two->server, "hello");
+		stage_read(stage, is_asking ? two->server : two->client, 5, 64);
+	}
+	for (unsigned i = 0; i < CONNECTIONS; i++) {
+		close(ends[i].client);
+		close(ends[i].server);
+	}
+}
+
+static void check_order(FILE *out, const struct observer *observer)
+{
+	uint64_t newest_ns = 0;
+	size_t turns = 0, late = 0;
+
+	for (size_t i = 0; i < observer->count; i++) {
+		const struct event *event = &observer->events[i];
+
+		if (event->header->kind != EVENT_TURN || !is_of_scene(observer, event))
+			continue;
+		turns++;
+		late += event->header->ktime_ns < newest_ns;
+		newest_ns = event->header->ktime_ns;
+	}
+	if (turns != 2 * CONNECTIONS * ROUNDS || late)
+		fprintf(out, "%zu of %zu turns were told after later ones\n", late, turns);
+}
+
 static const struct scene scenes[] = {
+	{ .name = "rounds", .act = act_rounds, .check = check_order },
 	{ .name = "dup",
 	  .act = act_dup,
 	  .expected = "client connect established\n"

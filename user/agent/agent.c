@@ -225,6 +225,13 @@ static bool run_once(struct agent *agent)
 	return true;
 }
 
+static void random_bytes(void *context, uint8_t *ret_bytes, size_t count)
+{
+	struct agent *agent = context;
+
+	spans_random(agent->spans, ret_bytes, count);
+}
+
 static int start_tables(struct agent *agent)
 {
 	const struct agent_options *options = agent->options;
@@ -232,7 +239,8 @@ static int start_tables(struct agent *agent)
 					.routes_per_service = options->routes_per_service,
 					.services = 1024 };
 	struct engine_feedback feedback = { agent, intake_set_mode, intake_ask_progress,
-					    figures_events_lost };
+					    figures_events_lost,
+					    agent->spans ? random_bytes : NULL };
 
 	agent->processes = process_table_new(options->loader.processes, intake_catch_up, agent);
 	agent->store = series_store_new(options->series_limit);
@@ -244,8 +252,12 @@ static int start_tables(struct agent *agent)
 	if (!agent->processes || !agent->observer)
 		return -ENOMEM;
 	recording_feed_init(&agent->feed, &options->loader.settings, agent->processes);
+	if (agent->spans)
+		spans_set_observer(agent->spans, observer_sink(agent->observer));
 	agent->engine =
-		engine_new(&limits, agent->processes, observer_sink(agent->observer), &feedback);
+		engine_new(&limits, agent->processes,
+			   agent->spans ? spans_sink(agent->spans) : observer_sink(agent->observer),
+			   &feedback);
 	if (!agent->engine)
 		return -ENOMEM;
 	engine_set_dialects(agent->engine, options->dialects, options->dialect_count);
@@ -278,6 +290,8 @@ static int start_kernel_side(struct agent *agent)
 	error = ring_consumer_new(rings, count, intake_record, agent, &agent->consumer);
 	if (error)
 		log_error("cannot read the ring buffers: %s", strerror(-error));
+	else if (agent->spans)
+		ring_consumer_put_in_order(agent->consumer);
 	return error;
 }
 
@@ -356,6 +370,8 @@ static int start(struct agent *agent, struct control_table *table)
 	if (!error)
 		error = start_serving(agent);
 	if (!error)
+		error = spans_start(&agent->options->spans, &agent->spans);
+	if (!error)
 		error = start_tables(agent);
 	if (!error)
 		error = start_kernel_side(agent);
@@ -387,6 +403,7 @@ static void stop(struct agent *agent)
 	ring_consumer_free(&agent->consumer);
 	loader_stop(&agent->loader);
 	engine_free(&agent->engine);
+	spans_free(&agent->spans);
 	observer_free(&agent->observer);
 	statement_table_free(&agent->statements);
 	series_store_free(&agent->store);

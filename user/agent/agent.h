@@ -11,6 +11,14 @@
 #include "correlate/engine.h"
 #include "load/loader.h"
 
+/* All NULL and nothing in the environment: no spans are made. */
+struct span_options {
+	const char *otlp_endpoint;     /* instead of OTEL_EXPORTER_OTLP_ENDPOINT */
+	const char *otlp_headers_file; /* lines of `name: value` */
+	const char *ndjson_path;       /* "-": standard output */
+	size_t queue;		       /* spans, for each exporter */
+};
+
 struct agent_options {
 	const char *listen;		   /* ADDR:PORT */
 	const char *socket_path;	   /* control socket */
@@ -22,6 +30,7 @@ struct agent_options {
 	size_t dialect_count;
 	size_t statements_per_service; /* and side and system; 0: none are kept */
 	unsigned series_ttl_seconds;   /* after the end of a series' process */
+	struct span_options spans;
 };
 
 /* Run until SIGTERM or SIGINT. Logs what goes wrong.

@@ -227,6 +227,33 @@ static void write_fills(struct agent *agent)
 	set_total(agent, METRIC_SOCKET_PATHS_REFUSED, NULL, NULL, engine.socket_paths_refused);
 }
 
+static void write_joins(struct agent *agent)
+{
+	static const char *const joins[] = {
+#define X(NAME, value, meaning) value,
+		SPAN_JOINS(X)
+#undef X
+	};
+	static const char *const formats[] = {
+#define X(NAME, label) label,
+		TRACE_FORMATS(X)
+#undef X
+	};
+	struct engine_stats engine;
+	const struct join_figures *join = &engine.join;
+
+	engine_stats_read(agent->engine, &engine);
+	for (unsigned i = 0; i < SPAN_JOIN_COUNT; i++)
+		set_total(agent, METRIC_SPAN_JOINS, joins[i], NULL, join->spans[i]);
+	set_total(agent, METRIC_SPAN_JOINS, "ambiguous", NULL, join->ambiguous);
+	set_total(agent, METRIC_SPAN_ADOPTIONS_LATE, NULL, NULL, join->late);
+	for (unsigned i = 0; i < TRACE_FORMAT_COUNT; i++)
+		set_total(agent, METRIC_TRACE_HEADERS_IGNORED, formats[i], NULL, join->ignored[i]);
+	set_gauge(agent, METRIC_TABLE_ENTRIES, "span_threads", (double)join->threads);
+	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "span_threads", (double)join->threads_limit);
+	set_total(agent, METRIC_TABLE_EVICTED, "span_threads", NULL, join->threads_refused);
+}
+
 static int write_program(void *context, const struct program_figures *figures)
 {
 	struct agent *agent = context;
@@ -236,6 +263,25 @@ static int write_program(void *context, const struct program_figures *figures)
 	set_total(agent, METRIC_BPF_RECURSION_MISSES, figures->name, NULL,
 		  figures->recursion_misses);
 	return 0;
+}
+
+static void write_spans(struct agent *agent)
+{
+	struct delivery_stats stats;
+
+	if (!agent->spans)
+		return;
+	set_total(agent, METRIC_SPANS_PRODUCED, NULL, NULL, spans_produced(agent->spans));
+	for (size_t i = 0; spans_read(agent->spans, i, &stats); i++) {
+		set_total(agent, METRIC_SPANS_EXPORTED, stats.exporter, NULL, stats.exported);
+		set_total(agent, METRIC_SPAN_RETRIES, stats.exporter, NULL, stats.retries);
+		set_gauge(agent, METRIC_SPANS_QUEUED, stats.exporter, (double)stats.queued);
+		set_gauge(agent, METRIC_SPANS_QUEUE_LIMIT, stats.exporter,
+			  (double)stats.queue_limit);
+		for (unsigned drop = 0; drop < SPAN_DROP_COUNT; drop++)
+			set_total(agent, METRIC_SPANS_DROPPED, stats.exporter, span_drop_name(drop),
+				  stats.dropped[drop]);
+	}
 }
 
 static double resident_bytes(void)
@@ -305,6 +351,8 @@ void figures_write(struct agent *agent)
 	write_events(agent);
 	write_kernel_counters(agent);
 	write_fills(agent);
+	write_spans(agent);
+	write_joins(agent);
 	write_cost(agent);
 	http_server_report(agent->http, agent->store);
 	series_store_report(agent->store);

@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 #include "agent/recording_feed.h"
 #include "agent/selection_rules.h"
+#include "agent/spans.h"
 #include "agent/totals.h"
 #include "aggregate/observe.h"
 #include "aggregate/series.h"
@@ -39,6 +40,7 @@ struct agent {
 	struct series_store *store;
 	struct statement_table *statements;
 	struct observer *observer;
+	struct spans *spans; /* NULL: nobody wants any */
 	struct engine *engine;
 	struct totals *totals;
 	struct exchange *exchange;

@@ -12,6 +12,7 @@
 #include "cli/control_client.h"
 #include "cli/dialect_option.h"
 #include "cli/socket_option.h"
+#include "cli/span_option.h"
 
 #define LISTEN_DEFAULT "127.0.0.1:9464"
 #define FORCED_MAX 16
@@ -84,6 +85,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &agent->socket_path;
 		state->child_inputs[1] = &parsed->dialects;
+		state->child_inputs[2] = &agent->spans;
 		return 0;
 	case 'l':
 		agent->listen = argument;
@@ -175,7 +177,9 @@ static const struct argp_option argp_options[] = {
 
 int command_agent(int argc, char **argv)
 {
-	const struct argp_child children[] = { socket_option[0], dialect_option[0], { 0 } };
+	const struct argp_child children[] = {
+		socket_option[0], dialect_option[0], span_option[0], { 0 }
+	};
 	const struct argp argp = {
 		.options = argp_options,
 		.parser = parse_option,
@@ -194,7 +198,8 @@ int command_agent(int argc, char **argv)
 			   .series_limit = 2000,
 			   .routes_per_service = 200,
 			   .statements_per_service = 100,
-			   .series_ttl_seconds = 300 },
+			   .series_ttl_seconds = 300,
+			   .spans = { .queue = SPAN_QUEUE_DEFAULT } },
 	};
 
 	if (!parsed.agent.selection)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "correlate/join.h"
 #include "correlate/lookup.h"
 #include "correlate/request.h"
 #include "correlate/streams.h"
@@ -107,10 +108,21 @@ void connection_clear_state(struct connection *connection)
 	memset(connection->state, 0, connection->protocol->state_bytes);
 }
 
+void connection_succeed(struct engine *engine, struct connection *connection,
+			const struct protocol *protocol)
+{
+	connection_clear_state(connection);
+	connection->protocol = protocol;
+	connection->wanted_mode = (uint8_t)protocol->mode;
+	connection->lone_turns = 0;
+	connection_set_mode(engine, connection, protocol->mode);
+}
+
 void connection_drop(struct engine *engine, struct connection *connection)
 {
 	connection_unwatch(engine, connection);
 	pool_leave(connection);
+	join_drop(engine, connection);
 	lookup_end_connection(engine, connection, PARSE_LOST);
 	connection_clear_state(connection);
 	tunnel_drop(connection);
@@ -184,6 +196,7 @@ void conn_exchange_free(struct engine *engine, struct exchange *exchange)
 {
 	if (exchange->stream)
 		streams_forget(engine, exchange);
+	join_forget(engine, exchange);
 	engine->exchange_count--;
 	if (engine->spare_exchange_count == SPARE_MAX) {
 		free(exchange);
@@ -194,21 +207,24 @@ void conn_exchange_free(struct engine *engine, struct exchange *exchange)
 	engine->spare_exchange_count++;
 }
 
-static void free_exchanges(struct exchange *exchange)
+static void free_exchanges(struct engine *engine, struct exchange *exchange)
 {
 	while (exchange) {
 		struct exchange *next = exchange->next;
 
+		join_forget(engine, exchange);
 		free(exchange);
 		exchange = next;
 	}
 }
 
-static void free_connection(struct connection *connection)
+static void free_connection(struct engine *engine, struct connection *connection)
 {
-	if (connection->incoming && connection->incoming->is_reported)
-		free(connection->incoming);
-	free_exchanges(connection->oldest);
+	if (connection->incoming && connection->incoming->is_reported) {
+		connection->incoming->next = NULL;
+		free_exchanges(engine, connection->incoming);
+	}
+	free_exchanges(engine, connection->oldest);
 	connection_clear_state(connection);
 	tunnel_drop(connection);
 	free(connection->socket_path);
@@ -221,7 +237,7 @@ void connections_done(struct engine *engine)
 		struct table_node *node = engine->connections.oldest;
 
 		table_remove(&engine->connections, node);
-		free_connection(table_entry(node, struct connection, node));
+		free_connection(engine, table_entry(node, struct connection, node));
 	}
 	while (engine->spare_connections) {
 		struct connection *connection = engine->spare_connections;
@@ -230,7 +246,7 @@ void connections_done(struct engine *engine)
 		free(connection);
 	}
 	free_shared(engine);
-	free_exchanges(engine->spare_exchanges);
+	free_exchanges(engine, engine->spare_exchanges);
 	engine->spare_exchanges = NULL;
 	table_done(&engine->connections);
 }

@@ -18,6 +18,18 @@
 #define PIPELINE_MAX 4096
 #define IN_FLIGHT_MAX 65536
 
+/* What is known of the span that an exchange will be; join.h. */
+struct exchange_span {
+	struct handling *own;	/* a server's: what calls made to answer it refer to */
+	struct handling *cause; /* a client's: the request that it is made to answer */
+	struct trace *trace;	/* counted, like the two above; NULL: none yet, or the own one's */
+	struct candidates *candidates; /* owned: the requests one of which is the cause; NULL: none */
+	uint8_t span_id[SPAN_ID_BYTES];	       /* zeros: none yet, or the own one's */
+	uint8_t parent_span_id[SPAN_ID_BYTES]; /* zeros: none */
+	uint8_t join;	/* enum span_join, with a parent or SPAN_JOIN_HEADER */
+	bool is_paired; /* with the exchange of the connection's other end */
+};
+
 /* A request and its answer, either of which may not have been seen (yet). */
 struct exchange {
 	struct exchange *next;
@@ -36,6 +48,7 @@ struct exchange {
 	bool has_response_end;
 	bool is_reported; /* only the rest of the request is still to come */
 	uint8_t failure;  /* enum parse_outcome; PARSE_OK: none */
+	struct exchange_span span;
 	struct exchange_facts facts;
 };
 
@@ -60,16 +73,10 @@ struct watch_link {
 	struct watch_link *prev;
 };
 
-/* A turn whose events may still come; overdue.h. */
-struct overdue {
-	uint64_t consumed; /* bytes of it that were looked at */
-	uint64_t bytes;	   /* that it has */
-	uint64_t before;   /* bytes looked at of the turn before it */
-	uint32_t turn_no;  /* 0: none */
-};
-
 struct connection {
 	struct table_node node;
+	struct table_node peer_node; /* when is_in_peers; join_peer.c */
+	struct connection *peer;     /* the other end, when that is here too; borrowed */
 	struct watch_link watch; /* in the engine's ring of watched connections; NULL: it is not */
 	struct connection *next_spare;
 	struct exchange *oldest; /* owned: those that wait for an answer, or for the rest of it */
@@ -95,10 +102,12 @@ struct connection {
 	uint32_t awaited_turn_no; /* a write turn that will come as TURN_LATE; 0: none */
 	uint32_t ask_interval_ms;
 	uint32_t tgid; /* of the newest call */
+	uint32_t tid;  /* the same */
 	uint32_t first_stream; /* of a request that began under our eyes, since the newest loss; 0: none yet */
 	uint32_t newest_stream;	   /* the same, whatever was lost */
 	uint64_t moved[DIR_COUNT]; /* by turns that are over, unless is_moved_unsure */
-	struct overdue overdue;
+	uint32_t position
+		[DIR_COUNT]; /* behind the newest event of each direction, as struct event_turn has it */
 	struct tunnel_state *tunnel; /* owned; NULL: none was opened */
 	uint64_t late_consumed;	     /* bytes of the newest late write that were looked at */
 	uint16_t exchange_count;
@@ -112,6 +121,9 @@ struct connection {
 	uint8_t unrecognised_turns;
 	uint8_t sniffed_bytes;
 	bool is_role_guessed;
+	bool is_peer_known; /* or that there is none */
+	bool is_in_peers;
+	bool is_peer_unsure;	    /* another connection has the same addresses */
 	bool has_dialects;	    /* its bodies are read */
 	bool is_pool_known;	    /* or that it has none */
 	bool was_recognised;	    /* a message head was understood */
@@ -150,6 +162,7 @@ struct engine {
 	struct route_table *socket_paths; /* owned: the same of Unix-domain sockets */
 	struct route_table *names;	  /* owned: ends of DNS names, the same */
 	struct lookup_table *lookups;	  /* owned */
+	struct join *join;		  /* owned; NULL: nobody wants spans */
 	const struct observation_sink *sink; /* borrowed, lives longer */
 	struct engine_feedback feedback;
 	const struct dialect_rule *dialects; /* borrowed */
@@ -177,6 +190,10 @@ void connection_share(struct engine *engine, struct connection *connection);
 
 /* Forget what the protocol keeps of a connection. */
 void connection_clear_state(struct connection *connection);
+
+/* From now on this is spoken. */
+void connection_succeed(struct engine *engine, struct connection *connection,
+			const struct protocol *protocol);
 
 /* Forget one. Its exchanges must have been settled. */
 void connection_drop(struct engine *engine, struct connection *connection);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "correlate/connection.h"
+#include "correlate/join.h"
 #include "correlate/lookup.h"
 #include "correlate/request.h"
 #include "correlate/shown_text.h"
@@ -34,6 +35,8 @@ struct engine *engine_new(const struct engine_limits *limits, struct process_tab
 	engine->sink = sink;
 	if (feedback)
 		engine->feedback = *feedback;
+	if (engine->feedback.random)
+		engine->join = join_new(at_least_one(limits->connections));
 	engine->watched = (struct watch_link){ &engine->watched, &engine->watched };
 	engine->routes = route_table_new(at_least_one(limits->services),
 					 at_least_one(limits->routes_per_service));
@@ -45,7 +48,8 @@ struct engine *engine_new(const struct engine_limits *limits, struct process_tab
 					at_least_one(limits->routes_per_service));
 	engine->lookups = lookup_table_new();
 	if (!engine->routes || !engine->collections || !engine->socket_paths || !engine->names ||
-	    !engine->lookups || pools_init(&engine->pools) < 0 ||
+	    !engine->lookups || (engine->feedback.random && !engine->join) ||
+	    pools_init(&engine->pools) < 0 ||
 	    connections_init(engine, at_least_one(limits->connections)) < 0)
 		engine_free(&engine);
 	return engine;
@@ -59,6 +63,7 @@ void engine_free(struct engine **slot)
 	if (!engine)
 		return;
 	connections_done(engine);
+	join_free(&engine->join);
 	pools_done(&engine->pools);
 	route_table_free(&engine->routes);
 	route_table_free(&engine->collections);
@@ -120,7 +125,7 @@ static int take_tcp_close(struct engine *engine, const struct event *event)
 	const struct event_tcp_close *close = event->tcp_close;
 
 	send_stats(engine, &close->header, &close->conn, &close->stats);
-	return turn_take_close(engine, &close->header, &close->conn, &close->turn);
+	return turn_take_close(engine, event, &close->conn, &close->turn);
 }
 
 /* An abstract name as other tools show it: with an @ for its NUL. */
@@ -159,7 +164,7 @@ static int take_unix_close(struct engine *engine, const struct event *event)
 {
 	const struct event_unix_close *close = event->unix_close;
 
-	return turn_take_close(engine, &close->header, &close->conn, &close->turn);
+	return turn_take_close(engine, event, &close->conn, &close->turn);
 }
 
 static int take_tcp_sample(struct engine *engine, const struct event *event)
@@ -237,6 +242,7 @@ void engine_stats_read(const struct engine *engine, struct engine_stats *ret_sta
 		.lookups_evicted = lookup_evicted(engine->lookups),
 		.names_refused = route_table_refused(engine->names),
 	};
+	join_figures_read(engine->join, &ret_stats->join);
 }
 
 static const char *protocol_label(const struct connection *connection)

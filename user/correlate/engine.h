@@ -24,6 +24,8 @@ struct engine_feedback {
 	void (*ask_progress)(void *context, uint64_t sock, uint64_t conn_id);
 	/* Events lost on the way so far. Asked once a second. */
 	uint64_t (*events_lost)(void *context);
+	/* Fill with random bytes. NULL: nobody wants spans. */
+	void (*random)(void *context, uint8_t *ret_bytes, size_t count);
 };
 
 struct engine_limits {
@@ -54,6 +56,19 @@ int engine_feed(struct engine *engine, const struct event *event);
  * now_ns  CLOCK_MONOTONIC; in replay the time of the newest event. Call at least every 100 ms. */
 void engine_tick(struct engine *engine, uint64_t now_ns);
 
+/* How spans found their traces. */
+struct join_figures {
+	uint64_t spans[SPAN_JOIN_COUNT];
+	/* Not among those: a new trace, for a call with several requests that it may be made for. */
+	uint64_t ambiguous;
+	/* Of those: an application named their trace after a span of it was told. */
+	uint64_t late;
+	uint64_t ignored[TRACE_FORMAT_COUNT]; /* values that were malformed, or cut */
+	size_t threads;
+	size_t threads_limit;
+	uint64_t threads_refused; /* requests of threads, or processes, that found no room */
+};
+
 /* Figures for the agent's own metrics. */
 struct engine_stats {
 	size_t connections;
@@ -68,6 +83,7 @@ struct engine_stats {
 	size_t lookups_max;
 	uint64_t lookups_evicted;
 	uint64_t names_refused;
+	struct join_figures join;
 	uint64_t turns_missed; /* gaps in turn numbers: events lost inside a connection */
 };
 void engine_stats_read(const struct engine *engine, struct engine_stats *ret_stats);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "correlate/join.h"
 #include "correlate/request.h"
 #include "protocol/dns.h"
 #include "protocol/dns_words.h"
@@ -51,7 +52,8 @@ struct lookup {
 	uint16_t type;
 	uint8_t rcode;
 	bool is_truncated;
-	bool is_late_start; /* an orphan whose query may be older than sonde */
+	bool is_late_start; /* what was said before may be older than sonde */
+	bool is_refused;    /* nobody listens there */
 	char name[DNS_SUFFIX_MAX];
 };
 
@@ -127,6 +129,8 @@ static void count_outcome(struct engine *engine, const struct process *process,
 
 static const char *error_of(const struct lookup *lookup, enum parse_outcome failure)
 {
+	if (lookup->is_refused)
+		return "connection_refused";
 	if (failure == PARSE_NO_RESPONSE)
 		return lookup->key.is_stream && lookup->end_ns < lookup->newest_ns + PATIENCE_NS ?
 			       "no_response" :
@@ -137,12 +141,14 @@ static const char *error_of(const struct lookup *lookup, enum parse_outcome fail
 static void send_request(struct engine *engine, const struct lookup *lookup,
 			 const struct process *process, enum parse_outcome failure)
 {
+	struct joined joined;
 	struct request request = {
 		.start_ns = lookup->start_ns,
 		.end_ns = lookup->end_ns > lookup->start_ns ? lookup->end_ns : lookup->start_ns,
 		.protocol = &protocol_dns,
 		.process = process,
 		.tuple = &lookup->tuple,
+		.span = join_finish(engine, NULL, &joined) ? &joined.span : NULL,
 		.retries = lookup->retries,
 		.role = (enum conn_role)lookup->key.role,
 		.is_partial = failure == PARSE_LOST || failure == PARSE_PARTIAL,
@@ -187,7 +193,7 @@ struct lookup_message {
 	struct lookup_search search;
 	uint64_t time_ns;
 	uint32_t tgid;
-	bool is_late_start; /* what it answers may be older than sonde */
+	bool is_late_start; /* what was said before may be older than sonde */
 };
 
 static struct lookup *lookup_add(struct engine *engine, const struct lookup_message *from)
@@ -209,6 +215,7 @@ static struct lookup *lookup_add(struct engine *engine, const struct lookup_mess
 	lookup->start_ns = lookup->newest_ns = lookup->end_ns = from->time_ns;
 	lookup->lost_before = table->lost;
 	lookup->tgid = from->tgid;
+	lookup->is_late_start = from->is_late_start;
 	lookup->type = from->message->type;
 	strncpy(lookup->name, dns_name_suffix(from->message->name), sizeof(lookup->name) - 1);
 	(void)table_insert(&table->lookups, &lookup->node,
@@ -273,7 +280,6 @@ static int take_answer(struct engine *engine, struct lookup_message *answer)
 	if (!lookup)
 		return -ENOMEM;
 	take_answer_facts(lookup, answer->message, answer->time_ns);
-	lookup->is_late_start = answer->is_late_start;
 	return 0;
 }
 
@@ -315,6 +321,24 @@ static void note_start(struct lookup_table *table, uint64_t now_ns)
 		table->started_ns = now_ns;
 }
 
+/* All that the socket asks, it asks the one who is not there. An answer that was seen before its query stays: it came. */
+static void refuse(struct engine *engine, const struct event_datagram *datagram)
+{
+	struct table_node *node = engine->lookups->lookups.oldest, *newer;
+
+	for (; node; node = newer) {
+		struct lookup *lookup = table_entry(node, struct lookup, node);
+
+		newer = node->newer;
+		if (lookup->key.socket != datagram->socket || lookup->key.is_stream ||
+		    lookup->key.is_orphan || lookup->key.role != ROLE_CLIENT)
+			continue;
+		lookup->is_refused = true;
+		lookup->end_ns = datagram->header.ktime_ns;
+		lookup_end(engine, lookup, PARSE_NO_RESPONSE);
+	}
+}
+
 int lookup_take_datagram(struct engine *engine, const struct event *event)
 {
 	const struct event_datagram *datagram = event->datagram;
@@ -333,6 +357,10 @@ int lookup_take_datagram(struct engine *engine, const struct event *event)
 	if (!process)
 		return 0;
 	note_start(engine->lookups, from.time_ns);
+	if (!datagram->bytes) {
+		refuse(engine, datagram);
+		return 0;
+	}
 	error = dns_message_read(event->payload, datagram->captured, datagram->bytes, &message);
 	if (error) {
 		if (error == -ENODATA)
@@ -391,6 +419,12 @@ static void orphan_end(struct engine *engine, struct lookup *lookup)
 		   lookup->is_late_start ? PARSE_PARTIAL : PARSE_UNMATCHED_RESPONSE);
 }
 
+/* Of a connection that is older than sonde some answers may have come while its calls were not in order yet. */
+static bool is_in_disorder(const struct lookup *lookup)
+{
+	return lookup->key.is_stream && lookup->is_late_start;
+}
+
 void lookup_end_connection(struct engine *engine, struct connection *connection,
 			   enum parse_outcome outcome)
 {
@@ -399,9 +433,6 @@ void lookup_end_connection(struct engine *engine, struct connection *connection,
 	if (!connection->has_lookups)
 		return;
 	connection->has_lookups = false;
-	if (connection->ref.flags & CONN_PREEXISTING)
-		outcome =
-			PARSE_LOST; /* of its answers some may have come while its calls were in disorder */
 	for (; node; node = newer) {
 		struct lookup *lookup = table_entry(node, struct lookup, node);
 
@@ -412,7 +443,7 @@ void lookup_end_connection(struct engine *engine, struct connection *connection,
 		if (lookup->key.is_orphan)
 			orphan_end(engine, lookup);
 		else
-			lookup_end(engine, lookup, outcome);
+			lookup_end(engine, lookup, is_in_disorder(lookup) ? PARSE_LOST : outcome);
 	}
 }
 
@@ -444,7 +475,9 @@ void lookup_tick(struct engine *engine, uint64_t now_ns)
 		}
 		lookup->end_ns = lookup->newest_ns + PATIENCE_NS;
 		lookup_end(engine, lookup,
-			   lookup->lost_before == table->lost ? PARSE_NO_RESPONSE : PARSE_LOST);
+			   lookup->lost_before == table->lost && !is_in_disorder(lookup) ?
+				   PARSE_NO_RESPONSE :
+				   PARSE_LOST);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "correlate/process.h"
+#include "correlate/span.h"
 #include "event_abi.h"
 #include "protocol/facts.h"
 
@@ -20,6 +21,10 @@ struct request {
 	const struct protocol *protocol;
 	const struct process *process;
 	const struct conn_tuple *tuple;
+	const struct span_identity *span;   /* NULL: nobody wants spans, or it is_inner */
+	const struct span_link *span_links; /* those that it may be a child of, or else belongs to */
+	size_t span_link_count;		    /* at most SPAN_LINKS_MAX */
+	const char *tracestate;		    /* W3C, as it came; NULL: none */
 	const char *
 		socket_path; /* of the Unix-domain socket that serves, "" when it has none; NULL: TCP */
 	uint64_t request_body_bytes;

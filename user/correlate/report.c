@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "correlate/join.h"
 #include "correlate/request.h"
 #include "protocol/http_dialect.h"
 
@@ -84,6 +85,9 @@ static void send_inner_request(struct engine *engine, const struct exchange *exc
 	bound_names(engine, &request);
 	request.protocol = exchange->facts.dialect;
 	request.is_inner = true;
+	request.span = NULL;
+	request.span_link_count = 0;
+	request.tracestate = NULL;
 	request.has_took = spoken->has_took;
 	request.took_ns = spoken->took_ns;
 	request.items_succeeded = spoken->items_succeeded;
@@ -100,12 +104,22 @@ static const char *socket_path(struct engine *engine, const struct connection *c
 				 "";
 }
 
+static void tell_span(struct request *request, const struct joined *joined)
+{
+	request->span = &joined->span;
+	request->span_links = joined->links;
+	request->span_link_count = joined->link_count;
+	request->tracestate = joined->tracestate;
+	request->attributes[ATTRIBUTE_HTTP_REQUEST_ID] = joined->request_id;
+}
+
 static void send_request(struct engine *engine, struct connection *connection,
 			 const struct exchange *exchange, const struct process *process)
 {
 	const struct message *sides = exchange->facts.sides;
 	const char *path = exchange->facts.attributes[ATTRIBUTE_URL_PATH];
 	const char *method = exchange->facts.attributes[ATTRIBUTE_RPC_METHOD];
+	struct joined joined;
 	struct request request = {
 		.start_ns = exchange->start_ns,
 		.end_ns = exchange->end_ns > exchange->start_ns ? exchange->end_ns :
@@ -144,6 +158,8 @@ static void send_request(struct engine *engine, struct connection *connection,
 		request.attributes[ATTRIBUTE_HTTP_ROUTE] =
 			route_table_of_path(engine->routes, process->service, path);
 	bound_names(engine, &request);
+	if (join_finish(engine, exchange, &joined))
+		tell_span(&request, &joined);
 	connection->requests++;
 	engine->sink->request(engine->sink->context, &request);
 	if (exchange->facts.dialect && !request.is_partial)

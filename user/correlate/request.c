@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "correlate/join.h"
 #include "correlate/lookup.h"
 #include "correlate/streams.h"
 #include "correlate/tunnel.h"
@@ -209,6 +210,7 @@ static void on_request_begin(struct engine *engine, struct connection *connectio
 		exchange->start_ns = time_ns;
 	exchange->tgid = connection->tgid;
 	exchange->has_request = true;
+	join_begin(engine, connection, exchange);
 	if (connection->oldest != exchange && !connection->is_turn_late) {
 		exchange->facts.outcomes |= 1ull << PARSE_PIPELINED;
 		on_pipelined(engine, connection);
@@ -228,6 +230,7 @@ static void on_response_begin(struct engine *engine, struct connection *connecti
 		return;
 	}
 	connection->oldest->has_response = true;
+	join_answer(engine, connection, connection->oldest);
 }
 
 /* The first message understood: what went before it on this connection was something too. */
@@ -253,6 +256,7 @@ static void on_request_head(struct engine *engine, struct connection *connection
 	if (!exchange)
 		return;
 	exchange->has_request_head = true;
+	join_head(engine, connection, exchange);
 	if (!connection->is_pool_known)
 		pool_join(engine, connection, exchange);
 	if (!connection->was_recognised || connection->orphan_outcome != PARSE_UNMATCHED_RESPONSE)
@@ -281,22 +285,26 @@ static void on_response_end(struct engine *engine, struct connection *connection
 }
 
 /* Nothing of this protocol follows the answer. Only those that open a tunnel say so; feeds are left alone. */
-static void leave_protocol(struct engine *engine, struct connection *connection, uint64_t rest,
-			   uint64_t time_ns)
+static void leave_protocol(struct engine *engine, struct connection *connection,
+			   struct protocol_run *run, uint64_t time_ns)
 {
 	struct exchange_facts facts = connection->oldest->facts;
 	bool is_tunnel = facts.outcomes & (1ull << PARSE_UPGRADE | 1ull << PARSE_CONNECT);
 
+	if (facts.successor && facts.successor->stream && streams_succeed(engine, connection)) {
+		(void)streams_feed(engine, connection, SIDE_RESPONSE, run, time_ns);
+		return;
+	}
 	on_response_end(engine, connection, time_ns);
 	requests_abandon(engine, connection, PARSE_LOST);
 	if (is_tunnel)
-		tunnel_open(engine, connection, &facts, rest, time_ns);
+		tunnel_open(engine, connection, &facts, run->length, time_ns);
 	else
 		connection_give_up(engine, connection);
 }
 
-static void on_response_head(struct engine *engine, struct connection *connection, uint64_t rest,
-			     uint64_t time_ns)
+static void on_response_head(struct engine *engine, struct connection *connection,
+			     struct protocol_run *run, uint64_t time_ns)
 {
 	struct exchange *exchange = connection->oldest;
 	const struct message *answer = exchange ? &exchange->facts.sides[SIDE_RESPONSE] : NULL;
@@ -307,7 +315,7 @@ static void on_response_head(struct engine *engine, struct connection *connectio
 	if (!connection->was_recognised)
 		on_recognised(engine, connection, SIDE_RESPONSE);
 	if (answer->opens_tunnel) {
-		leave_protocol(engine, connection, rest, time_ns);
+		leave_protocol(engine, connection, run, time_ns);
 	} else if (exchange->has_request && !exchange->has_request_end &&
 		   !exchange->facts.sides[SIDE_REQUEST].is_left_unread) {
 		exchange->facts.outcomes |= 1ull << PARSE_EARLY_RESPONSE;
@@ -324,12 +332,12 @@ static inline void on_begin(struct engine *engine, struct connection *connection
 }
 
 static inline void on_head(struct engine *engine, struct connection *connection,
-			   enum message_side side, uint64_t rest, uint64_t time_ns)
+			   enum message_side side, struct protocol_run *run, uint64_t time_ns)
 {
 	if (side == SIDE_REQUEST)
 		on_request_head(engine, connection);
 	else
-		on_response_head(engine, connection, rest, time_ns);
+		on_response_head(engine, connection, run, time_ns);
 }
 
 static inline void on_end(struct engine *engine, struct connection *connection,
@@ -418,6 +426,7 @@ static void forget_protocol(struct engine *engine, struct connection *connection
 		exchange_retire(engine, connection);
 	incoming_end(engine, connection);
 	connection_clear_state(connection);
+	streams_clear(connection);
 	connection->protocol = NULL;
 	connection->sync = SYNC_START;
 	connection->lone_turns = 0;
@@ -477,7 +486,7 @@ static inline __attribute__((always_inline)) bool feed_side(struct engine *engin
 		if (step == STEP_BEGIN)
 			on_begin(engine, connection, side, time_ns);
 		else if (step == STEP_HEAD)
-			on_head(engine, connection, side, run->length, time_ns);
+			on_head(engine, connection, side, run, time_ns);
 		else if (step == STEP_END)
 			on_end(engine, connection, side, time_ns);
 		else if (step == STEP_SILENT)
@@ -529,6 +538,7 @@ bool requests_take_known_request(struct engine *engine, struct connection *conne
 	connection->oldest = connection->newest = exchange;
 	connection->exchange_count = 1;
 	pool_use(connection);
+	join_begin(engine, connection, exchange);
 	connection->unrecognised_turns = 0;
 	return true;
 }
@@ -548,6 +558,7 @@ bool requests_take_known_response(struct engine *engine, struct connection *conn
 	exchange->has_response_head = true;
 	exchange->has_response_end = true;
 	exchange->end_ns = time_ns;
+	join_answer(engine, connection, exchange);
 	settle_oldest(engine, connection, PARSE_OK);
 	return true;
 }
@@ -610,10 +621,14 @@ static bool is_request_cut(const struct exchange *exchange)
 void requests_close(struct engine *engine, struct connection *connection)
 {
 	uint64_t moved_ns = connection->moved_ns[connection_dir(connection, SIDE_RESPONSE)];
+	const struct exchange *answer = requests_open_answer(connection);
+	bool is_last = answer && answer->facts.sides[SIDE_RESPONSE].end == END_AT_CLOSE;
+	bool is_unsure; /* answers to those that are left may be among the bytes that were not seen */
 
 	give_up_paired(engine, connection, true);
 	if (!is_cut(connection))
 		requests_boundary(engine, connection, SIDE_RESPONSE, BOUNDARY_CLOSE, 0, moved_ns);
+	is_unsure = connection->is_order_unsure && !is_last;
 	while (connection->oldest) {
 		struct exchange *exchange = connection->oldest;
 
@@ -629,6 +644,7 @@ void requests_close(struct engine *engine, struct connection *connection)
 		} else {
 			exchange->end_ns = connection->closed_ns;
 			settle_oldest(engine, connection,
+				      is_unsure		       ? PARSE_LOST :
 				      is_request_cut(exchange) ? PARSE_REQUEST_CUT :
 								 PARSE_NO_RESPONSE);
 		}

@@ -3,6 +3,7 @@
  * said whether it began before we looked, is over, or is answered before its request was seen. */
 #include "correlate/streams.h"
 
+#include "correlate/join.h"
 #include "correlate/request.h"
 
 static struct exchange **bucket_of(struct engine *engine, const struct connection *connection,
@@ -13,8 +14,8 @@ static struct exchange **bucket_of(struct engine *engine, const struct connectio
 	return &engine->streams[hash % STREAM_BUCKETS];
 }
 
-static struct exchange *stream_find(struct engine *engine, const struct connection *connection,
-				    uint32_t number)
+struct exchange *streams_find(struct engine *engine, const struct connection *connection,
+			      uint32_t number)
 {
 	struct exchange *exchange = *bucket_of(engine, connection, number);
 
@@ -23,19 +24,52 @@ static struct exchange *stream_find(struct engine *engine, const struct connecti
 	return exchange;
 }
 
-static struct exchange *stream_add(struct engine *engine, struct connection *connection,
-				   uint32_t number, uint64_t time_ns)
+static void stream_enter(struct engine *engine, struct connection *connection,
+			 struct exchange *exchange, uint32_t number)
 {
-	struct exchange *exchange = exchange_append(engine, connection, time_ns), **bucket;
+	struct exchange **bucket = bucket_of(engine, connection, number);
 
-	if (!exchange)
-		return NULL;
-	bucket = bucket_of(engine, connection, number);
 	exchange->connection = connection;
 	exchange->stream = number;
 	exchange->next_in_bucket = *bucket;
 	*bucket = exchange;
+}
+
+static struct exchange *stream_add(struct engine *engine, struct connection *connection,
+				   uint32_t number, uint64_t time_ns)
+{
+	struct exchange *exchange = exchange_append(engine, connection, time_ns);
+
+	if (exchange)
+		stream_enter(engine, connection, exchange, number);
 	return exchange;
+}
+
+/* What the answer that switched said of it is not what its answer says. */
+static void forget_answer(struct exchange *exchange)
+{
+	struct exchange_facts *facts = &exchange->facts;
+
+	exchange->has_response = exchange->has_response_head = false;
+	facts->sides[SIDE_RESPONSE] = (struct message){ 0 };
+	facts->attributes[ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE] = NULL;
+	facts->attributes[ATTRIBUTE_ERROR_TYPE] = NULL;
+	facts->successor = facts->dialect = NULL;
+	facts->note = 0;
+}
+
+bool streams_succeed(struct engine *engine, struct connection *connection)
+{
+	struct exchange *exchange = connection->oldest;
+
+	if (exchange->next || connection->incoming || connection->awaited_turn_no)
+		return false;
+	connection_succeed(engine, connection, exchange->facts.successor);
+	forget_answer(exchange);
+	stream_enter(engine, connection, exchange, 1);
+	if (exchange->has_request)
+		connection->first_stream = connection->newest_stream = 1;
+	return true;
 }
 
 void streams_forget(struct engine *engine, struct exchange *exchange)
@@ -51,10 +85,14 @@ void streams_forget(struct engine *engine, struct exchange *exchange)
 			connection->streaming[side] = NULL;
 }
 
+void streams_clear(struct connection *connection)
+{
+	connection->first_stream = connection->newest_stream = 0;
+}
+
 void streams_lose(struct connection *connection)
 {
 	connection->first_stream = 0;
-	connection->overdue.turn_no = 0;
 	connection->had_stream_loss = true;
 }
 
@@ -114,7 +152,7 @@ static void finish(struct engine *engine, struct exchange *exchange, enum parse_
 static void on_request_begin(struct engine *engine, struct connection *connection, uint32_t number,
 			     uint64_t time_ns)
 {
-	struct exchange *exchange = stream_find(engine, connection, number);
+	struct exchange *exchange = streams_find(engine, connection, number);
 
 	if (!exchange)
 		exchange = stream_add(engine, connection, number, time_ns);
@@ -131,6 +169,7 @@ static void on_request_begin(struct engine *engine, struct connection *connectio
 		exchange->start_ns = time_ns;
 	exchange->tgid = connection->tgid;
 	exchange->has_request = true;
+	join_begin(engine, connection, exchange);
 	connection->streaming[SIDE_REQUEST] = exchange;
 }
 
@@ -145,7 +184,7 @@ static bool is_over(const struct connection *connection, uint32_t number)
 static void on_response_begin(struct engine *engine, struct connection *connection, uint32_t number,
 			      uint64_t time_ns)
 {
-	struct exchange *exchange = stream_find(engine, connection, number);
+	struct exchange *exchange = streams_find(engine, connection, number);
 
 	if (!exchange && !is_over(connection, number)) {
 		exchange = stream_add(engine, connection, number, time_ns);
@@ -155,8 +194,10 @@ static void on_response_begin(struct engine *engine, struct connection *connecti
 		}
 	}
 	connection->streaming[SIDE_RESPONSE] = exchange;
-	if (exchange)
-		exchange->has_response = true;
+	if (!exchange)
+		return;
+	exchange->has_response = true;
+	join_answer(engine, connection, exchange);
 }
 
 static void on_head(struct engine *engine, struct connection *connection, enum message_side side)
@@ -173,6 +214,7 @@ static void on_head(struct engine *engine, struct connection *connection, enum m
 		return;
 	}
 	exchange->has_request_head = true;
+	join_head(engine, connection, exchange);
 	if (exchange->has_response_end)
 		settle(engine, exchange, PARSE_OK);
 }
@@ -244,7 +286,7 @@ static bool take_step(struct engine *engine, struct connection *connection, enum
 			on_response_begin(engine, connection, about->number, time_ns);
 		return true;
 	case STEP_STREAM:
-		connection->streaming[side] = stream_find(engine, connection, about->number);
+		connection->streaming[side] = streams_find(engine, connection, about->number);
 		return true;
 	case STEP_HEAD:
 		on_head(engine, connection, side);
@@ -253,7 +295,7 @@ static bool take_step(struct engine *engine, struct connection *connection, enum
 		on_end(engine, connection, side, time_ns);
 		return true;
 	case STEP_RESET:
-		exchange = stream_find(engine, connection, about->number);
+		exchange = streams_find(engine, connection, about->number);
 		if (exchange)
 			fail(engine, exchange, about->error, time_ns);
 		return true;

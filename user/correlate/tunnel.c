@@ -51,15 +51,10 @@ void tunnel_open(struct engine *engine, struct connection *connection,
 		connection->tunnel->start_ns = time_ns;
 		note_start(connection, rest);
 	}
-	if (!successor) {
+	if (successor && !successor->stream)
+		connection_succeed(engine, connection, successor);
+	else
 		connection_give_up(engine, connection);
-		return;
-	}
-	connection_clear_state(connection);
-	connection->protocol = successor;
-	connection->wanted_mode = (uint8_t)successor->mode;
-	connection->lone_turns = 0;
-	connection_set_mode(engine, connection, successor->mode);
 }
 
 void tunnel_take_message(struct engine *engine, struct connection *connection,

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "correlate/overdue.h"
+#include "correlate/join.h"
 #include "correlate/request.h"
 #include "correlate/run.h"
 
@@ -40,8 +40,7 @@ static inline void finish_turn(struct engine *engine, struct connection *connect
 
 	if (!connection->turn_no)
 		return;
-	if (end->calls && end->dir == dir &&
-	    (end->bytes <= connection->consumed || !overdue_rest(connection, end)))
+	if (end->calls && end->dir == dir)
 		run_take_unseen(engine, connection, end->bytes, end->last_ns);
 	note_end(connection, end);
 	run_end_sniff(engine, connection);
@@ -185,17 +184,10 @@ static inline __attribute__((always_inline)) void take_new_turn(struct engine *e
 	uint32_t number = turn->conn.turn_no, first = number - awaits_write;
 	uint32_t skipped = first - connection->turn_no - 1 + is_headless;
 	unsigned before = awaits_write ? DIR_WRITE : turn->turn.dir; /* the dir of `first` */
-	bool is_mixed_up = skipped > INT32_MAX; /* two CPUs changed the turn at once */
 
-	if (connection->overdue.turn_no ||
-	    is_mixed_up) { /* it would have to be told before this one */
-		connection->overdue.turn_no = 0;
-		skipped = is_mixed_up ? 0 : skipped;
+	if (skipped > INT32_MAX) { /* two CPUs changed the turn at once */
 		engine->turns_missed++;
 		lose(engine, connection, 0, before);
-	}
-	if (skipped && !connection->awaited_turn_no && overdue_turn(connection, turn, skipped)) {
-		note_end(connection, &turn->prev);
 	} else if (skipped || connection->awaited_turn_no) {
 		engine->turns_missed += skipped + (connection->awaited_turn_no != 0);
 		lose(engine, connection, skipped, is_headless ? before : !before);
@@ -240,6 +232,7 @@ static inline __attribute__((always_inline)) bool take_known_turn(struct engine 
 	settle_mode(engine, connection);
 	connection->turn_use = TURN_IS_PARSED;
 	connection->consumed = turn->call_bytes;
+	connection->position[dir] = turn->position + (uint32_t)turn->call_bytes;
 	connection->moved_ns[dir] = time_ns;
 	return true;
 }
@@ -292,13 +285,56 @@ static void take_late_write(struct engine *engine, struct connection *connection
 				    connection->moved_ns[DIR_READ]);
 }
 
-static void take_overdue(struct engine *engine, struct connection *connection,
-			 const struct event *event)
+/* Bytes before the event's are missing. Calls that only go on with a payload which nobody wants have no event, and the parser knows
+ * those; else the position is lost, and the event is looked at like one that begins a turn. */
+static void miss_in_place(struct engine *engine, struct connection *connection,
+			  const struct event_turn *turn, uint32_t missing)
 {
+	unsigned dir = turn->turn.dir;
+
+	if (missing <= INT32_MAX)
+		run_parse(engine, connection, dir, NULL, missing, turn->header.ktime_ns);
+	else
+		lose(engine, connection, 0, dir); /* two threads in one direction */
+	if (connection->sync == SYNC_PARSED)
+		return;
+	engine->turns_missed++;
+	connection->turn_no = turn->conn.turn_no - 1;
+	connection->turn.dir = !dir;
+	connection->awaited_turn_no = 0;
+}
+
+/* Where the sides do not wait for each other turns mean nothing, and two threads at once may mix up their figures. Each direction's
+ * position is its own. Returns false, with nothing of the event taken, when the position is lost. */
+static bool take_in_place(struct engine *engine, struct connection *connection,
+			  const struct event *event)
+{
+	const struct event_turn *turn = event->turn;
+	unsigned dir = turn->turn.dir;
+	uint64_t time_ns = turn->header.ktime_ns;
+	uint32_t missing = turn->position - connection->position[dir];
+
+	if (missing)
+		miss_in_place(engine, connection, turn, missing);
 	if (connection->sync != SYNC_PARSED)
-		connection->overdue.turn_no = 0;
-	else if (!overdue_take(engine, connection, event))
-		lose(engine, connection, 0, event->turn->turn.dir);
+		return false;
+	if (turn->conn.turn_no > connection->turn_no)
+		connection->turn_no = turn->conn.turn_no;
+	connection->turn = turn->turn;
+	connection->consumed = offset_of(turn) + turn->call_bytes;
+	connection->moved_ns[dir] = time_ns;
+	settle_mode(engine, connection);
+	if (turn->captured)
+		run_parse(engine, connection, dir, event->payload, turn->captured, time_ns);
+	if (turn->call_bytes > turn->captured && connection->sync == SYNC_PARSED)
+		run_parse(engine, connection, dir, NULL, turn->call_bytes - turn->captured,
+			  time_ns);
+	return true;
+}
+
+static inline bool is_in_place(const struct connection *connection)
+{
+	return connection->sync == SYNC_PARSED && connection->protocol->stream;
 }
 
 static void finish_connection(struct engine *engine, struct connection *connection)
@@ -360,6 +396,22 @@ static void take_ref(struct connection *connection, const struct conn_ref *ref,
 		connection->role = ref->role;
 }
 
+static inline void take_in_turn(struct engine *engine, struct connection *connection,
+				const struct event *event)
+{
+	const struct event_turn *turn = event->turn;
+
+	if (turn->turn_flags & TURN_LATE)
+		take_late_write(engine, connection, event);
+	else if (turn->conn.turn_no > connection->turn_no && !turn->turn_flags)
+		take_new_turn(engine, connection, event, 0);
+	else if (turn->conn.turn_no > connection->turn_no)
+		take_odd_turn(engine, connection, event);
+	else if (turn->conn.turn_no == connection->turn_no && turn->turn_flags & TURN_CONTINUED &&
+		 turn->turn.dir == connection->turn.dir)
+		take_more(engine, connection, event);
+}
+
 int turn_take(struct engine *engine, const struct event *event)
 {
 	const struct event_turn *turn = event->turn;
@@ -374,22 +426,17 @@ int turn_take(struct engine *engine, const struct event *event)
 			return -ENOMEM;
 	}
 	take_ref(connection, &turn->conn, &turn->header);
+	connection->tid = turn->tid;
 	if (connection->sync == SYNC_DONE)
 		return 0;
+	if (turn->turn.dir == DIR_READ)
+		join_read(engine, connection);
 	connection->is_turn_late = false;
 	if (!turn->turn_flags && take_known_turn(engine, connection, event))
 		return 0;
-	if (is_late)
-		take_late_write(engine, connection, event);
-	else if (turn->conn.turn_no == connection->overdue.turn_no && connection->overdue.turn_no)
-		take_overdue(engine, connection, event);
-	else if (turn->conn.turn_no > connection->turn_no && !turn->turn_flags)
-		take_new_turn(engine, connection, event, 0);
-	else if (turn->conn.turn_no > connection->turn_no)
-		take_odd_turn(engine, connection, event);
-	else if (turn->conn.turn_no == connection->turn_no && turn->turn_flags & TURN_CONTINUED &&
-		 turn->turn.dir == connection->turn.dir)
-		take_more(engine, connection, event);
+	if (!is_in_place(connection) || !take_in_place(engine, connection, event))
+		take_in_turn(engine, connection, event);
+	connection->position[turn->turn.dir] = turn->position + (uint32_t)turn->call_bytes;
 	review(engine, connection);
 	return 0;
 }
@@ -445,18 +492,37 @@ static void finish_by_close(struct engine *engine, struct connection *connection
 	}
 }
 
-/* When the peer reset the connection, or a write has not returned, one more event may come. */
-int turn_take_close(struct engine *engine, const struct event_header *header,
-		    const struct conn_ref *ref, const struct turn_summary *turn)
+/* The last bytes of a direction may not have been told. A write that has not returned was not counted. */
+static void finish_in_place(struct engine *engine, struct connection *connection,
+			    const struct event *event)
 {
-	struct connection *connection = connection_find(engine, ref, header->ktime_ns);
+	const struct close_positions *end = (const void *)event->payload;
+	uint64_t time_ns = event->header->ktime_ns;
+
+	for (unsigned dir = 0; dir < DIR_COUNT && connection->sync == SYNC_PARSED; dir++) {
+		uint32_t missing = end->position[dir] - connection->position[dir];
+
+		if (missing && missing <= INT32_MAX)
+			run_parse(engine, connection, dir, NULL, missing, time_ns);
+	}
+	if (connection->sync != SYNC_PARSED)
+		engine->turns_missed++;
+}
+
+/* When the peer reset the connection, or a write has not returned, one more event may come. */
+int turn_take_close(struct engine *engine, const struct event *event, const struct conn_ref *ref,
+		    const struct turn_summary *turn)
+{
+	struct connection *connection = connection_find(engine, ref, event->header->ktime_ns);
 
 	if (!connection)
 		return 0;
-	take_ref(connection, ref, header);
-	connection->closed_ns = header->ktime_ns;
+	take_ref(connection, ref, event->header);
+	connection->closed_ns = event->header->ktime_ns;
 	pool_leave(connection);
-	if (connection->sync == SYNC_PARSED || connection->sync == SYNC_LOST)
+	if (is_in_place(connection) && event->payload_bytes)
+		finish_in_place(engine, connection, event);
+	else if (connection->sync == SYNC_PARSED || connection->sync == SYNC_LOST)
 		finish_by_close(engine, connection, ref, turn);
 	if (connection->sync == SYNC_PARSED && connection->oldest &&
 	    (connection->ref.flags & CONN_RESET_RECEIVED || connection->awaited_turn_no)) {

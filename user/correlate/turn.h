@@ -8,8 +8,8 @@
 /* Take in a TURN, TURN_PROGRESS, TCP_CLOSE or UNIX_CLOSE event. Returns 0 or -ENOMEM. */
 int turn_take(struct engine *engine, const struct event *event);
 int turn_take_progress(struct engine *engine, const struct event *event);
-int turn_take_close(struct engine *engine, const struct event_header *header,
-		    const struct conn_ref *ref, const struct turn_summary *turn);
+int turn_take_close(struct engine *engine, const struct event *event, const struct conn_ref *ref,
+		    const struct turn_summary *turn);
 
 /* Let time pass on a watched connection. It may be gone afterwards.
  * Returns true when the kernel was asked after the connection. */

@@ -56,11 +56,17 @@ static bool check_tcp_accept(const void *record, size_t payload_bytes)
 	return payload_bytes == 0 && conn_is_sane(&accept->conn);
 }
 
+static bool is_close_payload(size_t payload_bytes)
+{
+	return payload_bytes == 0 || payload_bytes == sizeof(struct close_positions);
+}
+
 static bool check_tcp_close(const void *record, size_t payload_bytes)
 {
 	const struct event_tcp_close *close = record;
 
-	return payload_bytes == 0 && conn_is_sane(&close->conn) && summary_is_sane(&close->turn);
+	return is_close_payload(payload_bytes) && conn_is_sane(&close->conn) &&
+	       summary_is_sane(&close->turn);
 }
 
 static bool check_tcp_sample(const void *record, size_t payload_bytes)
@@ -116,7 +122,8 @@ static bool check_unix_close(const void *record, size_t payload_bytes)
 {
 	const struct event_unix_close *close = record;
 
-	return payload_bytes == 0 && conn_is_sane(&close->conn) && summary_is_sane(&close->turn);
+	return is_close_payload(payload_bytes) && conn_is_sane(&close->conn) &&
+	       summary_is_sane(&close->turn);
 }
 
 struct kind {

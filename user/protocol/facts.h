@@ -9,6 +9,7 @@
 	X(HTTP_REQUEST_METHOD, "http_request_method")                     \
 	X(HTTP_RESPONSE_STATUS_CODE, "http_response_status_code")         \
 	X(HTTP_ROUTE, "http_route")                                       \
+	X(HTTP_REQUEST_ID, "http_request_header_x_request_id")            \
 	X(URL_PATH, "url_path")                                           \
 	X(NETWORK_PROTOCOL_NAME, "network_protocol_name")                 \
 	X(NETWORK_PROTOCOL_VERSION, "network_protocol_version")           \

@@ -217,6 +217,8 @@ static bool opens_tunnel(struct http1_parse *parse)
 		parse->facts->outcomes |= 1ull << PARSE_UPGRADE;
 		if (parse->side->is_websocket)
 			parse->facts->successor = &protocol_websocket;
+		else if (parse->side->is_http2)
+			parse->facts->successor = &protocol_http2;
 	} else if ((parse->facts->note & NOTE_CONNECT) && status[0] == '2') {
 		parse->facts->outcomes |= 1ull << PARSE_CONNECT;
 	} else {
@@ -290,6 +292,14 @@ static bool take_status_line(struct http1_parse *parse, const uint8_t *line, siz
 	return true;
 }
 
+static void note_switch(struct http1_side *side, const uint8_t *line, size_t length)
+{
+	if (http1_is_upgrade_to(line, length, "websocket"))
+		side->is_websocket = true;
+	else if (http1_is_upgrade_to(line, length, "h2c"))
+		side->is_http2 = true;
+}
+
 /* A status line or a field, without its end. */
 static enum protocol_step take_head_line(struct http1_parse *parse, const uint8_t *line,
 					 size_t length)
@@ -299,8 +309,8 @@ static enum protocol_step take_head_line(struct http1_parse *parse, const uint8_
 	if (!length)
 		return parse->which == SIDE_REQUEST ? end_request_head(parse) :
 						      end_response_head(parse);
-	if (parse->side->place == IN_SWITCH_FIELDS && http1_is_websocket_upgrade(line, length))
-		parse->side->is_websocket = true;
+	if (parse->side->place == IN_SWITCH_FIELDS)
+		note_switch(parse->side, line, length);
 	if (http1_may_frame(line, length) &&
 	    http1_framing_add(&parse->side->framing, line, length) < 0)
 		return STEP_BROKEN;
@@ -311,6 +321,18 @@ static enum protocol_step take_head_line(struct http1_parse *parse, const uint8_
 static bool is_of_interest(const struct http1_parse *parse, const uint8_t *line, size_t length)
 {
 	return length <= 1 || http1_may_frame(line, length) || parse->side->place != IN_FIELDS;
+}
+
+/* A field of a request, uncut but for `is_cut`. */
+static void take_trace_field(struct http1_parse *parse, const uint8_t *line, size_t length,
+			     bool is_cut)
+{
+	if (parse->which != SIDE_REQUEST || !trace_context_may_begin(*line))
+		return;
+	if (length && line[length - 1] == '\r')
+		length--;
+	trace_context_take_line(&parse->facts->trace, &parse->facts->trace_texts, line, length,
+				is_cut);
 }
 
 /* Take the lines that are whole in the run, up to a NUL. The last block reaches back behind the one before. */
@@ -340,6 +362,8 @@ static enum protocol_step take_whole_lines(struct http1_parse *parse)
 			}
 			if (is_of_interest(parse, line, length))
 				step = take_head_line(parse, line, http1_line_length(line, length));
+			if (length > 1)
+				take_trace_field(parse, line, length, false);
 			line = at + 1;
 			if (step != STEP_ONWARD)
 				break;
@@ -360,6 +384,8 @@ static enum protocol_step in_split_lines(struct http1_parse *parse)
 	while (step == STEP_ONWARD && http1_take_line(parse, &line, &length)) {
 		bool has_nul = side->place >= IN_FIELDS && memchr(line, '\0', length);
 
+		if (length && side->place == IN_FIELDS)
+			take_trace_field(parse, line, length, length == HTTP1_LINE_MAX);
 		step = has_nul ? STEP_BROKEN : take_head_line(parse, line, length);
 	}
 	if (step != STEP_ONWARD)

@@ -29,6 +29,8 @@ void http1_keep_head(struct http1_parse *parse)
 
 	if (bytes > HTTP1_HEAD_KEPT_MAX)
 		return;
+	if (parse->which == SIDE_REQUEST && parse->facts->trace.pieces)
+		return; /* a trace's request will not come again */
 	memcpy(side->line, parse->first, bytes);
 	*kept = (struct http1_kept_head){ .whole_bytes = whole_bytes(parse, bytes),
 					  .framing = side->framing,

@@ -87,6 +87,7 @@ struct http1_side {
 	bool is_reopened;  /* by an interim answer, after its end was told */
 	bool is_bodiless;
 	bool is_websocket; /* what a 101 switches to */
+	bool is_http2;	   /* the same */
 	bool is_body_read; /* in a dialect */
 	/* What is behind here outlives messages. */
 	struct http1_kept_head kept;

@@ -193,14 +193,14 @@ int http1_framing_add(struct http1_framing *framing, const uint8_t *line, size_t
 			   add_transfer_encoding(framing, value, length);
 }
 
-bool http1_is_websocket_upgrade(const uint8_t *line, size_t length)
+bool http1_is_upgrade_to(const uint8_t *line, size_t length, const char *name)
 {
 	if (length <= 8 || strncasecmp((const char *)line, "upgrade:", 8) != 0)
 		return false;
 	line += 8;
 	length -= 8;
 	trim(&line, &length);
-	return length == 9 && strncasecmp((const char *)line, "websocket", 9) == 0;
+	return length == strlen(name) && strncasecmp((const char *)line, name, length) == 0;
 }
 
 static int hex_digit(uint8_t c)

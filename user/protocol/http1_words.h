@@ -42,8 +42,8 @@ static inline bool http1_may_frame(const uint8_t *line, size_t length)
  * Source  RFC 9112 §6 */
 int http1_framing_add(struct http1_framing *framing, const uint8_t *line, size_t length);
 
-/* Whether a field line of an answer 101 says that WebSocket follows. Source: RFC 6455 §4.2.2 */
-bool http1_is_websocket_upgrade(const uint8_t *line, size_t length);
+/* Whether a field line of an answer 101 says that this follows. Source: RFC 9110 §7.8 */
+bool http1_is_upgrade_to(const uint8_t *line, size_t length, const char *name);
 
 /* The size of a chunk from its line. Returns 0 or -EBADMSG. Source: RFC 9112 §7.1 */
 int http1_chunk_size(const uint8_t *line, size_t length, uint64_t *ret_size);

@@ -56,6 +56,7 @@ static enum protocol_step in_preface(struct http2_parse *parse)
 		return STEP_MORE;
 	side->kept = 0;
 	side->place = IN_HEADER;
+	parse->http2->is_proven = true;
 	return STEP_ONWARD;
 }
 
@@ -185,14 +186,19 @@ static enum protocol_step frame_begins(struct http2_parse *parse)
 static enum protocol_step in_header(struct http2_parse *parse)
 {
 	struct http2_side *side = parse->side;
+	bool is_proven = parse->http2->is_proven, is_wrong = false;
 	uint32_t stream = side->frame.stream;
 
 	if (!keep_bytes(parse, HTTP2_FRAME_HEADER))
 		return STEP_MORE;
+	if (side->is_seeking && http2_seek(side, &is_wrong))
+		return frame_begins(parse);
 	if (side->is_seeking)
-		return http2_seek(side) ? frame_begins(parse) : STEP_ONWARD;
+		return is_wrong && !is_proven ? STEP_BROKEN : STEP_ONWARD;
 	http2_frame_read(&side->frame, side->bytes);
 	if (side->is_block_open && side->frame.stream != stream)
+		return STEP_BROKEN;
+	if (!is_proven && !side->is_block_open && !http2_frame_is_usual(&side->frame))
 		return STEP_BROKEN;
 	return frame_begins(parse);
 }
@@ -302,12 +308,6 @@ static enum protocol_step in_block(struct http2_parse *parse)
 	return is_fragment_whole ? STEP_ONWARD : STEP_MORE;
 }
 
-static uint32_t number_at(const uint8_t *bytes)
-{
-	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
-	       bytes[3];
-}
-
 /* Streams that a client's GOAWAY refuses are the server's. One that says that nothing is wrong leaves the refused to be tried
  * again: RFC 9113 §6.8. */
 static enum protocol_step code_ends(struct http2_parse *parse, bool is_seen)
@@ -319,15 +319,16 @@ static enum protocol_step code_ends(struct http2_parse *parse, bool is_seen)
 	if (side->frame.type == FRAME_RST_STREAM) {
 		side->told = (struct protocol_stream){
 			.number = side->frame.stream,
-			.error = is_seen ? http2_error_name(number_at(side->bytes)) : "_OTHER",
+			.error =
+				is_seen ? http2_error_name(http2_number_at(side->bytes)) : "_OTHER",
 		};
 		return http2_is_own(side) ? STEP_RESET : STEP_ONWARD;
 	}
 	if (parse->which == SIDE_REQUEST || !is_seen)
 		return STEP_ONWARD;
-	code = number_at(side->bytes + 4);
+	code = http2_number_at(side->bytes + 4);
 	side->told = (struct protocol_stream){
-		.number = number_at(side->bytes) & 0x7fffffff,
+		.number = http2_number_at(side->bytes) & 0x7fffffff,
 		.error = code ? http2_error_name(code) : "REFUSED_STREAM",
 	};
 	return STEP_REFUSED;
@@ -401,15 +402,21 @@ static enum protocol_step http2_parse(void *state, enum message_side which,
 {
 	struct http2_state *http2 = state;
 	struct http2_parse parse = {
-		.side = &http2->sides[which], .run = run, .facts = facts, .which = which
+		.http2 = http2,
+		.side = &http2->sides[which],
+		.run = run,
+		.facts = facts,
+		.which = which,
 	};
 	enum protocol_step step;
 
 	do
 		step = step_once(&parse);
 	while (step == STEP_ONWARD);
-	parse.side->told.payload =
-		parse.side->place == IN_DATA || parse.side->place == IN_REST ? parse.side->left : 0;
+	if (step == STEP_HEAD)
+		http2->is_proven = true;
+	else if (step == STEP_BROKEN && !http2->is_proven)
+		step = STEP_NOT_MINE;
 	return step;
 }
 

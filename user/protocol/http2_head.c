@@ -75,6 +75,10 @@ static void on_request_field(void *context, struct hpack_text name, struct hpack
 	} else if (is_text(name, "content-type")) {
 		head->has_type = true;
 		head->is_grpc_type = is_grpc_type(value);
+	} else if (name.length && trace_context_may_begin((uint8_t)name.bytes[0])) {
+		trace_context_take(&head->facts->trace, &head->facts->trace_texts,
+				   (const uint8_t *)name.bytes, name.length,
+				   (const uint8_t *)value.bytes, value.length, false);
 	}
 }
 
@@ -167,8 +171,16 @@ static void end_request_head(struct head *head, bool has_unknown)
 		facts->outcomes |= 1ull << PARSE_HEADER_UNKNOWN;
 }
 
+/* The newest block is where the status of a call must be. */
+static void mark_missing_status(struct exchange_facts *facts, bool has_unknown)
+{
+	if (has_unknown && facts->note & NOTE_GRPC &&
+	    !facts->attributes[ATTRIBUTE_RPC_RESPONSE_STATUS_CODE])
+		facts->outcomes |= 1ull << PARSE_HEADER_UNKNOWN;
+}
+
 /* gRPC answers name their type, so one that does not is no such. */
-static enum protocol_step end_answer_head(struct head *head, bool has_unknown)
+static enum protocol_step end_answer_head(struct head *head, bool has_unknown, bool ends_stream)
 {
 	struct exchange_facts *facts = head->facts;
 
@@ -185,14 +197,14 @@ static enum protocol_step end_answer_head(struct head *head, bool has_unknown)
 		facts->is_kind_unknown = false;
 	if (!head->has_status)
 		facts->outcomes |= 1ull << PARSE_HEADER_UNKNOWN;
+	if (ends_stream)
+		mark_missing_status(facts, has_unknown);
 	return STEP_HEAD;
 }
 
 static enum protocol_step end_trailers(struct exchange_facts *facts, bool has_unknown)
 {
-	if (has_unknown && facts->note & NOTE_GRPC &&
-	    !facts->attributes[ATTRIBUTE_RPC_RESPONSE_STATUS_CODE])
-		facts->outcomes |= 1ull << PARSE_HEADER_UNKNOWN;
+	mark_missing_status(facts, has_unknown);
 	return STEP_ONWARD;
 }
 
@@ -254,6 +266,6 @@ enum protocol_step http2_take_block(struct http2_parse *parse, const uint8_t *bl
 	if (kind != BLOCK_ANSWER)
 		return kind == BLOCK_PROMISE ? STEP_PUSH : STEP_ONWARD;
 	if (head.has_status || !(parse->facts->note & NOTE_HEAD_SEEN))
-		return end_answer_head(&head, unknown > 0);
+		return end_answer_head(&head, unknown > 0, parse->side->ends_stream);
 	return end_trailers(parse->facts, unknown > 0);
 }

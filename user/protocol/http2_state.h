@@ -53,7 +53,7 @@ struct http2_side {
 	uint8_t place; /* enum place */
 	uint8_t pad_bytes;
 	uint8_t block_kind; /* enum block_kind */
-	uint8_t agreed;	    /* frames in a row that look right, while seeking */
+	uint8_t agreed;	    /* frames in a row that look right, while seeking; enough of them */
 	bool is_seeking;    /* it is not known where a frame begins */
 	bool is_first_try;  /* where we are, a frame may well begin */
 	bool is_block_open; /* a CONTINUATION must follow */
@@ -63,6 +63,7 @@ struct http2_side {
 
 struct http2_state {
 	struct http2_side sides[SIDE_COUNT];
+	bool is_proven; /* by the preface or a header block: nothing else speaks so */
 };
 _Static_assert(sizeof(struct http2_state) <= PROTOCOL_STATE_MAX, "raise PROTOCOL_STATE_MAX");
 
@@ -81,6 +82,7 @@ enum http2_note {
 
 /* One call of the parser. */
 struct http2_parse {
+	struct http2_state *http2;
 	struct http2_side *side;
 	struct protocol_run *run;
 	struct exchange_facts *facts;
@@ -101,8 +103,8 @@ static inline bool http2_is_own(const struct http2_side *side)
 }
 
 /* The frame header in side->bytes, where it is not sure that one is there. Returns false when it is none, or not yet sure
- * enough; the side is then left to go on with what comes next. */
-bool http2_seek(struct http2_side *side);
+ * enough; the side is then left to go on with what comes next. ret_is_wrong: what seemed to be a frame before was none. */
+bool http2_seek(struct http2_side *side, bool *ret_is_wrong);
 
 /* Bytes that may be anywhere: begin to seek. is_first_try: a frame may well begin with the next. */
 void http2_seek_begin(struct http2_side *side, bool is_first_try);

@@ -69,6 +69,26 @@ bool http2_frame_is_usual(const struct http2_frame *frame)
 	return http2_frame_is_legal(frame);
 }
 
+/* Settings above are not in use. Source: IANA, HTTP/2 Settings */
+#define SETTING_MAX 0x10
+#define ERROR_CODE_MAX 0xd
+
+bool http2_control_is_usual(const struct http2_frame *frame, const uint8_t *payload)
+{
+	switch (frame->type) {
+	case FRAME_SETTINGS:
+		return !frame->length || (!payload[0] && payload[1] && payload[1] <= SETTING_MAX);
+	case FRAME_RST_STREAM:
+		return http2_number_at(payload) <= ERROR_CODE_MAX;
+	case FRAME_GOAWAY:
+		return !(payload[0] & 0x80) && http2_number_at(payload + 4) <= ERROR_CODE_MAX;
+	case FRAME_WINDOW_UPDATE:
+		return http2_number_at(payload) && !(payload[0] & 0x80);
+	default:
+		return true;
+	}
+}
+
 size_t http2_block_offset(const struct http2_frame *frame)
 {
 	return HTTP2_FRAME_HEADER + (frame->flags & FLAG_PADDED ? 1u : 0) +

@@ -47,6 +47,17 @@ bool http2_frame_is_legal(const struct http2_frame *frame);
 /* Whether it looks like what clients and servers send: for where it is not sure that a frame begins. */
 bool http2_frame_is_usual(const struct http2_frame *frame);
 
+/* Whether the payload of a usual frame other than DATA and HEADERS may be one: its first bytes, as many as it has up to
+ * CONTROL_SHOWN. */
+#define CONTROL_SHOWN 8
+bool http2_control_is_usual(const struct http2_frame *frame, const uint8_t *payload);
+
+static inline uint32_t http2_number_at(const uint8_t *bytes)
+{
+	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
+	       bytes[3];
+}
+
 /* Bytes between a header block's start and the frame's, as its flags say. */
 size_t http2_block_offset(const struct http2_frame *frame);
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "protocol/facts.h"
+#include "protocol/trace_context.h"
 
 /* What the first bytes of a turn say; at most SNIFF_MAX of them are shown. */
 enum sniff_result {
@@ -95,7 +96,9 @@ struct exchange_facts {
 	bool is_untimed;		       /* it has no duration */
 	uint8_t failure;		       /* enum parse_outcome */
 	uint64_t start_ns;		       /* when it began */
+	struct trace_context trace;	       /* that the request says it is part of */
 	_Alignas(8) char text[FACTS_TEXT_MAX]; /* the protocol's own */
+	struct trace_texts trace_texts;	       /* as far as `trace` says */
 };
 
 _Static_assert(PARSE_OUTCOME_COUNT <= 64, "outcomes");
@@ -138,7 +141,6 @@ enum protocol_boundary {
 struct protocol_stream {
 	uint32_t number;   /* rises with every new one; not 0 */
 	const char *error; /* static: why, of STEP_RESET and STEP_REFUSED */
-	uint32_t payload;  /* bytes that come next on this side and need not be seen */
 };
 
 struct protocol {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "config_abi.h"
@@ -18,6 +19,11 @@ struct ring {
 	const unsigned long *produced;
 	const uint8_t *data;
 	unsigned long mask;
+};
+
+struct record {
+	const uint8_t *bytes;
+	uint32_t length;
 };
 
 /* Events that come faster than they are read must not keep the owner from everything else. */
@@ -31,6 +37,7 @@ struct ring_consumer {
 	int epoll_fd;	      /* owned */
 	bool is_in_processes; /* just now: no record is handed on a second time from within visit */
 	struct ring rings[RING_MAX];
+	bool is_in_order;
 };
 
 static int ring_bytes(int fd, size_t *ret_bytes)
@@ -142,27 +149,110 @@ static unsigned long end_of(const struct ring *ring)
 	return __atomic_load_n(ring->produced, __ATOMIC_ACQUIRE);
 }
 
-/* Up to `end`, or to a record that is still being written. Each is given back at once: hooks may be waiting for room. */
-static size_t drain_ring(const struct ring_consumer *consumer, struct ring *ring, unsigned long end)
+/* Give the record in front back: hooks may be waiting for room. */
+static void ring_give_back(struct ring *ring, uint32_t length)
 {
 	unsigned long taken = *ring->consumed; /* nobody else writes it */
-	size_t count = 0;
 
-	while (taken != end) {
-		const uint8_t *record = ring->data + (taken & ring->mask);
+	taken += (length + BPF_RINGBUF_HDR_SZ + 7ul) & ~7ul;
+	__atomic_store_n(ring->consumed, taken, __ATOMIC_RELEASE);
+}
+
+/* Find the record in front, behind those that were discarded. Returns 0; -ENODATA: none before `end`; -EBUSY: it is
+ * still being written. */
+static int ring_peek(struct ring *ring, unsigned long end, struct record *ret_record)
+{
+	while (*ring->consumed != end) {
+		const uint8_t *record = ring->data + (*ring->consumed & ring->mask);
 		uint32_t head =
 			__atomic_load_n((const uint32_t *)(const void *)record, __ATOMIC_ACQUIRE);
 		uint32_t length = head & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
 
 		if (head & BPF_RINGBUF_BUSY_BIT)
-			break;
+			return -EBUSY;
 		if (!(head & BPF_RINGBUF_DISCARD_BIT)) {
-			consumer->visit(consumer->context, record + BPF_RINGBUF_HDR_SZ, length);
-			count++;
+			*ret_record = (struct record){ record + BPF_RINGBUF_HDR_SZ, length };
+			return 0;
 		}
-		taken += (length + BPF_RINGBUF_HDR_SZ + 7ul) & ~7ul;
-		__atomic_store_n(ring->consumed, taken, __ATOMIC_RELEASE);
+		ring_give_back(ring, length);
 	}
+	return -ENODATA;
+}
+
+static void take_record(const struct ring_consumer *consumer, struct ring *ring,
+			const struct record *record)
+{
+	consumer->visit(consumer->context, record->bytes, record->length);
+	ring_give_back(ring, record->length);
+}
+
+/* Up to `end`, or to a record that is still being written. */
+static size_t drain_ring(const struct ring_consumer *consumer, struct ring *ring, unsigned long end)
+{
+	struct record record;
+	size_t count = 0;
+
+	for (; !ring_peek(ring, end, &record); count++)
+		take_record(consumer, ring, &record);
+	return count;
+}
+
+/* A record of no event is told first. */
+static uint64_t time_of(const struct record *record)
+{
+	const struct event_header *header = (const void *)record->bytes;
+
+	return record->length < sizeof(*header) ? 0 : header->ktime_ns;
+}
+
+/* Where a drain is: the record in front of each ring, and its time; UINT64_MAX: there is none. */
+struct merge {
+	unsigned long ends[RING_MAX];
+	struct record heads[RING_MAX];
+	uint64_t times[RING_MAX];
+};
+
+static int look_at(struct ring_consumer *consumer, struct merge *merge, size_t ring)
+{
+	int error = ring_peek(&consumer->rings[ring], merge->ends[ring], &merge->heads[ring]);
+
+	merge->times[ring] = error ? UINT64_MAX : time_of(&merge->heads[ring]);
+	return error == -EBUSY ? error : 0;
+}
+
+static size_t earliest_of(const struct ring_consumer *consumer, const struct merge *merge)
+{
+	size_t earliest = RING_PROCESS + 1;
+
+	for (size_t i = earliest + 1; i < consumer->count; i++)
+		if (merge->times[i] < merge->times[earliest])
+			earliest = i;
+	return earliest;
+}
+
+/* A thread uses connections of several rings, and what it did first is to be told first. Whatever it did before `until_ns` had
+ * come before the ends of the rings were read; of later things an earlier one may be missing, so they wait. So do all for a
+ * record that is still being written: nobody knows its time.
+ *
+ * Returns how many were taken; ret_has_later: some wait for their time */
+static size_t merge_rings(struct ring_consumer *consumer, struct merge *merge, uint64_t until_ns,
+			  bool *ret_has_later)
+{
+	size_t count = 0, ring;
+
+	*ret_has_later = false;
+	for (size_t i = RING_PROCESS + 1; i < consumer->count; i++)
+		if (look_at(consumer, merge, i))
+			return 0;
+	for (;; count++) {
+		ring = earliest_of(consumer, merge);
+		if (merge->times[ring] > until_ns)
+			break;
+		take_record(consumer, &consumer->rings[ring], &merge->heads[ring]);
+		if (look_at(consumer, merge, ring))
+			return count + 1;
+	}
+	*ret_has_later = merge->times[ring] != UINT64_MAX;
 	return count;
 }
 
@@ -179,29 +269,47 @@ size_t ring_consumer_drain_processes(struct ring_consumer *consumer)
 	return count;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void ring_consumer_put_in_order(struct ring_consumer *consumer)
+{
+	consumer->is_in_order = true;
+}
+
 /* What a process did after its exec or fork comes later than that event: rings of connections are read only as far as they
  * had come before the process events were read. */
-static size_t drain_round(struct ring_consumer *consumer)
+static size_t drain_round(struct ring_consumer *consumer, bool *ret_has_later)
 {
-	unsigned long ends[RING_MAX];
+	uint64_t until_ns = now_ns();
+	struct merge merge;
 	size_t count;
 
 	for (size_t i = RING_PROCESS + 1; i < consumer->count; i++)
-		ends[i] = end_of(&consumer->rings[i]);
+		merge.ends[i] = end_of(&consumer->rings[i]);
 	count = ring_consumer_drain_processes(consumer);
+	if (consumer->is_in_order)
+		return count + merge_rings(consumer, &merge, until_ns, ret_has_later);
+	*ret_has_later = false;
 	for (size_t i = RING_PROCESS + 1; i < consumer->count; i++)
-		count += drain_ring(consumer, &consumer->rings[i], ends[i]);
+		count += drain_ring(consumer, &consumer->rings[i], merge.ends[i]);
 	return count;
 }
 
 size_t ring_consumer_drain(struct ring_consumer *consumer)
 {
 	size_t count = 0, round = 0, got;
+	bool has_later;
 
 	do {
-		got = drain_round(consumer);
+		got = drain_round(consumer, &has_later);
 		count += got;
-	} while (got && ++round < DRAIN_ROUNDS);
+	} while ((got || has_later) && ++round < DRAIN_ROUNDS);
 	return count;
 }
 

@@ -19,6 +19,10 @@ void ring_consumer_free(struct ring_consumer **consumer);
 /* Readable when a ring is filling up, not for every record. */
 int ring_consumer_fd(const struct ring_consumer *consumer);
 
+/* From now on hand on what a thread did in its order, whatever rings it is in. A record that takes long to be written then holds up
+ * those of all rings, which is why only those who ask for it get it. */
+void ring_consumer_put_in_order(struct ring_consumer *consumer);
+
 /* Hand on everything: process events before what the processes did after them. Returns how many records. Must not be called
  * from within visit. */
 size_t ring_consumer_drain(struct ring_consumer *consumer);

@@ -39,8 +39,10 @@ def compare_both(t, agent, server, client, want, *keys):
     metrics = settle_both(agent, server, client, want, *keys)
     t.equal(dict(lookups(metrics, server, "server", *keys)), dict(want), f"lookups served by {server}")
     t.equal(dict(lookups(metrics, client, "client", *keys)), dict(want), f"lookups made by {client}")
-    for name in ("malformed", "not_recognised", "header_truncated", "unmatched_response", "no_response", "lost", "partial"):
+    for name in ("malformed", "not_recognised", "header_truncated", "unmatched_response", "lost", "partial"):
         t.equal(outcome(metrics, name), 0, f"outcome {name}")
+    too_early = metrics.total(LOOKUPS, dns_question_name=PROBES, error_type="connection_refused")
+    t.equal(outcome(metrics, "no_response"), too_early, "outcome no_response, and probes before the server listened")
     t.nothing_lost(agent)
     return metrics
 
@@ -238,6 +240,23 @@ def dns_unanswered_and_retried(t):
     t.equal(lookups(metrics, "resolver", "server").total(), served, "served: each copy is one")
     t.equal(served, 5, "the witness")
     t.nothing_lost(agent)
+
+
+@test(needs=("dig",))
+def dns_refused(t):
+    """Nobody listens: the lookup has failed when the socket says so, not six seconds later."""
+    agent = t.agent(*RINGS)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+    dig = t.spawn(tool("dig"), "@127.0.0.1", "-p", port, "+time=2", "+tries=3", "refused.test", service="dig")
+    dig.wait(60, None)
+    said = dig.output().count("connection refused")
+    t.check(said > 0, f"the witness: {dig.output()}")
+    found = lambda m: dict(lookups(m, "dig", "client", "dns_question_name", "error_type"))
+    metrics = agent.settle(found, {("refused.test", "connection_refused"): said}, seconds=3)
+    t.equal(found(metrics), {("refused.test", "connection_refused"): said}, "lookups")
+    t.equal(metrics.total("sonde_table_entries", table="dns_lookups"), 0, "lookups under way")
 
 
 @test(needs=("dnsmasq",))

@@ -205,6 +205,44 @@ def http2_uploads_pushes_and_trailers(t):
     t.nothing_lost(agent)
 
 
+@test(needs=("nghttpx", "nghttpd", "nghttp", "curl"))
+def http2_upgrades_exact(t):
+    """Connections that begin as HTTP/1: their first request is answered in HTTP/2, and counts once. Against the proxy's log."""
+    agent = t.agent()
+    port, behind, folder, log = free_port(), free_port(), t.path("www"), t.path("access.log")
+    os.makedirs(folder)
+    with open(os.path.join(folder, "page"), "wb") as file:
+        file.write(b"u" * 5000)  # curl 7.88 fails when more than its buffer comes with the 101
+    t.spawn(tool("nghttpd"), "--no-tls", "-d", folder, behind, service="upgrade-behind")
+    t.spawn(tool("nghttpx"), "--single-process", f"--frontend=127.0.0.1,{port};no-tls", f"--backend=127.0.0.1,{behind};;proto=h2",
+            f"--accesslog-file={log}", "--accesslog-format=$method $status", service="upgrade-proxy")
+    wait_until(lambda: listens(port) and listens(behind), 20 * t.patience)
+    url = f"http://127.0.0.1:{port}"
+    for _ in range(20):
+        for options in ([f"{url}/page", f"{url}/nothing", f"{url}/page"], ["-I", f"{url}/page"], ["-d", "x" * 700, f"{url}/nothing"]):
+            t.spawn(tool("curl"), "-s", "-S", "--http2", *options, service="upgrade-client").wait(30 * t.patience)
+        t.spawn(tool("nghttp"), "-n", "-u", "-m", "20", f"{url}/page", service="upgrade-client").wait(30 * t.patience)
+
+    def logged():
+        with open(log) as file:
+            return Counter(tuple(line.split()) for line in file)
+    want = Counter({("GET", "200"): 440, ("GET", "404"): 20, ("HEAD", "200"): 20, ("POST", "404"): 20})
+    wait_until(lambda: logged() == want, 10 * t.patience)
+    t.equal(logged(), want, "the proxy's log against what was asked (the witnesses)")
+    sides = ((SERVER, "upgrade-proxy"), (CLIENT, "upgrade-client"), (CLIENT, "upgrade-proxy"), (SERVER, "upgrade-behind"))
+    metrics = agent.settle(lambda m: [by_method(m, *side) for side in sides], [want] * 4)
+    for name, service in sides:
+        t.equal(by_method(metrics, name, service), want, f"{name} of {service}")
+    for kind, service in (("client", "upgrade-client"), ("server", "upgrade-proxy")):
+        t.equal(metrics.total(f"http_{kind}_response_body_size_bytes_sum", service_name=service, http_response_status_code="200"),
+                440 * 5000, f"bytes answered, {kind}")
+        t.equal(metrics.total(f"http_{kind}_request_body_size_bytes_sum", service_name=service), 20 * 700, f"bytes asked, {kind}")
+    t.equal(metrics.total(OUTCOMES, protocol="http2", outcome="upgrade"), 2 * 80, "upgrades, on both sides")
+    t.equal(metrics.total(PARTIAL, service_name=lambda name: name.startswith("upgrade-")), 0, "partial requests")
+    t.equal(metrics.total("sonde_tunnel_duration_seconds_count"), 0, "tunnels")
+    t.nothing_lost(agent)
+
+
 @test(needs=("nginx", "h2load"))
 def http2_agent_starts_in_the_middle(t):
     """What was under way counts as partial, names are right, and new connections are exact."""

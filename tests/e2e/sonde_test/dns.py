@@ -59,6 +59,7 @@ class Server:
 
 UNBOUND = """
 server:
+  incoming-num-tcp: 100
   interface: 127.0.0.1
   port: {port}
   interface: ::1@{port}

@@ -14,7 +14,7 @@ import tempfile
 import time
 import traceback
 
-from . import namespaces, node, opensearch
+from . import namespaces, node, opensearch, pypi
 from .agent import LOST, Agent, balance
 from .dns import Dnsmasq, Named, Unbound
 from .ferretdb import FerretDB, ferretdb
@@ -23,6 +23,7 @@ from .mariadb import MariaDB
 from .memcached import Memcached
 from .namespaces import Namespaces, works
 from .nginx import Nginx
+from .otelcol import Collector, otelcol
 from .php import Php, program as php_program
 from .postgresql import Postgres, programs as postgresql_programs
 from .process import Process, children, command_of, wait_until
@@ -89,9 +90,11 @@ NEEDS = {
     "kafka-python": (lambda: works("/usr/bin/python3", "-c", "import kafka"), "python3-kafka is not installed"),
     "pymemcache": (lambda: _has_module("pymemcache"), "python3-pymemcache is not installed"),
     "ferretdb": (ferretdb, "tests/e2e/fetch-ferretdb.sh could not build it"),
+    "otelcol": (otelcol, "tests/e2e/fetch-otelcol.sh could not build it"),
     "pymongo": (lambda: _has_module("pymongo"), "python3-pymongo is not installed"),
     "pika": (lambda: _has_module("pika"), "python3-pika is not installed"),
     "pymysql": (lambda: _has_module("pymysql"), "python3-pymysql is not installed"),
+    "pypi-packages": (pypi.install, "pip cannot install the packages of tests/e2e/python"),
     "node-packages": (node.install, "npm cannot install the packages of tests/e2e/node"),
     "opensearch": (opensearch.install, "mvn cannot install the libraries of tests/e2e/java"),
     "jsonrpclib": (lambda: works("/usr/bin/python3", "-c", "import jsonrpclib"), "python3-jsonrpclib-pelix is not installed"),
@@ -192,6 +195,11 @@ class Context:
 
     def ferretdb(self, **keywords):
         server = FerretDB(self.directory, patience=self.patience, **keywords)
+        self.closers.append(server.stop)
+        return server
+
+    def collector(self, **keywords):
+        server = Collector(self.directory, patience=self.patience, **keywords)
         self.closers.append(server.stop)
         return server
 

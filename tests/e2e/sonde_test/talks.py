@@ -12,6 +12,7 @@ HTTP = ("http_%s_request_duration_seconds_count", ("http_request_method", "http_
 DB = ("db_%s_operation_duration_seconds_count", ("db_operation_name", "error_type"))
 DNS = ("dns_lookup_duration_seconds_count%.0s", ("dns_question_type", "error_type"))  # over TCP
 PROCESSING = "messaging_process_duration_seconds_count"  # what a client does with messages has a metric of its own
+RPC = ("rpc_%s_call_duration_seconds_count", ("rpc_method", "rpc_response_status_code"))
 MESSAGING = ("messaging_%s_operation_duration_seconds_count", ("messaging_operation_name", "error_type"))
 PARTIAL = "sonde_requests_partial_total"
 OUTCOMES = "sonde_parse_outcomes_total"
@@ -25,6 +26,15 @@ COUNTS = {
                               ("PUT", "200"): 1, ("GET", "500"): 1}),
         ("http_node", HTTP, {("GET", "200"): 2, ("GET", "404"): 1, ("HEAD", "200"): 1, ("POST", "200"): 1}),
         ("http_close", HTTP, {("GET", "200"): 1}),
+        ("http_pipeline", HTTP, {("GET", "200"): 1, ("GET", "204"): 2, ("HEAD", "200"): 1, ("HEAD", "404"): 1, ("DELETE", "204"): 1,
+                                 ("OPTIONS", "204"): 1}),
+    ],
+    "http2": [
+        ("http2_h2load", HTTP, {("GET", "200"): 3, ("GET", "404"): 3}),
+        ("http2_nghttp", HTTP, {("POST", "200"): 2}),  # padding, trailers, and an answer that nobody asked for
+        ("http2_upgrade", HTTP, {("GET", "200"): 1, ("GET", "404"): 1, ("HEAD", "200"): 1}),
+        ("grpc", RPC, {("test.Echo/Unary", "OK"): 5, ("test.Echo/Unary", "NOT_FOUND"): 2, ("test.Echo/Nobody", "UNIMPLEMENTED"): 2,
+                       ("test.Echo/Up", "OK"): 2, ("test.Echo/Down", "OK"): 2, ("test.Echo/Both", "OK"): 2}),
     ],
     "redis": [
         ("redis", DB, {("SET", ""): 2, ("GET", ""): 4, ("INCR", "ERR"): 1, ("HELLO", ""): 1, ("HSET", ""): 1, ("HGETALL", ""): 1,

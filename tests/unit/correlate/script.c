@@ -42,6 +42,9 @@ static void on_request(void *context, const struct request *request)
 		 or_dash(facts[ATTRIBUTE_HTTP_REQUEST_METHOD]), or_dash(facts[ATTRIBUTE_URL_PATH]),
 		 or_dash(facts[ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE]),
 		 or_dash(facts[ATTRIBUTE_NETWORK_PROTOCOL_VERSION]));
+	if (facts[ATTRIBUTE_RPC_METHOD])
+		log_text(script, " %s %s", facts[ATTRIBUTE_RPC_METHOD],
+			 or_dash(facts[ATTRIBUTE_RPC_RESPONSE_STATUS_CODE]));
 	if (facts[ATTRIBUTE_DB_OPERATION_NAME])
 		log_text(script, " %s", facts[ATTRIBUTE_DB_OPERATION_NAME]);
 	if (facts[ATTRIBUTE_DB_COLLECTION_NAME])
@@ -271,6 +274,7 @@ static void feed_turn(struct script *script, const struct turn_summary *prev, un
 			     .offset = offset,
 			     .captured = (uint16_t)captured,
 			     .turn_flags = (uint16_t)(flags | (captured ? 0 : TURN_NO_BYTES)),
+			     .position = (uint32_t)(script->moved[script->turn.dir] - length),
 		     } };
 
 	if (captured)
@@ -302,6 +306,9 @@ void script_call(struct script *script, enum turn_dir dir, const char *bytes, si
 	}
 	script->moved[dir] += length;
 	offset = (uint32_t)script->turn.bytes;
+	if (is_new && script->mode == MODE_SNIFF && length >= 4 && bytes &&
+	    memcmp(bytes, "PRI ", 4) == 0) /* turn_first_mode */
+		script->mode = MODE_HTTP2;
 	if (script->mode >= MODE_STREAM)
 		room = PREFIX_MAX;
 	else
@@ -338,6 +345,7 @@ void script_race(struct script *script, const char *written, const char *read)
 				     .calls = 1,
 				     .dir = DIR_READ };
 	script->turn = now;
+	script->moved[DIR_READ] += strlen(read);
 	script->conn.turn_no = read_turn_no;
 	feed_turn(script, &prev, is_whole_turn ? TURN_AWAITS_WRITE : 0, 0, read, strlen(read),
 		  (uint32_t)strlen(read));
@@ -348,6 +356,7 @@ void script_race(struct script *script, const char *written, const char *read)
 					      .last_ns = script->now_ns,
 					      .calls = 1,
 					      .dir = DIR_WRITE };
+	script->moved[DIR_WRITE] += strlen(written);
 	feed_turn(script, &(struct turn_summary){ 0 }, TURN_LATE, 0, written, strlen(written),
 		  (uint32_t)strlen(written));
 	script->conn.turn_no = read_turn_no;
@@ -371,17 +380,24 @@ void script_half_close(struct script *script)
 
 void script_hang_up(struct script *script, uint8_t flags)
 {
-	struct event_tcp_close event = {
-		.header = { .tgid = SCRIPT_TGID, .kind = EVENT_TCP_CLOSE, .size = sizeof(event) },
-		.conn = script->conn,
-		.turn = script->turn,
-		.stats = { .bytes_received = script->moved[DIR_READ],
-			   .bytes_sent = script->moved[DIR_WRITE] },
+	struct {
+		struct event_tcp_close close;
+		struct close_positions positions;
+	} event = {
+		.close = {
+			.header = { .tgid = SCRIPT_TGID, .kind = EVENT_TCP_CLOSE, .size = sizeof(event) },
+			.conn = script->conn,
+			.turn = script->turn,
+			.stats = { .bytes_received = script->moved[DIR_READ],
+				   .bytes_sent = script->moved[DIR_WRITE] },
+		},
+		.positions = { { (uint32_t)script->moved[DIR_READ],
+				 (uint32_t)script->moved[DIR_WRITE] } },
 	};
 
 	script->now_ns += CALL_NS;
-	event.header.ktime_ns = script->now_ns;
-	event.conn.flags |= flags;
+	event.close.header.ktime_ns = script->now_ns;
+	event.close.conn.flags |= flags;
 	script->conn.flags |= (uint8_t)(flags | CONN_CLOSED);
 	script_feed(script, &event, sizeof(event));
 	script->is_open = false;

@@ -122,6 +122,7 @@ struct said {
 	uint16_t local_port;
 	uint16_t captured; /* 0: all */
 	uint8_t peer;	   /* first byte of its address */
+	bool refuses;	   /* nothing: the call failed */
 };
 
 #define ANSWER 0x8180
@@ -169,7 +170,7 @@ static int feed(enum turn_dir dir, const struct said *said)
 					      .remote_addr = { said->peer, 0, 0, 1 },
 					      .remote_port = said->peer_port,
 					      .local_port = said->local_port } } };
-	size_t length = put_message(record.payload, said);
+	size_t length = said->refuses ? 0 : put_message(record.payload, said);
 	size_t captured = said->captured ? said->captured : length;
 	struct event event;
 
@@ -284,6 +285,23 @@ static void gives_up_in_time(void **state)
 	wait_ms(200);
 	expect("client a.test A timeout 6000 again 1 unanswered no_response;");
 	expect_empty();
+}
+
+static void ends_what_is_refused(void **state)
+{
+	(void)state;
+	SENT(.id = 1, .name = "a.test");
+	SENT(.id = 2, .name = "a.test", .type = 28);
+	SENT(.id = 1, .name = "b.test", .socket = 8);
+	READ(.id = 3, .name = "c.test", .peer_port = 1000);
+	wait_ms(2);
+	READ(.refuses = true);
+	expect("client a.test A connection_refused 2 unanswered no_response;"
+	       "client a.test AAAA connection_refused 2 unanswered no_response;");
+	READ(.id = 1, .flags = ANSWER, .name = "b.test", .socket = 8);
+	expect("client b.test A - 2 ok;");
+	READ(.refuses = true);
+	expect("");
 }
 
 /* Its answer may be among what was lost. */
@@ -434,6 +452,7 @@ int main(void)
 		TEST(serves_those_who_share_an_identifier),
 		TEST(tells_questions_and_sockets_apart),
 		TEST(counts_what_is_sent_again),
+		TEST(ends_what_is_refused),
 		TEST(gives_up_in_time),
 		TEST(believes_no_silence_after_a_loss),
 		TEST(waits_for_a_query_that_was_overtaken),

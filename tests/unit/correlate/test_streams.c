@@ -87,6 +87,24 @@ static void resumes_after_a_loss(void **state)
 	end(GOT GOT "server - - 200 2 partial [lost;" GOT);
 }
 
+/* Two threads that use the connection at once mix up what the kernel side knows of turns. */
+static void needs_no_turns(void **state)
+{
+	(void)state;
+	begin(ROLE_SERVER, 0);
+	READ(&script, PREFACE GET("\1"));
+	script.conn.turn_no += 3;
+	READ(&script, GET("\3"));
+	WRITE(&script, OK("\1"));
+	script.conn.turn_no -= 4;
+	READ(&script, GET("\5"));
+	script.turn.bytes = 7;
+	WRITE(&script, OK("\3"));
+	script.turn.bytes = 1;
+	WRITE(&script, OK("\5"));
+	end(GOT GOT GOT);
+}
+
 static void says_what_the_close_cuts(void **state)
 {
 	(void)state;
@@ -125,6 +143,68 @@ static void bounds_what_is_in_flight(void **state)
 	script_close(&script);
 }
 
+#define ASK(name) "GET /first HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: " name "\r\n\r\n"
+#define SWITCH "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+#define SETTINGS FRAME("\0", "\4", "\0", "\0")
+#define SAYING(dir, text)                   \
+	{                                   \
+		dir, text, sizeof(text) - 1 \
+	}
+
+static const struct {
+	enum turn_dir dir;
+	const char *bytes;
+	size_t length;
+} upgrade[] = {
+	SAYING(DIR_READ, ASK("h2c")),
+	SAYING(DIR_WRITE, SWITCH SETTINGS FRAME("\1", "\1", "\4", "\1") "\x8d"),
+	SAYING(DIR_READ, PREFACE GET("\3")),
+	SAYING(DIR_WRITE, FRAME("\3", "\0", "\1", "\1") "abc" OK("\3")),
+};
+
+static void play_upgrade(size_t from, size_t cut)
+{
+	for (size_t i = from; i < sizeof(upgrade) / sizeof(upgrade[0]); i++) {
+		size_t first = cut < upgrade[i].length ? cut : upgrade[i].length;
+
+		script_call(&script, upgrade[i].dir, upgrade[i].bytes, first);
+		if (first < upgrade[i].length)
+			script_call(&script, upgrade[i].dir, upgrade[i].bytes + first,
+				    upgrade[i].length - first);
+	}
+}
+
+/* The request in HTTP/1 is the first stream, answered as that; wherever the calls are cut. */
+static void follows_an_upgrade(void **state)
+{
+	(void)state;
+	for (size_t cut = 1; cut < sizeof(SWITCH SETTINGS) + 10; cut++) {
+		begin(ROLE_SERVER, 0);
+		play_upgrade(0, cut);
+		script_hang_up(&script, 0);
+		end("server GET /first 404 2 [ok;upgrade;" GOT);
+	}
+}
+
+/* The request was before, so that its answer is partial; those after it are exact. */
+static void joins_an_upgrade(void **state)
+{
+	(void)state;
+	begin(ROLE_SERVER, CONN_PREEXISTING);
+	play_upgrade(1, SIZE_MAX);
+	end("server - - 404 2 partial [upgrade;partial;" GOT);
+}
+
+/* Requests that did not wait for the answer cannot be told apart from streams: nothing is guessed. */
+static void leaves_an_odd_upgrade(void **state)
+{
+	(void)state;
+	begin(ROLE_SERVER, 0);
+	READ(&script, ASK("h2c") ASK("h2c"));
+	play_upgrade(1, SIZE_MAX);
+	end("server GET /first 101 1.1 [ok;upgrade;server GET /first - 1.1 partial [pipelined;lost;");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,8 +212,12 @@ int main(void)
 		cmocka_unit_test(tells_resets),
 		cmocka_unit_test(joins_in_the_middle),
 		cmocka_unit_test(resumes_after_a_loss),
+		cmocka_unit_test(needs_no_turns),
 		cmocka_unit_test(says_what_the_close_cuts),
 		cmocka_unit_test(bounds_what_is_in_flight),
+		cmocka_unit_test(follows_an_upgrade),
+		cmocka_unit_test(joins_an_upgrade),
+		cmocka_unit_test(leaves_an_odd_upgrade),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,9 +30,20 @@ static const char *const talks[] = {
 	"amqp",
 	"mongodb",
 	"fastcgi",
+	"kafka_rdkafka",
 };
 
 #define TALKS (sizeof(talks) / sizeof(talks[0]))
+
+/* Of protocols with streams and header tables: what is said once more on a connection means something else. */
+static const char *const stream_talks[] = {
+	"http2_h2load",
+	"http2_nghttp",
+	"http2_upgrade",
+	"grpc",
+};
+
+#define STREAM_TALKS (sizeof(stream_talks) / sizeof(stream_talks[0]))
 
 struct saying {
 	enum turn_dir dir; /* of the server */
@@ -181,6 +192,12 @@ static void are_the_same_however_cut(void **state)
 		check_all_cuts(talks[i], ROLE_CLIENT);
 		unload();
 	}
+	for (size_t i = 0; i < STREAM_TALKS; i++) {
+		load(stream_talks[i]);
+		check_all_cuts(stream_talks[i], ROLE_SERVER);
+		check_all_cuts(stream_talks[i], ROLE_CLIENT);
+		unload();
+	}
 }
 
 /* Events of the talk's calls, which are of `size` bytes; 0: as long as what is said. */
@@ -223,19 +240,21 @@ static bool is_partial(const char *request, size_t length)
 	return memmem(request, length, " partial ", 9) != NULL;
 }
 
-/* What it is was not seen, or not to its end: no operation or table, and a word that says so. */
-static bool is_unnamed(const char *request, size_t length)
+static bool has_outcome(const char *request, size_t length, const char *outcome)
 {
-	static const char *const words[] = { "statement_unknown;", "header_truncated;" };
+	const char *found = strstr(request, outcome);
 	const char *next = next_request(request + length, &length);
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		const char *word = strstr(request, words[i]);
+	return found && (!next || found < next);
+}
 
-		if (word && (!next || word < next))
-			return true;
-	}
-	return false;
+/* Its statement or header was not seen, or not to its end: no operation, table or path, or not to what it was switched, and a
+ * word that says so. */
+static bool is_unnamed(const char *request, size_t length)
+{
+	return has_outcome(request, length, "statement_unknown;") ||
+	       has_outcome(request, length, "header_unknown;") ||
+	       has_outcome(request, length, "header_truncated;");
 }
 
 /* Takes a request out of the log. Of an error whose code was lost it is known that there was one. */
@@ -405,12 +424,69 @@ static void are_exact_soon_after_joining_anywhere(void **state)
 	}
 }
 
+/* Where a stream talk is joined, or has a hole, what is reported is true; returns how much of it. */
+static size_t check_stream_talk(const char *talk, struct script *script, const char *clean)
+{
+	size_t whole;
+
+	hang_up(script);
+	script_tick(script, 1000);
+	whole = check_is_true(talk, script->log, script->log_bytes, clean);
+	script_close(script);
+	return whole;
+}
+
+static void check_streams(const char *talk, enum conn_role role)
+{
+	static char clean[SCRIPT_LOG_MAX];
+	static struct script script;
+	size_t all, some = 0;
+
+	begin(&script, role);
+	say(&script, 0, saying_count, 0, 0);
+	strcpy(clean, script.log);
+	all = check_stream_talk(talk, &script, clean);
+	for (size_t from = 0; from < saying_count; from++) {
+		for (size_t skipped = 0; skipped < sayings[from].length; skipped++) {
+			begin(&script, role);
+			script.conn.flags = CONN_PREEXISTING;
+			sayings[from].bytes += skipped;
+			sayings[from].length -= skipped;
+			say(&script, from, saying_count, 0, 0);
+			sayings[from].length += skipped;
+			sayings[from].bytes -= skipped;
+			some += check_stream_talk(talk, &script, clean);
+		}
+	}
+	assert_true(all && some);
+	for (size_t size = 0; size <= 40; size += 20) {
+		for (int lost = 1; lost <= count_events(size); lost++) {
+			begin(&script, role);
+			script.drop_event = lost;
+			say(&script, 0, saying_count, 0, size);
+			(void)check_stream_talk(talk, &script, clean);
+		}
+	}
+}
+
+static void streams_are_true_wherever_joined_or_lost(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < STREAM_TALKS; i++) {
+		load(stream_talks[i]);
+		check_streams(stream_talks[i], ROLE_SERVER);
+		check_streams(stream_talks[i], ROLE_CLIENT);
+		unload();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(are_the_same_however_cut),
 		cmocka_unit_test(survive_the_loss_of_any_event),
 		cmocka_unit_test(are_exact_soon_after_joining_anywhere),
+		cmocka_unit_test(streams_are_true_wherever_joined_or_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

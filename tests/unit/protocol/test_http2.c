@@ -320,8 +320,31 @@ static void is_recognised(void **state)
 		SAMPLE(FRAME("\3", "\1", "\5", "\1") "\xbe", SNIFF_EITHER),
 		SAMPLE(FRAME("\x09", "\1", "\x25", "\1") "\0\0\0\0\x10\x48", SNIFF_RESPONSE),
 		SAMPLE(FRAME("\3", "\1", "\5", "\2") "\x82", SNIFF_NO),
-		SAMPLE(FRAME("\4", "\x08", "\0", "\0"), SNIFF_EITHER),
+		SAMPLE(FRAME("\4", "\x08", "\0", "\0"), SNIFF_MORE),
+		SAMPLE(FRAME("\4", "\x08", "\0", "\0") "\0\1\0\0", SNIFF_EITHER),
+		SAMPLE(FRAME("\4", "\x08", "\0", "\0") "\0\0\0\0", SNIFF_NO),
+		SAMPLE(FRAME("\x0c", "\4", "\0", "\0") "\0\3\0\0\0\x64\0\4", SNIFF_EITHER),
+		SAMPLE(FRAME("\x0c", "\4", "\0", "\0") "\7rdkafka", SNIFF_NO),
+		SAMPLE(FRAME("\4", "\3", "\0", "\7") "\0\0\0\x08", SNIFF_EITHER),
+		SAMPLE(FRAME("\4", "\3", "\0", "\7") "\0\0\1\0", SNIFF_NO),
+		SAMPLE(FRAME("\x08", "\6", "\1", "\0") "anything", SNIFF_EITHER),
+		SAMPLE(FRAME("\x08", "\7", "\0", "\0") "\0\0\0\7\0\0\0\0", SNIFF_EITHER),
+		SAMPLE(FRAME("\x08", "\7", "\0", "\0") "\xff\0\0\7\0\0\0\0", SNIFF_NO),
+		SAMPLE(FRAME("\3", "\1", "\1", "\1") "\x82", SNIFF_NO),
 		SAMPLE(FRAME("\0", "\0", "\0", "\1"), SNIFF_NO),
+		SAMPLE(FRAME("\x2c", "\0", "\0", "\1") "some body", SNIFF_NO),
+		SAMPLE(FRAME("\x2c", "\0", "\0", "\1") "\0\0\0", SNIFF_MORE),
+		SAMPLE(FRAME("\x2c", "\0", "\0", "\1") "\0\0\0\0\x27", SNIFF_EITHER), /* gRPC */
+		SAMPLE(FRAME("\5", "\0", "\0", "\1") "hello", SNIFF_MORE),
+		SAMPLE(FRAME("\5", "\0", "\0", "\1") "hello" FRAME("\1", "\1", "\5", "\3"),
+		       SNIFF_EITHER),
+		SAMPLE(FRAME("\5", "\0", "\0", "\1") "hello" FRAME("\1", "\1", "\5", "\2"),
+		       SNIFF_NO),
+		SAMPLE("\0\0\0O\0\0\0\1\0\0\0\0\0\0\0\1\0\0\0\1\0\x09"
+		       "127.0.0.1",
+		       SNIFF_NO), /* Kafka: an answer of 79 bytes */
+		SAMPLE("\0\0\4\x08\0\0\0\0\0\0\0\0\0\0\0\1",
+		       SNIFF_NO),				/* the same, of 1032 bytes */
 		SAMPLE("\0\0\0\x08\4\xd2\x16\x2f\0", SNIFF_NO), /* PostgreSQL */
 	};
 
@@ -331,14 +354,41 @@ static void is_recognised(void **state)
 				 samples[i].result);
 }
 
+/* Before a header block was read, what does not go on like HTTP/2 is something else. */
+static void is_given_up_unless_it_goes_on(void **state)
+{
+	(void)state;
+	begin();
+	SAY(SIDE_RESPONSE, FRAME("\5", "\0", "\0", "\1") "hello" FRAME("\2", "\0", "\0", "\1"));
+	SAY(SIDE_RESPONSE, "xy");
+	assert_string_equal(talk.text, "");
+	SAY(SIDE_RESPONSE, "\0\0\0*some text");
+	assert_string_equal(talk.text, "not mine;");
+	begin();
+	SAY(SIDE_RESPONSE, FRAME("\4", "\x08", "\0", "\0") "\0\1\0\0");
+	SAY(SIDE_RESPONSE, "\0\0\0*some text");
+	assert_string_equal(talk.text, "not mine;");
+	begin();
+	SAY(SIDE_RESPONSE,
+	    FRAME("\5", "\0", "\0", "\1") "hello" FRAME("\1", "\1", "\5", "\3") "\x88");
+	SAY(SIDE_RESPONSE, "\0\0\0\x08some text");
+	assert_string_equal(talk.text, "- - 200 0/0;broken;");
+	begin();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(says_what_was_said), cmocka_unit_test(says_the_same_however_split),
-		cmocka_unit_test(survives_any_end),   cmocka_unit_test(marks_what_is_missing),
-		cmocka_unit_test(follows_streams),    cmocka_unit_test(tells_errors),
-		cmocka_unit_test(does_not_guess),     cmocka_unit_test(finds_frames),
+		cmocka_unit_test(says_what_was_said),
+		cmocka_unit_test(says_the_same_however_split),
+		cmocka_unit_test(survives_any_end),
+		cmocka_unit_test(marks_what_is_missing),
+		cmocka_unit_test(follows_streams),
+		cmocka_unit_test(tells_errors),
+		cmocka_unit_test(does_not_guess),
+		cmocka_unit_test(finds_frames),
 		cmocka_unit_test(is_recognised),
+		cmocka_unit_test(is_given_up_unless_it_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every request is a span, once, with its fields, at the OpenTelemetry Collector: against nginx's access log and the client."""
+
+import os
+import socket
+import time
+from collections import Counter
+
+from sonde_test.nginx import PLAN
+from sonde_test.otelcol import read_spans
+from sonde_test.process import wait_until
+from sonde_test.runner import test
+
+SERVER, CLIENT = 2, 3
+PRODUCED = "sonde_spans_produced_total"
+EXPORTED = "sonde_spans_exported_total"
+DROPPED = "sonde_spans_dropped_total"
+QUEUED = "sonde_spans_queued"
+
+
+def of(spans, service):
+    return [span for span in spans if span["resource"]["service.name"] == service]
+
+
+def by_request(spans):
+    return Counter((span["attributes"]["http.request.method"], str(span["attributes"]["http.response.status_code"]))
+                   for span in spans)
+
+
+def arrived(t, read, count, *services):
+    """Waits until so many spans of each service are there; returns all that are."""
+    wait_until(lambda: all(len(of(read(), service)) >= count for service in services), 10 * t.patience, every=0.2)
+    return read()
+
+
+def load(t, nginx, connections, requests, service, plan=PLAN):
+    """Sends requests; returns the client's own report and its process."""
+    client = t.spawn("load", "127.0.0.1", nginx.port, connections, requests, "keep", *plan, service=service)
+    return client.result(300 * t.patience), client
+
+
+def balance(t, agent, exporter):
+    """produced = exported + dropped + queued, as of one scrape."""
+    metrics = agent.scrape()
+    t.equal(metrics.total(PRODUCED), metrics.total(EXPORTED, exporter=exporter) + metrics.total(DROPPED, exporter=exporter) +
+            metrics.total(QUEUED, exporter=exporter), f"spans produced, and what became of them ({exporter})")
+    return metrics
+
+
+def check_fields(t, spans, kind, service, pids, port, window):
+    """What must stand in every one of these spans of requests to nginx."""
+    ids = {(span["traceId"], span["spanId"]) for span in spans}
+    t.equal(len(ids), len(spans), f"{service}: different IDs")
+    executable = {SERVER: "nginx", CLIENT: "load"}[kind]
+    for span in spans:
+        attributes, resource = span["attributes"], span["resource"]
+        route = attributes.get("http.route")
+        want = {"kind": kind, "name": attributes["http.request.method"] + (f" {route}" if route else ""),
+                "flags": 3, "parentSpanId": "", "scope": "sonde", "join": "generated", "scheme": "http", "version": "1.1",
+                "transport": "tcp", "type": "ipv4", "server": ("127.0.0.1", port), "peer": "127.0.0.1", "service": service,
+                "executable": executable, "host": socket.gethostname(), "zone": "a b",
+                "error": str(attributes["http.response.status_code"]) if is_error(attributes, kind) else None,
+                "status": {"code": 2} if is_error(attributes, kind) else {},
+                "client": "127.0.0.1" if kind == SERVER else None}
+        got = {"kind": span["kind"], "name": span["name"], "flags": span["flags"], "parentSpanId": span.get("parentSpanId", ""),
+               "scope": span["scope"]["name"], "join": attributes["sonde.join"], "scheme": attributes["url.scheme"],
+               "version": attributes["network.protocol.version"], "transport": attributes["network.transport"],
+               "type": attributes["network.type"], "server": (attributes["server.address"], attributes["server.port"]),
+               "peer": attributes["network.peer.address"], "service": resource["service.name"],
+               "executable": resource["process.executable.name"], "host": resource["host.name"], "zone": resource["zone"],
+               "error": attributes.get("error.type"), "status": span["status"], "client": attributes.get("client.address")}
+        start, end = int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])
+        t.equal(got, want, f"{service}: fields of a span")
+        t.check(window[0] <= start <= end <= window[1], f"{service}: from {start} to {end}, not within {window}")
+        t.check(resource["process.pid"] in pids, f"{service}: pid {resource['process.pid']} is none of {pids}")
+        t.check(kind == SERVER or attributes["network.peer.port"] == port, f"{service}: peer port of {attributes}")
+        if t.failures:
+            return
+
+
+def is_error(attributes, kind):
+    return attributes["http.response.status_code"] >= (500 if kind == SERVER else 400)
+
+
+@test(needs=("nginx", "otelcol"))
+def spans_reach_the_collector(t):
+    collector = t.collector()
+    ndjson = os.path.join(t.directory, "spans.ndjson")
+    agent = t.agent("--spans-ndjson", ndjson,
+                    env={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
+                         "OTEL_RESOURCE_ATTRIBUTES": "zone=a%20b,service.name=not-ours"})
+    nginx = t.nginx(service="span-server")
+    began = time.time_ns()
+    result, client = load(t, nginx, 8, 3000, "span-client")
+    spans = arrived(t, collector.spans, 3000, "span-server", "span-client")
+    window = (began, time.time_ns())
+    wait_until(lambda: len(nginx.log()) >= 3000, 10 * t.patience)
+    served, made = of(spans, "span-server"), of(spans, "span-client")
+    t.equal(by_request(served), nginx.counts(), "server spans against the access log")
+    t.equal(by_request(made), nginx.counts(), "client spans against the access log")
+    t.equal(Counter(span["attributes"]["url.path"] for span in served), Counter(line["uri"] for line in nginx.log()), "url.path")
+    t.equal(sum(span["attributes"]["http.response.body.size"] for span in served), result["body_received"], "bodies of answers")
+    t.equal(sum(span["attributes"]["http.request.body.size"] for span in made), result["body_sent"], "bodies of requests")
+    check_fields(t, served, SERVER, "span-server", nginx.workers(), nginx.port, window)
+    check_fields(t, made, CLIENT, "span-client", [client.pid], nginx.port, window)
+    own = [span for span in collector.spans() if span["resource"]["process.pid"] == agent.pid]
+    t.equal(len(own), 0, "spans of what the agent asks and answers itself")
+    written = arrived(t, lambda: read_spans(ndjson), 3000, "span-server", "span-client")
+    key = lambda span: (span["traceId"], span["spanId"])
+    t.equal(sorted(of(written, "span-server"), key=key), sorted(served, key=key), "the file's spans against the Collector's")
+    balance(t, agent, "otlp")
+    balance(t, agent, "ndjson")
+    t.equal(agent.scrape().total(DROPPED), 0, "spans dropped")
+
+
+def watched_nginx(t, agent, service):
+    """An nginx that the agent looks at, and at nothing else."""
+    nginx = t.nginx(service=service)
+    pids = {nginx.pid, *nginx.workers()}
+    if not wait_until(lambda: pids <= {process["pid"] for process in agent.dump("procs") if not process["ignored"]}, 10 * t.patience):
+        raise AssertionError(f"nginx is not looked at: {agent.dump('procs')}")
+    return nginx
+
+
+@test(needs=("nginx", "otelcol"))
+def spans_wait_for_the_collector(t):
+    """What fits into the queue is delivered when the receiver is back, what does not is counted."""
+    collector = t.collector()
+    agent = t.agent("--otlp-endpoint", collector.endpoint, "--span-queue", "3000", "--only", "service=wait-server")
+    nginx = watched_nginx(t, agent, "wait-server")
+    collector.stop()
+    load(t, nginx, 4, 2000, "wait-client")
+    metrics = agent.settle(lambda m: m.total(PRODUCED), 2000)
+    t.equal(metrics.total(PRODUCED), 2000, "spans produced")
+    t.equal((metrics.total(EXPORTED), metrics.total(DROPPED), metrics.total(QUEUED)), (0, 0, 2000), "all of them wait")
+    load(t, nginx, 4, 2000, "wait-client")
+    metrics = agent.settle(lambda m: m.total(PRODUCED), 4000)
+    t.equal((metrics.total(DROPPED, reason="queue_full"), metrics.total(QUEUED)), (1000, 3000), "the queue is full")
+    collector.start()
+    spans = arrived(t, collector.spans, 3000, "wait-server")
+    metrics = balance(t, agent, "otlp")
+    t.equal(len(spans), 3000, "spans at the Collector")
+    t.equal((metrics.total(EXPORTED), metrics.total(DROPPED)), (3000, 1000), "spans exported, dropped")
+    t.equal(len({(span["traceId"], span["spanId"]) for span in spans}), 3000, "none of them twice")
+    t.check(metrics.total("sonde_span_batches_retried_total") > 0, "no retry was counted")
+
+
+@test(needs=("nginx", "otelcol"))
+def spans_are_flushed_at_the_end(t):
+    """An agent that ends delivers what waits; one whose receiver is away ends all the same, and says what is lost."""
+    collector = t.collector()
+    agent = t.agent("--otlp-endpoint", collector.endpoint, "--only", "service=end-server")
+    nginx = watched_nginx(t, agent, "end-server")
+    collector.stop()
+    load(t, nginx, 1, 100, "end-client")
+    metrics = agent.settle(lambda m: m.total(PRODUCED), 100)
+    t.equal((metrics.total(PRODUCED), metrics.total(QUEUED)), (100, 100), "spans produced, waiting")
+    collector.start()
+    status, _ = agent.stop()
+    t.equal(status, 0, "exit status")
+    t.equal(len(arrived(t, collector.spans, 100, "end-server")), 100, "spans at the Collector")
+    collector.stop()
+    agent = t.agent("--otlp-endpoint", collector.endpoint, "--only", "service=end-again")
+    nginx = watched_nginx(t, agent, "end-again")
+    load(t, nginx, 1, 100, "end-client")
+    agent.settle(lambda m: m.total(PRODUCED), 100)
+    status, _ = agent.stop()
+    t.equal(status, 0, "exit status without a receiver")
+    t.check("100 spans were not delivered" in agent.log(), agent.log())

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An OpenTelemetry Collector of our own, which writes what it receives to a file."""
+
+import functools
+import json
+import os
+import subprocess
+
+from .agent import free_port
+from .process import Process, wait_until
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FETCH = os.path.join(HERE, "..", "fetch-otelcol.sh")
+CACHE = os.environ.get("SONDE_CACHE") or os.path.join(HERE, "..", "..", "..", ".cache", "vm")
+
+CONFIG = """
+receivers: {{otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:{port}"}}}}}}}}
+exporters: {{file: {{path: "{path}", append: true, flush_interval: 50ms}}}}
+service:
+  telemetry: {{metrics: {{level: none}}}}
+  pipelines: {{traces: {{receivers: [otlp], exporters: [file]}}}}
+"""
+
+
+@functools.cache
+def otelcol():
+    """Where it is, built if need be; None: it could not be built."""
+    done = subprocess.run([FETCH], capture_output=True)
+    return os.path.join(os.path.realpath(CACHE), "otelcol", "otelcol") if done.returncode == 0 else None
+
+
+def plain(attributes):
+    """OTLP's list of attributes as a dict; numbers come as strings there."""
+    def value(typed):
+        return int(typed["intValue"]) if "intValue" in typed else typed["stringValue"]
+    return {pair["key"]: value(pair["value"]) for pair in attributes}
+
+
+def read_spans(path):
+    """The spans of a file of OTLP/JSON lines, each with its attributes and resource as dicts; twice the same attribute is an error."""
+    spans = []
+    try:
+        with open(path) as file:
+            lines = [json.loads(line) for line in file if line.endswith("\n")]
+    except FileNotFoundError:
+        return []
+    for of_resource in (item for line in lines for item in line["resourceSpans"]):
+        resource = plain(of_resource["resource"]["attributes"])
+        for of_scope in of_resource["scopeSpans"]:
+            for span in of_scope["spans"]:
+                attributes = plain(span["attributes"])
+                if len(attributes) != len(span["attributes"]):
+                    raise AssertionError(f"an attribute twice: {span}")
+                spans.append(dict(span, attributes=attributes, resource=resource, scope=of_scope["scope"]))
+    return spans
+
+
+class Collector:
+    def __init__(self, directory, patience=1):
+        self.directory, self.patience = directory, patience
+        self.port = free_port()
+        self.path = os.path.join(directory, f"spans-{self.port}.json")
+        self.config = os.path.join(directory, f"otelcol-{self.port}.yaml")
+        with open(self.config, "w") as file:
+            file.write(CONFIG.format(port=self.port, path=self.path))
+        self.process = None
+        self.start()
+
+    def start(self):
+        self.process = Process([otelcol(), "--config", self.config], self.directory)
+        if not wait_until(lambda: "Everything is ready" in self.process.error(), 30 * self.patience):
+            raise AssertionError(f"the collector did not start: {self.process.error()}")
+
+    @property
+    def endpoint(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def spans(self):
+        return read_spans(self.path)
+
+    def stop(self):
+        self.process.stop()

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See world.h. */
+#include "world.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "protocol/protocol.h"
+
+#define CALL_NS 1000000u
+
+static void log_text(struct world *world, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void log_text(struct world *world, const char *format, ...)
+{
+	size_t room = sizeof(world->log) - world->log_bytes;
+	va_list list;
+	int bytes;
+
+	va_start(list, format);
+	bytes = vsnprintf(world->log + world->log_bytes, room, format, list);
+	va_end(list);
+	if (bytes > 0)
+		world->log_bytes += (size_t)bytes < room ? (size_t)bytes : room - 1;
+}
+
+static void on_request(void *context, const struct request *request)
+{
+	static const char *const joins[] = {
+#define X(NAME, value, meaning) value,
+		SPAN_JOINS(X)
+#undef X
+	};
+	const struct span_identity *span = request->span;
+	const char *path = request->attributes[ATTRIBUTE_URL_PATH];
+	const char *operation = request->attributes[ATTRIBUTE_DB_OPERATION_NAME];
+
+	log_text(context, "%s %s", request->role == ROLE_SERVER ? "server" : "client",
+		 path	   ? path :
+		 operation ? operation :
+			     "-");
+	if (!span) {
+		log_text(context, ";");
+		return;
+	}
+	log_text(context, " %s %x/%x<%x", joins[span->join], span->trace_id[TRACE_ID_BYTES - 1],
+		 span->span_id[SPAN_ID_BYTES - 1], span->parent_span_id[SPAN_ID_BYTES - 1]);
+	if (span->flags != (TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM))
+		log_text(context, " flags=%x", span->flags);
+	for (size_t i = 0; i < request->span_link_count; i++)
+		log_text(context, " %x/%x", request->span_links[i].trace_id[TRACE_ID_BYTES - 1],
+			 request->span_links[i].span_id[SPAN_ID_BYTES - 1]);
+	if (request->tracestate)
+		log_text(context, " state=%s", request->tracestate);
+	if (request->attributes[ATTRIBUTE_HTTP_REQUEST_ID])
+		log_text(context, " id=%s", request->attributes[ATTRIBUTE_HTTP_REQUEST_ID]);
+	log_text(context, ";");
+}
+
+static void on_outcome(void *context, const char *protocol_name, enum parse_outcome outcome)
+{
+	(void)context;
+	(void)protocol_name;
+	(void)outcome;
+}
+
+static void on_stats(void *context, const struct conn_ref *conn, const struct tcp_stats *stats,
+		     const struct process *process)
+{
+	(void)context;
+	(void)conn;
+	(void)stats;
+	(void)process;
+}
+
+static void fill_random(void *context, uint8_t *ret_bytes, size_t count)
+{
+	struct world *world = context;
+
+	memset(ret_bytes, 0, count);
+	ret_bytes[count - 1] = ++world->random;
+}
+
+int world_open(struct world *world, bool with_spans)
+{
+	static const struct engine_limits limits = { .connections = 256,
+						     .routes_per_service = 50,
+						     .services = 4 };
+	static struct observation_sink sink = { .request = on_request,
+						.parse_outcome = on_outcome,
+						.tcp_stats = on_stats };
+	struct engine_feedback feedback = { .context = world,
+					    .random = with_spans ? fill_random : NULL };
+
+	memset(world, 0, sizeof(*world));
+	world->now_ns = 1000 * (uint64_t)CALL_NS;
+	sink.context = world;
+	world->processes = process_table_new(16, NULL, NULL);
+	if (!world->processes)
+		return -ENOMEM;
+	world->engine = engine_new(&limits, world->processes, &sink, &feedback);
+	if (!world->engine) {
+		process_table_free(&world->processes);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void world_close(struct world *world)
+{
+	engine_free(&world->engine);
+	process_table_free(&world->processes);
+}
+
+struct wire *world_connect(struct world *world, enum conn_role role, uint32_t tgid)
+{
+	struct wire *wire = &world->wires[world->count++ % WORLD_WIRES];
+	uint16_t port = (uint16_t)(40000 + world->count);
+
+	*wire = (struct wire){
+		.conn = { .conn_id = world->count,
+			  .sock = world->count << 8,
+			  .role = (uint8_t)role,
+			  .tuple = { .local_addr = { 127, 0, 0, 1 },
+				     .remote_addr = { 127, 0, 0, 1 },
+				     .local_port = role == ROLE_CLIENT ? port : 80,
+				     .remote_port = role == ROLE_CLIENT ? 80 : port,
+				     .family = AF_INET } },
+		.tgid = tgid,
+	};
+	return wire;
+}
+
+struct wire *world_connect_to(struct world *world, const struct wire *end, enum conn_role role,
+			      uint32_t tgid)
+{
+	struct wire *wire = world_connect(world, role, tgid);
+
+	wire->conn.tuple.local_port = end->conn.tuple.remote_port;
+	wire->conn.tuple.remote_port = end->conn.tuple.local_port;
+	return wire;
+}
+
+static void feed(struct world *world, const void *bytes, size_t length)
+{
+	void *copy = malloc(length);
+	struct event event;
+
+	if (!copy)
+		return; /* a failing allocation under test */
+	memcpy(copy, bytes, length);
+	if (event_decode(copy, length, &event) == 0)
+		(void)engine_feed(world->engine, &event);
+	free(copy);
+}
+
+static void move(struct world *world, struct wire *wire, uint32_t tid, enum turn_dir dir,
+		 const char *bytes)
+{
+	size_t length = strlen(bytes);
+	bool is_new = !wire->conn.turn_no || wire->turn.dir != dir;
+	struct {
+		struct event_turn turn;
+		char payload[PREFIX_MAX];
+	} record = { .turn = { .header = { .tgid = wire->tgid, .kind = EVENT_TURN }, .tid = tid } };
+
+	world->now_ns += CALL_NS;
+	if (is_new) {
+		record.turn.prev = wire->turn;
+		wire->conn.turn_no++;
+		wire->turn =
+			(struct turn_summary){ .start_ns = world->now_ns, .dir = (uint8_t)dir };
+	}
+	record.turn.offset = (uint32_t)wire->turn.bytes;
+	wire->turn.calls++;
+	wire->turn.bytes += length;
+	wire->turn.last_ns = world->now_ns;
+	record.turn.header.ktime_ns = world->now_ns;
+	record.turn.conn = wire->conn;
+	record.turn.turn = wire->turn;
+	record.turn.call_bytes = length;
+	record.turn.captured = (uint16_t)length;
+	record.turn.turn_flags = is_new ? 0 : TURN_CONTINUED;
+	record.turn.header.size = (uint16_t)(sizeof(record.turn) + length);
+	memcpy(record.payload, bytes, length);
+	feed(world, &record, record.turn.header.size);
+}
+
+void world_read(struct world *world, struct wire *wire, uint32_t tid, const char *bytes)
+{
+	move(world, wire, tid, DIR_READ, bytes);
+}
+
+void world_write(struct world *world, struct wire *wire, uint32_t tid, const char *bytes)
+{
+	move(world, wire, tid, DIR_WRITE, bytes);
+}
+
+void world_hang_up(struct world *world, struct wire *wire)
+{
+	struct event_tcp_close event = {
+		.header = { .tgid = wire->tgid, .kind = EVENT_TCP_CLOSE, .size = sizeof(event) },
+		.conn = wire->conn,
+		.turn = wire->turn,
+	};
+
+	world->now_ns += CALL_NS;
+	event.header.ktime_ns = world->now_ns;
+	event.conn.flags |= CONN_CLOSED;
+	feed(world, &event, sizeof(event));
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Several connections of several threads at once, and the spans that the engine makes of what is said on them. */
+#ifndef SONDE_TESTS_WORLD_H
+#define SONDE_TESTS_WORLD_H
+
+#include "correlate/engine.h"
+
+#define WORLD_WIRES 80
+#define WORLD_LOG_MAX 16384
+
+/* One end of a connection. */
+struct wire {
+	struct conn_ref conn;
+	struct turn_summary turn;
+	uint32_t tgid;
+};
+
+struct world {
+	struct engine *engine;
+	struct process_table *processes;
+	uint64_t now_ns;
+	uint8_t random; /* IDs are 1, 2, 3 … */
+	struct wire wires[WORLD_WIRES];
+	unsigned count;		 /* connections so far; the newest WORLD_WIRES can be used */
+	char log[WORLD_LOG_MAX]; /* a line a span: "server /path join trace/span<parent [links]" */
+	size_t log_bytes;
+};
+
+/* with_spans: somebody wants them. Returns 0 or -ENOMEM. */
+int world_open(struct world *world, bool with_spans);
+void world_close(struct world *world);
+
+/* A new connection's end of a process. Ports and addresses are nobody else's; world_connect_to: the other end's. */
+struct wire *world_connect(struct world *world, enum conn_role role, uint32_t tgid);
+struct wire *world_connect_to(struct world *world, const struct wire *end, enum conn_role role,
+			      uint32_t tgid);
+
+/* A thread moves bytes, in one call. */
+void world_read(struct world *world, struct wire *wire, uint32_t tid, const char *bytes);
+void world_write(struct world *world, struct wire *wire, uint32_t tid, const char *bytes);
+void world_hang_up(struct world *world, struct wire *wire);
+
+#endif

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "deliver/delivery.h"
+#include "protocol/protocol.h"
+
+/* A receiver that answers as it is told, one batch at a time. */
+struct receiver {
+	pthread_mutex_t lock; /* guards all that follows */
+	pthread_cond_t changed;
+	unsigned answers; /* that it may give */
+	struct delivery_outcome answer;
+	size_t batches;
+	size_t spans;
+	size_t repeated;
+	bool was_closed;
+};
+
+static void take(void *context, const struct delivery_batch *batch,
+		 struct delivery_outcome *ret_outcome)
+{
+	struct receiver *receiver = context;
+
+	pthread_mutex_lock(&receiver->lock);
+	receiver->batches++;
+	receiver->spans += batch->count;
+	receiver->repeated += batch->is_again;
+	for (size_t i = 0; i < batch->count; i++)
+		assert_string_equal(batch->records[i]->texts, "shop");
+	pthread_cond_broadcast(&receiver->changed);
+	while (!receiver->answers)
+		pthread_cond_wait(&receiver->changed, &receiver->lock);
+	receiver->answers--;
+	*ret_outcome = receiver->answer;
+	pthread_mutex_unlock(&receiver->lock);
+}
+
+static void closed(void *context)
+{
+	((struct receiver *)context)->was_closed = true;
+}
+
+static const struct delivery_route route = { "test", take, closed };
+
+static void receiver_init(struct receiver *receiver)
+{
+	*receiver = (struct receiver){ .lock = PTHREAD_MUTEX_INITIALIZER,
+				       .changed = PTHREAD_COND_INITIALIZER };
+}
+
+static void answer(struct receiver *receiver, unsigned times, struct delivery_outcome outcome)
+{
+	pthread_mutex_lock(&receiver->lock);
+	receiver->answers = times;
+	receiver->answer = outcome;
+	pthread_cond_broadcast(&receiver->changed);
+	pthread_mutex_unlock(&receiver->lock);
+}
+
+static void wait_for_batches(struct receiver *receiver, size_t batches)
+{
+	pthread_mutex_lock(&receiver->lock);
+	while (receiver->batches < batches)
+		pthread_cond_wait(&receiver->changed, &receiver->lock);
+	pthread_mutex_unlock(&receiver->lock);
+}
+
+static void put(struct delivery *delivery, size_t count)
+{
+	static const struct process process = { .service = "shop", .executable = "nginx" };
+	static const struct conn_tuple tuple = { .family = AF_INET };
+	static const struct span_identity span = { .flags = 1 };
+	const struct request request = { .protocol = &protocol_http1,
+					 .process = &process,
+					 .tuple = &tuple,
+					 .span = &span,
+					 .role = ROLE_SERVER };
+
+	while (count--)
+		delivery_put(delivery, &request);
+}
+
+static struct delivery_stats stats_of(struct delivery *delivery)
+{
+	struct delivery_stats stats;
+
+	delivery_read(delivery, &stats);
+	return stats;
+}
+
+static void wait_until_settled(struct delivery *delivery)
+{
+	while (stats_of(delivery).queued)
+		;
+}
+
+static const struct delivery_outcome delivered = { .is_settled = true };
+
+static void a_full_queue_drops_the_newest(void **state)
+{
+	struct receiver receiver;
+	struct delivery *delivery;
+	struct delivery_stats stats;
+
+	(void)state;
+	receiver_init(&receiver);
+	assert_int_equal(delivery_start(&route, &receiver, 1000, &delivery), 0);
+	put(delivery, 600);
+	wait_for_batches(&receiver, 1);
+	put(delivery, 600);
+	stats = stats_of(delivery);
+	assert_int_equal(stats.queued, 1000);
+	assert_int_equal(stats.queue_limit, 1000);
+	assert_int_equal(stats.dropped[SPAN_DROP_QUEUE_FULL], 200);
+	assert_int_equal(stats.exported, 0);
+	answer(&receiver, UINT32_MAX, delivered);
+	wait_until_settled(delivery);
+	stats = stats_of(delivery);
+	assert_int_equal(stats.exported, 1000);
+	assert_int_equal(stats.dropped[SPAN_DROP_QUEUE_FULL], 200);
+	assert_int_equal(receiver.spans, 1000);
+	delivery_free(&delivery);
+	assert_true(receiver.was_closed);
+}
+
+static void what_is_refused_is_counted(void **state)
+{
+	struct receiver receiver;
+	struct delivery *delivery;
+	struct delivery_stats stats;
+
+	(void)state;
+	receiver_init(&receiver);
+	assert_int_equal(delivery_start(&route, &receiver, 1000, &delivery), 0);
+	answer(&receiver, UINT32_MAX,
+	       (struct delivery_outcome){
+		       .is_settled = true, .dropped = 3, .reason = SPAN_DROP_PARTIAL_SUCCESS });
+	put(delivery, 512);
+	wait_until_settled(delivery);
+	stats = stats_of(delivery);
+	assert_int_equal(stats.dropped[SPAN_DROP_PARTIAL_SUCCESS], 3 * receiver.batches);
+	assert_int_equal(stats.exported, 512 - 3 * receiver.batches);
+	delivery_free(&delivery);
+}
+
+static void a_batch_is_sent_until_it_is_settled(void **state)
+{
+	struct receiver receiver;
+	struct delivery *delivery;
+	struct delivery_stats stats;
+
+	(void)state;
+	receiver_init(&receiver);
+	assert_int_equal(delivery_start(&route, &receiver, 1000, &delivery), 0);
+	put(delivery, 512);
+	answer(&receiver, 2, (struct delivery_outcome){ .wait_ms = 1 });
+	wait_for_batches(&receiver, 3);
+	stats = stats_of(delivery);
+	assert_int_equal(stats.retries, 2);
+	assert_int_equal(stats.queued, 512);
+	assert_int_equal(receiver.repeated, 2);
+	answer(&receiver, UINT32_MAX, delivered);
+	wait_until_settled(delivery);
+	assert_int_equal(stats_of(delivery).exported, 512);
+	delivery_free(&delivery);
+}
+
+static void the_end_delivers_what_waits(void **state)
+{
+	struct receiver receiver;
+	struct delivery *delivery;
+
+	(void)state;
+	receiver_init(&receiver);
+	assert_int_equal(delivery_start(&route, &receiver, 1000, &delivery), 0);
+	put(delivery, 5);
+	answer(&receiver, UINT32_MAX, delivered);
+	delivery_finish(delivery, UINT64_MAX - 1);
+	delivery_free(&delivery);
+	assert_int_equal(receiver.spans, 5);
+	assert_true(receiver.was_closed);
+}
+
+static void the_end_comes_without_a_receiver(void **state)
+{
+	struct receiver receiver;
+	struct delivery *delivery;
+	struct delivery_stats stats;
+
+	(void)state;
+	receiver_init(&receiver);
+	assert_int_equal(delivery_start(&route, &receiver, 1000, &delivery), 0);
+	put(delivery, 512);
+	wait_for_batches(&receiver, 1);
+	put(delivery, 7);
+	delivery_finish(delivery, 1);
+	answer(&receiver, UINT32_MAX, (struct delivery_outcome){ .wait_ms = 1000000 });
+	wait_until_settled(delivery);
+	stats = stats_of(delivery);
+	assert_int_equal(stats.dropped[SPAN_DROP_SHUTDOWN], 519);
+	assert_int_equal(stats.exported, 0);
+	delivery_free(&delivery);
+}
+
+static void reasons_have_names(void **state)
+{
+	(void)state;
+	assert_string_equal(span_drop_name(SPAN_DROP_QUEUE_FULL), "queue_full");
+	assert_string_equal(span_drop_name(SPAN_DROP_SHUTDOWN), "shutdown");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_full_queue_drops_the_newest),
+		cmocka_unit_test(what_is_refused_is_counted),
+		cmocka_unit_test(a_batch_is_sent_until_it_is_settled),
+		cmocka_unit_test(the_end_delivers_what_waits),
+		cmocka_unit_test(the_end_comes_without_a_receiver),
+		cmocka_unit_test(reasons_have_names),
+	};
+
+	log_set_level(LOG_LEVEL_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

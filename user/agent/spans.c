@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/spans.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "agent/state.h"
+#include "base/log.h"
+#include "base/wall_clock.h"
+#include "deliver/ndjson_file.h"
+#include "deliver/otlp_post.h"
+#include "deliver/otlp_settings.h"
+
+#define NS_PER_SECOND 1000000000u
+/* systemd waits 5 s for the agent to end (deploy/sonde.service.in). */
+#define FLUSH_NS (3ull * NS_PER_SECOND)
+#define EXPORTERS_MAX 2
+#define RANDOM_BYTES 4096
+
+struct spans {
+	struct observation_sink sink;
+	const struct observation_sink *observer; /* borrowed */
+	struct delivery *exporters[EXPORTERS_MAX];
+	size_t exporter_count;
+	struct resource_settings resource;
+	struct span_resource resource_view; /* of the above */
+	struct wall_clock clock;
+	uint64_t produced;
+	size_t random_left;
+	uint8_t random[RANDOM_BYTES];
+};
+
+/* Deliveries make none: the kernel side never observes the agent (struct bpf_settings). */
+static void on_request(void *context, const struct request *request)
+{
+	struct spans *spans = context;
+
+	spans->observer->request(spans->observer->context, request);
+	if (!span_record_is_wanted(request))
+		return;
+	spans->produced++;
+	for (size_t i = 0; i < spans->exporter_count; i++)
+		delivery_put(spans->exporters[i], request);
+}
+
+static void on_message(void *context, const struct free_message *message)
+{
+	const struct observation_sink *next = ((struct spans *)context)->observer;
+
+	next->message(next->context, message);
+}
+
+static void on_tunnel(void *context, const struct tunnel *tunnel)
+{
+	const struct observation_sink *next = ((struct spans *)context)->observer;
+
+	next->tunnel(next->context, tunnel);
+}
+
+static void on_parse_outcome(void *context, const char *protocol_name, enum parse_outcome outcome)
+{
+	const struct observation_sink *next = ((struct spans *)context)->observer;
+
+	next->parse_outcome(next->context, protocol_name, outcome);
+}
+
+static void on_tcp_connect(void *context, const struct event_tcp_connect *event,
+			   const struct process *process)
+{
+	const struct observation_sink *next = ((struct spans *)context)->observer;
+
+	next->tcp_connect(next->context, event, process);
+}
+
+static void on_tcp_accept(void *context, const struct event_tcp_accept *event,
+			  const struct process *process)
+{
+	const struct observation_sink *next = ((struct spans *)context)->observer;
+
+	next->tcp_accept(next->context, event, process);
+}
+
+static void on_tcp_stats(void *context, const struct conn_ref *conn, const struct tcp_stats *stats,
+			 const struct process *process)
+{
+	const struct observation_sink *next = ((struct spans *)context)->observer;
+
+	next->tcp_stats(next->context, conn, stats, process);
+}
+
+static void on_syscall_error(void *context, const struct event_syscall_error *event,
+			     const struct process *process)
+{
+	const struct observation_sink *next = ((struct spans *)context)->observer;
+
+	next->syscall_error(next->context, event, process);
+}
+
+/* One call of the system for so many IDs. */
+void spans_random(struct spans *spans, uint8_t *ret_bytes, size_t count)
+{
+	while (spans->random_left < count) {
+		ssize_t got = getrandom(spans->random, sizeof(spans->random), 0);
+
+		/* A signal may cut it short (getrandom(2)); there is no other error. */
+		spans->random_left = got > 0 ? (size_t)got : 0;
+	}
+	spans->random_left -= count;
+	memcpy(ret_bytes, spans->random + spans->random_left, count);
+}
+
+static int start_exporter(struct spans *spans, const struct delivery_route *route, void *context,
+			  size_t queue)
+{
+	int error = delivery_start(route, context, queue, &spans->exporters[spans->exporter_count]);
+
+	if (error)
+		log_error("cannot start the %s exporter: %s", route->name, strerror(-error));
+	else
+		spans->exporter_count++;
+	return error;
+}
+
+static int start_otlp(struct spans *spans, const struct span_options *options)
+{
+	char why[OTLP_SETTINGS_WHY_MAX];
+	struct otlp_settings settings;
+	struct otlp_post *post;
+	int error = otlp_settings_read(options->otlp_endpoint, options->otlp_headers_file, getenv,
+				       &settings, why);
+
+	if (error) {
+		log_error("%s", why);
+	} else if (settings.url) {
+		log_info("spans go to %s", settings.shown_url);
+		error = otlp_post_new(&settings, &spans->resource_view, &spans->clock, &post);
+		if (error)
+			log_error("cannot post to %s: %s", settings.shown_url, strerror(-error));
+		else
+			error = start_exporter(spans, &otlp_post_route, post, options->queue);
+	}
+	otlp_settings_done(&settings);
+	return error;
+}
+
+static int start_ndjson(struct spans *spans, const struct span_options *options)
+{
+	struct ndjson_file *file;
+	int error;
+
+	if (!options->ndjson_path)
+		return 0;
+	error = ndjson_file_new(options->ndjson_path, &spans->resource_view, &spans->clock, &file);
+	if (error) {
+		log_error("cannot write spans to %s: %s", options->ndjson_path, strerror(-error));
+		return error;
+	}
+	return start_exporter(spans, &ndjson_file_route, file, options->queue);
+}
+
+static int read_resource(struct spans *spans)
+{
+	const char *listed = getenv("OTEL_RESOURCE_ATTRIBUTES");
+	char host_name[HOST_NAME_MAX + 1] = "";
+	int error;
+
+	(void)gethostname(host_name, sizeof(host_name) - 1); /* then the name is empty */
+	error = resource_settings_read(listed, host_name, &spans->resource);
+	if (error == -EINVAL) {
+		log_warn("OTEL_RESOURCE_ATTRIBUTES is no list of key=value, going without it");
+		error = resource_settings_read(NULL, host_name, &spans->resource);
+	}
+	spans->resource_view =
+		(struct span_resource){ spans->resource.attributes, spans->resource.count };
+	return error;
+}
+
+int spans_start(const struct span_options *options, struct spans **ret_spans)
+{
+	struct spans *spans = calloc(1, sizeof(*spans));
+	int error = spans ? read_resource(spans) : -ENOMEM;
+
+	if (!error) {
+		spans->clock = wall_clock_anchor();
+		spans->sink = (struct observation_sink){
+			spans,	       on_request,	 on_message,
+			on_tunnel,     on_parse_outcome, on_tcp_connect,
+			on_tcp_accept, on_tcp_stats,	 on_syscall_error
+		};
+		error = start_otlp(spans, options);
+	}
+	if (!error)
+		error = start_ndjson(spans, options);
+	if (error || !spans->exporter_count)
+		spans_free(&spans);
+	*ret_spans = spans;
+	return error;
+}
+
+void spans_free(struct spans **spans)
+{
+	struct spans *mine = *spans;
+	uint64_t deadline_ns = now_monotonic_ns() + FLUSH_NS;
+
+	*spans = NULL;
+	if (!mine)
+		return;
+	for (size_t i = 0; i < mine->exporter_count; i++)
+		delivery_finish(mine->exporters[i], deadline_ns);
+	for (size_t i = 0; i < mine->exporter_count; i++)
+		delivery_free(&mine->exporters[i]);
+	resource_settings_done(&mine->resource);
+	free(mine);
+}
+
+void spans_set_observer(struct spans *spans, const struct observation_sink *observer)
+{
+	spans->observer = observer;
+}
+
+const struct observation_sink *spans_sink(const struct spans *spans)
+{
+	return &spans->sink;
+}
+
+uint64_t spans_produced(const struct spans *spans)
+{
+	return spans->produced;
+}
+
+bool spans_read(struct spans *spans, size_t number, struct delivery_stats *ret_stats)
+{
+	if (number >= spans->exporter_count)
+		return false;
+	delivery_read(spans->exporters[number], ret_stats);
+	return true;
+}

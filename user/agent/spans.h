@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finished requests go to the observer, and as spans to the exporters. For the files of this room. */
+#ifndef SONDE_AGENT_SPANS_H
+#define SONDE_AGENT_SPANS_H
+
+#include "agent/agent.h"
+#include "correlate/observation.h"
+#include "deliver/delivery.h"
+
+struct spans;
+
+/* Start the exporters that the options and the environment name; NULL when they name none. Logs what is wrong with them.
+ * Returns 0 or negative errno */
+int spans_start(const struct span_options *options, struct spans **ret_spans);
+
+/* Deliver what waits, for a bounded time, and end. */
+void spans_free(struct spans **spans);
+
+/* A sink that hands everything on to the observer's (borrowed). Lives as long as the spans. */
+void spans_set_observer(struct spans *spans, const struct observation_sink *observer);
+const struct observation_sink *spans_sink(const struct spans *spans);
+
+/* For struct engine_feedback. */
+void spans_random(struct spans *spans, uint8_t *ret_bytes, size_t count);
+
+uint64_t spans_produced(const struct spans *spans);
+/* Figures of the exporter with that number, from 0; false: there are no more. */
+bool spans_read(struct spans *spans, size_t number, struct delivery_stats *ret_stats);
+
+#endif

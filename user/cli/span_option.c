@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/span_option.h"
+
+#include <stdlib.h>
+
+#include "agent/agent.h"
+
+#define QUEUE_LEAST 16
+#define QUEUE_MOST (1ul << 22)
+
+enum {
+	OPTION_OTLP_ENDPOINT = 0x2000, /* beside those of the commands */
+	OPTION_OTLP_HEADERS_FILE,
+	OPTION_SPANS_NDJSON,
+	OPTION_SPAN_QUEUE,
+};
+
+static error_t parse_span_option(int key, char *argument, struct argp_state *state)
+{
+	struct span_options *spans = state->input;
+	char *end;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		return 0;
+	case OPTION_OTLP_ENDPOINT:
+		spans->otlp_endpoint = argument;
+		return 0;
+	case OPTION_OTLP_HEADERS_FILE:
+		spans->otlp_headers_file = argument;
+		return 0;
+	case OPTION_SPANS_NDJSON:
+		spans->ndjson_path = argument;
+		return 0;
+	case OPTION_SPAN_QUEUE:
+		spans->queue = strtoul(argument, &end, 10);
+		if (*argument == '-' || *end || spans->queue < QUEUE_LEAST ||
+		    spans->queue > QUEUE_MOST)
+			argp_error(state, "--span-queue wants a number from %d to %lu, not '%s'",
+				   QUEUE_LEAST, QUEUE_MOST, argument);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option options[] = {
+	{ "otlp-endpoint", OPTION_OTLP_ENDPOINT, "URL", 0,
+	  "Post spans there, /v1/traces added (OTEL_EXPORTER_OTLP_ENDPOINT; no spans are made by default)",
+	  2 },
+	{ "otlp-headers-file", OPTION_OTLP_HEADERS_FILE, "FILE", 0,
+	  "Send these headers with them: lines of `name: value`", 2 },
+	{ "spans-ndjson", OPTION_SPANS_NDJSON, "FILE", 0,
+	  "Append spans to a file, a line of OTLP/JSON each; -: standard output", 2 },
+	{ "span-queue", OPTION_SPAN_QUEUE, "N", 0,
+	  "Spans that wait for each exporter at most (32768)", 2 },
+	{ 0 },
+};
+
+static const struct argp parser = { .options = options, .parser = parse_span_option };
+
+const struct argp_child span_option[] = { { &parser, 0, NULL, 0 }, { 0 } };

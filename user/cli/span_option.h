@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where spans go. Input of the parser: struct span_options. */
+#ifndef SONDE_CLI_SPAN_OPTION_H
+#define SONDE_CLI_SPAN_OPTION_H
+
+#include <argp.h>
+
+#define SPAN_QUEUE_DEFAULT 32768
+
+extern const struct argp_child span_option[];
+
+#endif

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whose trace a request belongs to: what it says itself, else what its application said elsewhere, else whose work it is,
+ * else a new one. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "correlate/join_state.h"
+
+/* Kept for the next one instead of being freed. */
+#define SPARE_MAX 1024
+
+static bool is_zero(const uint8_t *bytes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (bytes[i])
+			return false;
+	return true;
+}
+
+/* All zeros are no ID (W3C Trace Context, sections 3.2.2.3 and 3.2.2.4). */
+static void make_id(struct engine *engine, uint8_t *ret_id, size_t bytes)
+{
+	engine->feedback.random(engine->feedback.context, ret_id, bytes);
+	if (is_zero(ret_id, bytes))
+		ret_id[bytes - 1] = 1;
+}
+
+struct join *join_new(size_t connections)
+{
+	struct join *join = calloc(1, sizeof(*join));
+
+	if (join && (join_threads_init(join) || join_peers_init(join, connections)))
+		join_free(&join);
+	return join;
+}
+
+void join_free(struct join **slot)
+{
+	struct join *join = *slot;
+
+	*slot = NULL;
+	if (!join)
+		return;
+	join_threads_done(join);
+	join_peers_done(join);
+	while (join->spare_handlings) {
+		struct handling *next = join->spare_handlings->older;
+
+		free(join->spare_handlings);
+		join->spare_handlings = next;
+	}
+	while (join->spare_traces) {
+		struct trace *next = join->spare_traces->next_spare;
+
+		free(join->spare_traces);
+		join->spare_traces = next;
+	}
+	free(join);
+}
+
+void join_figures_read(const struct join *join, struct join_figures *ret_figures)
+{
+	*ret_figures = (struct join_figures){ .threads_limit = JOIN_THREADS_MAX };
+	if (!join)
+		return;
+	*ret_figures = join->figures;
+	ret_figures->threads = join->threads.count;
+	ret_figures->threads_limit = JOIN_THREADS_MAX;
+}
+
+static struct trace *trace_new(struct join *join)
+{
+	struct trace *trace = join->spare_traces;
+
+	if (trace) {
+		join->spare_traces = trace->next_spare;
+		join->spare_trace_count--;
+		memset(trace, 0, sizeof(*trace));
+	} else {
+		trace = calloc(1, sizeof(*trace));
+	}
+	if (trace)
+		trace->references = 1;
+	return trace;
+}
+
+static struct trace *trace_ref(struct trace *trace)
+{
+	trace->references++;
+	return trace;
+}
+
+static void trace_unref(struct join *join, struct trace **slot)
+{
+	struct trace *trace = *slot;
+
+	*slot = NULL;
+	if (!trace || --trace->references)
+		return;
+	if (join->spare_trace_count == SPARE_MAX) {
+		free(trace);
+		return;
+	}
+	trace->next_spare = join->spare_traces;
+	join->spare_traces = trace;
+	join->spare_trace_count++;
+}
+
+static struct handling *handling_new(struct join *join)
+{
+	struct handling *handling = join->spare_handlings;
+
+	if (handling) {
+		join->spare_handlings = handling->older;
+		join->spare_handling_count--;
+		memset(handling, 0, sizeof(*handling));
+	} else {
+		handling = calloc(1, sizeof(*handling));
+	}
+	if (handling)
+		handling->references = 1;
+	return handling;
+}
+
+struct handling *handling_ref(struct handling *handling)
+{
+	handling->references++;
+	return handling;
+}
+
+static void handling_unref(struct join *join, struct handling **slot)
+{
+	struct handling *handling = *slot;
+
+	*slot = NULL;
+	if (!handling || --handling->references)
+		return;
+	trace_unref(join, &handling->trace);
+	if (join->spare_handling_count == SPARE_MAX) {
+		free(handling);
+		return;
+	}
+	handling->older = join->spare_handlings;
+	join->spare_handlings = handling;
+	join->spare_handling_count++;
+}
+
+static struct trace *trace_made_up(struct engine *engine)
+{
+	struct trace *trace = trace_new(engine->join);
+
+	if (!trace)
+		return NULL;
+	make_id(engine, trace->id, sizeof(trace->id));
+	trace->flags = TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM;
+	trace->is_ours = true;
+	return trace;
+}
+
+/* The trace of a request, made up when nobody named it yet. NULL: out of memory. */
+static struct trace *trace_of(struct engine *engine, struct handling *handling)
+{
+	if (!handling->trace)
+		handling->trace = trace_made_up(engine);
+	return handling->trace;
+}
+
+static void name_span(struct engine *engine, uint8_t span_id[SPAN_ID_BYTES])
+{
+	if (is_zero(span_id, SPAN_ID_BYTES))
+		make_id(engine, span_id, SPAN_ID_BYTES);
+}
+
+/* A call made to answer that request. */
+static void set_cause(struct engine *engine, struct exchange_span *span, struct handling *cause)
+{
+	struct trace *trace = trace_of(engine, cause);
+
+	if (!trace)
+		return;
+	name_span(engine, cause->span_id);
+	span->cause = handling_ref(cause);
+	span->trace = trace_ref(trace);
+	memcpy(span->parent_span_id, cause->span_id, SPAN_ID_BYTES);
+	span->join = SPAN_JOIN_PARENT;
+}
+
+static void find_cause(struct engine *engine, const struct connection *connection,
+		       struct exchange_span *span)
+{
+	struct candidates candidates;
+	struct handling *cause = join_thread_cause(engine->join, connection->tid, &candidates);
+
+	if (cause) {
+		set_cause(engine, span, cause);
+		return;
+	}
+	if (candidates.count)
+		span->candidates = malloc(sizeof(candidates));
+	if (!span->candidates)
+		return;
+	*span->candidates = candidates;
+	for (size_t i = 0; i < candidates.count; i++)
+		(void)handling_ref(candidates.handlings[i]);
+}
+
+static void drop_candidates(struct join *join, struct exchange_span *span)
+{
+	struct candidates *candidates = span->candidates;
+
+	span->candidates = NULL;
+	for (size_t i = 0; candidates && i < candidates->count; i++)
+		handling_unref(join, &candidates->handlings[i]);
+	free(candidates);
+}
+
+/* The server's request is what the client asks. Traces that are told stay as they are. */
+static void pair(struct engine *engine, struct exchange_span *client, struct exchange_span *server)
+{
+	struct handling *handling = server->own;
+
+	if (!handling || server->join == SPAN_JOIN_HEADER || (handling->trace && client->trace))
+		return;
+	if (handling->trace)
+		client->trace = trace_ref(handling->trace);
+	else if (!client->trace)
+		client->trace = trace_made_up(engine);
+	if (!client->trace)
+		return;
+	if (!handling->trace)
+		handling->trace = trace_ref(client->trace);
+	name_span(engine, client->span_id);
+	memcpy(server->parent_span_id, client->span_id, SPAN_ID_BYTES);
+	server->join = SPAN_JOIN_PARENT;
+}
+
+static void find_peer(struct engine *engine, struct connection *connection,
+		      struct exchange *exchange)
+{
+	struct exchange *other = join_peer_exchange(engine, connection, exchange);
+
+	if (other && connection->role == ROLE_CLIENT)
+		pair(engine, &exchange->span, &other->span);
+	else if (other)
+		pair(engine, &other->span, &exchange->span);
+}
+
+void join_begin(struct engine *engine, struct connection *connection, struct exchange *exchange)
+{
+	struct exchange_span *span = &exchange->span;
+
+	if (!engine->join || span->own || span->cause)
+		return;
+	span->join = SPAN_JOIN_GENERATED;
+	if (connection->role == ROLE_CLIENT) {
+		find_cause(engine, connection, span);
+	} else if (connection->role == ROLE_SERVER) {
+		span->own = handling_new(engine->join);
+		if (span->own)
+			join_thread_enter(engine->join, span->own, connection->tid,
+					  connection->tgid);
+	}
+	find_peer(engine, connection, exchange);
+}
+
+void join_drop(struct engine *engine, struct connection *connection)
+{
+	if (engine->join)
+		join_peer_leave(engine->join, connection);
+}
+
+/* The application's trace takes the place of one that we made up. */
+static void adopt(struct engine *engine, struct handling *cause, const struct trace_context *wire)
+{
+	struct trace *trace = trace_of(engine, cause);
+
+	if (!trace || !trace->is_ours)
+		return;
+	if (trace->is_told) {
+		cause->has_late = true;
+		memcpy(cause->late.trace_id, wire->trace_id, TRACE_ID_BYTES);
+		memcpy(cause->late.span_id, wire->span_id, SPAN_ID_BYTES);
+		return;
+	}
+	memcpy(trace->id, wire->trace_id, TRACE_ID_BYTES);
+	trace->flags = wire->flags;
+	trace->is_ours = false;
+	trace->is_adopted = true;
+}
+
+static void take_wire(struct engine *engine, struct exchange *exchange)
+{
+	const struct trace_context *wire = &exchange->facts.trace;
+	struct exchange_span *span = &exchange->span;
+	struct trace *trace = trace_new(engine->join), **slot = &span->trace;
+
+	if (!trace)
+		return;
+	memcpy(trace->id, wire->trace_id, TRACE_ID_BYTES);
+	trace->flags = wire->flags;
+	if (span->own)
+		slot = &span->own->trace;
+	if (span->cause)
+		adopt(engine, span->cause, wire);
+	trace_unref(engine->join, slot);
+	*slot = trace;
+	memcpy(span->parent_span_id, wire->span_id, SPAN_ID_BYTES);
+	span->join = SPAN_JOIN_HEADER;
+	drop_candidates(engine->join, span);
+}
+
+void join_head(struct engine *engine, struct connection *connection, struct exchange *exchange)
+{
+	const struct trace_context *wire = &exchange->facts.trace;
+
+	(void)connection;
+	if (!engine->join || !wire->pieces)
+		return;
+	for (unsigned bits = wire->ignored; bits; bits &= bits - 1)
+		engine->join->figures.ignored[__builtin_ctz(bits)]++;
+	if (trace_context_is_whole(wire))
+		take_wire(engine, exchange);
+}
+
+void join_answer(struct engine *engine, struct connection *connection, struct exchange *exchange)
+{
+	if (engine->join && exchange->span.own)
+		join_thread_answer(exchange->span.own, connection->tid);
+}
+
+void join_read(struct engine *engine, struct connection *connection)
+{
+	struct exchange *exchange = connection->oldest;
+	struct join_thread *thread;
+
+	if (!engine->join || connection->role != ROLE_CLIENT || !exchange)
+		return;
+	thread = join_thread_find(engine->join, connection->tid);
+	if (thread)
+		thread->current = exchange->span.cause && exchange->span.cause->thread == thread ?
+					  exchange->span.cause :
+					  NULL;
+}
+
+void join_forget(struct engine *engine, struct exchange *exchange)
+{
+	struct exchange_span *span = &exchange->span;
+
+	if (!engine->join)
+		return;
+	if (span->own)
+		join_thread_leave(span->own);
+	handling_unref(engine->join, &span->own);
+	handling_unref(engine->join, &span->cause);
+	trace_unref(engine->join, &span->trace);
+	drop_candidates(engine->join, span);
+}
+
+static void add_link(struct joined *joined, const uint8_t trace_id[TRACE_ID_BYTES],
+		     const uint8_t span_id[SPAN_ID_BYTES])
+{
+	struct span_link *link = &joined->links[joined->link_count++];
+
+	memcpy(link->trace_id, trace_id, TRACE_ID_BYTES);
+	memcpy(link->span_id, span_id, SPAN_ID_BYTES);
+}
+
+static void tell_links(struct engine *engine, const struct exchange_span *span,
+		       struct joined *joined)
+{
+	const struct candidates *candidates = span->candidates;
+
+	for (size_t i = 0; candidates && i < candidates->count; i++) {
+		struct handling *handling = candidates->handlings[i];
+		struct trace *trace = trace_of(engine, handling);
+
+		if (!trace)
+			continue;
+		name_span(engine, handling->span_id);
+		trace->is_told = true;
+		add_link(joined, trace->id, handling->span_id);
+	}
+	if (!span->own || !span->own->has_late)
+		return;
+	engine->join->figures.late++;
+	add_link(joined, span->own->late.trace_id, span->own->late.span_id);
+}
+
+static void tell_span(const struct exchange_span *known, struct trace *trace,
+		      struct span_identity *span)
+{
+	memcpy(span->trace_id, trace->id, TRACE_ID_BYTES);
+	memcpy(span->parent_span_id, known->parent_span_id, SPAN_ID_BYTES);
+	span->flags = trace->flags;
+	span->join = known->join;
+	if (trace->is_adopted && span->join == SPAN_JOIN_GENERATED)
+		span->join = SPAN_JOIN_ADOPTED;
+	trace->is_told = true;
+}
+
+static void tell_texts(const struct exchange *exchange, struct joined *joined)
+{
+	const struct trace_context *wire = &exchange->facts.trace;
+
+	if (wire->request_id_bytes)
+		joined->request_id = exchange->facts.trace_texts.request_id;
+	if (wire->tracestate_bytes && wire->format == TRACE_FORMAT_W3C &&
+	    trace_context_is_whole(wire))
+		joined->tracestate = exchange->facts.trace_texts.tracestate;
+}
+
+bool join_finish(struct engine *engine, const struct exchange *exchange, struct joined *ret_joined)
+{
+	const struct exchange_span *known = exchange ? &exchange->span : NULL;
+	struct span_identity *span = &ret_joined->span;
+	struct trace *trace = NULL;
+
+	if (!engine->join)
+		return false;
+	ret_joined->link_count = 0;
+	ret_joined->tracestate = ret_joined->request_id = NULL;
+	*span = (struct span_identity){ .flags = TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM,
+					.join = SPAN_JOIN_GENERATED };
+	if (known) {
+		trace = known->own ? known->own->trace : known->trace;
+		memcpy(span->span_id, known->own ? known->own->span_id : known->span_id,
+		       SPAN_ID_BYTES);
+		tell_links(engine, known, ret_joined);
+		tell_texts(exchange, ret_joined);
+	}
+	if (trace)
+		tell_span(known, trace, span);
+	else
+		make_id(engine, span->trace_id, TRACE_ID_BYTES);
+	name_span(engine, span->span_id);
+	if (known && known->candidates)
+		engine->join->figures.ambiguous++;
+	else
+		engine->join->figures.spans[span->join]++;
+	return true;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whose trace a request belongs to. For the files of this room.
+ *
+ * A server's request that is being answered is a `handling`: known by the thread that read it, referred to by the calls that are
+ * made meanwhile. Spans of one trace share a `trace`, so that all of them are told when an application names it later. */
+#ifndef SONDE_CORRELATE_JOIN_H
+#define SONDE_CORRELATE_JOIN_H
+
+#include "correlate/connection.h"
+#include "correlate/span.h"
+
+/* Threads that read requests, and processes that they are of; beyond, requests have no calls (counted). */
+#define JOIN_THREADS_MAX 16384
+#define JOIN_PROCESSES_MAX 4096
+
+/* Returns the state of all that is here, or NULL. */
+struct join *join_new(size_t connections);
+void join_free(struct join **join);
+
+/* join NULL: all zeros */
+void join_figures_read(const struct join *join, struct join_figures *ret_figures);
+
+/* All of these do nothing where nobody wants spans. */
+
+/* The request's first byte was seen, of a connection whose role and protocol are known. */
+void join_begin(struct engine *engine, struct connection *connection, struct exchange *exchange);
+/* What the request is, is known. */
+void join_head(struct engine *engine, struct connection *connection, struct exchange *exchange);
+/* The answer's first byte was seen. */
+void join_answer(struct engine *engine, struct connection *connection, struct exchange *exchange);
+/* A thread has read from the connection; to be told before what the bytes say. */
+void join_read(struct engine *engine, struct connection *connection);
+/* The connection is forgotten; its exchanges are over. */
+void join_drop(struct engine *engine, struct connection *connection);
+/* It is over. */
+void join_forget(struct engine *engine, struct exchange *exchange);
+
+/* What is told of a finished request. */
+struct joined {
+	struct span_identity span;
+	struct span_link links[SPAN_LINKS_MAX];
+	size_t link_count;
+	const char *tracestate;
+	const char *request_id;
+};
+
+/* Give a finished request its identity; exchange NULL: it has none to go by. Returns false when nobody wants spans. */
+bool join_finish(struct engine *engine, const struct exchange *exchange, struct joined *ret_joined);
+
+#endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which request a thread works on when it makes a call. Sure is only what a thread that answers one request after the other
+ * does; of all else, the candidates are named. A parent that is wrong is worse than none. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "correlate/join_state.h"
+
+/* Before a place is refused, so many of the least recently used are looked at. */
+#define EVICTION_TRIES 8
+/* Requests of a process with several to answer whose thread made calls, and then answered them itself, before a thread's calls
+ * are taken to be the request's. Work that moves between threads (goroutines, await) shows long before. */
+#define PROOFS_WANTED 32
+
+static bool thread_matches(const struct table_node *node, const void *key)
+{
+	return table_entry(node, struct join_thread, node)->tid == *(const uint32_t *)key;
+}
+
+static bool process_matches(const struct table_node *node, const void *key)
+{
+	return table_entry(node, struct join_process, node)->tgid == *(const uint32_t *)key;
+}
+
+int join_threads_init(struct join *join)
+{
+	int error = table_init(&join->threads, JOIN_THREADS_MAX, thread_matches);
+
+	return error ? error : table_init(&join->processes, JOIN_PROCESSES_MAX, process_matches);
+}
+
+void join_threads_done(struct join *join)
+{
+	struct table_node *node;
+
+	while ((node = join->threads.oldest)) {
+		struct join_thread *thread = table_entry(node, struct join_thread, node);
+
+		while (thread->newest)
+			join_thread_leave(thread->newest);
+		table_remove(&join->threads, node);
+		free(thread);
+	}
+	while ((node = join->processes.oldest)) {
+		table_remove(&join->processes, node);
+		free(table_entry(node, struct join_process, node));
+	}
+	table_done(&join->threads);
+	table_done(&join->processes);
+}
+
+struct join_thread *join_thread_find(const struct join *join, uint32_t tid)
+{
+	struct table_node *node =
+		table_peek_by(&join->threads, hash_u64(tid), &tid, thread_matches);
+
+	return node ? table_entry(node, struct join_thread, node) : NULL;
+}
+
+static bool is_idle_thread(const struct table_node *node)
+{
+	return !table_entry(node, const struct join_thread, node)->newest;
+}
+
+static bool is_idle_process(const struct table_node *node)
+{
+	return !table_entry(node, const struct join_process, node)->waiting;
+}
+
+/* Make room, if need be, in place of one that is idle. Returns the one that was there, or -ENOSPC. */
+static int make_room(struct table *table, bool (*is_idle)(const struct table_node *),
+		     struct table_node **ret_old)
+{
+	struct table_node *node = table->oldest;
+
+	*ret_old = NULL;
+	if (table->count < table->limit)
+		return 0;
+	for (unsigned i = 0; node && i < EVICTION_TRIES && !is_idle(node); i++)
+		node = node->newer;
+	if (!node || !is_idle(node))
+		return -ENOSPC;
+	table_remove(table, node);
+	*ret_old = node;
+	return 0;
+}
+
+static struct join_thread *thread_of(struct join *join, uint32_t tid)
+{
+	struct table_node *node =
+		table_find_by(&join->threads, hash_u64(tid), &tid, thread_matches);
+	struct join_thread *thread;
+
+	if (node)
+		return table_entry(node, struct join_thread, node);
+	if (make_room(&join->threads, is_idle_thread, &node))
+		return NULL;
+	free(node ? table_entry(node, struct join_thread, node) : NULL);
+	thread = calloc(1, sizeof(*thread));
+	if (!thread)
+		return NULL;
+	thread->tid = tid;
+	(void)table_insert(&join->threads, &thread->node, hash_u64(tid)); /* room was made */
+	return thread;
+}
+
+static struct join_process *process_of(struct join *join, uint32_t tgid)
+{
+	struct table_node *node =
+		table_find_by(&join->processes, hash_u64(tgid), &tgid, process_matches);
+	struct join_process *process;
+
+	if (node)
+		return table_entry(node, struct join_process, node);
+	if (make_room(&join->processes, is_idle_process, &node))
+		return NULL;
+	free(node ? table_entry(node, struct join_process, node) : NULL);
+	process = calloc(1, sizeof(*process));
+	if (!process)
+		return NULL;
+	process->tgid = tgid;
+	(void)table_insert(&join->processes, &process->node, hash_u64(tgid)); /* room was made */
+	return process;
+}
+
+/* The rest of an answer may be written without our seeing it. A thread that answers one request after the other is through
+ * with it when it reads the next. */
+static void leave_answered(struct join_thread *thread)
+{
+	struct handling *handling = thread->newest, *older;
+
+	for (; handling; handling = older) {
+		older = handling->older;
+		if (handling->is_answering)
+			join_thread_leave(handling);
+	}
+}
+
+void join_thread_enter(struct join *join, struct handling *handling, uint32_t tid, uint32_t tgid)
+{
+	struct join_process *process = process_of(join, tgid);
+	struct join_thread *thread = process ? thread_of(join, tid) : NULL;
+
+	if (!thread) {
+		join->figures.threads_refused++;
+		return;
+	}
+	if (thread->tgid != tgid && !thread->newest)
+		thread->is_loop = false; /* the number is another thread's now */
+	thread->tgid = tgid;
+	if (!thread->is_loop)
+		leave_answered(thread);
+	if (thread->newest) {
+		thread->is_loop = true;
+		thread->newest->newer = handling;
+	}
+	handling->thread = thread;
+	handling->older = thread->newest;
+	thread->newest = thread->current = handling;
+	handling->process = process;
+	process->waiting++;
+}
+
+static void stop_waiting(struct handling *handling)
+{
+	if (!handling->process)
+		return;
+	handling->process->waiting--;
+	handling->process = NULL;
+}
+
+void join_thread_answer(struct handling *handling, uint32_t tid)
+{
+	struct join_process *process = handling->process;
+
+	handling->is_answering = true;
+	if (!process)
+		return;
+	if (tid && handling->thread && handling->thread->tid != tid)
+		process->is_mixed = true;
+	else if (tid && handling->had_risky_call && process->proven < PROOFS_WANTED)
+		process->proven++;
+	stop_waiting(handling);
+}
+
+void join_thread_leave(struct handling *handling)
+{
+	struct join_thread *thread = handling->thread;
+
+	stop_waiting(handling);
+	if (!thread)
+		return;
+	if (handling->newer)
+		handling->newer->older = handling->older;
+	else
+		thread->newest = handling->older;
+	if (handling->older)
+		handling->older->newer = handling->newer;
+	if (thread->current == handling)
+		thread->current = NULL;
+	handling->thread = NULL;
+	handling->older = handling->newer = NULL;
+}
+
+/* With other requests to answer in the process, which of them a thread works on is only sure when threads keep theirs. */
+static bool is_sure(const struct join *join, const struct join_thread *thread,
+		    struct handling *handling)
+{
+	struct table_node *node = table_peek_by(&join->processes, hash_u64(thread->tgid),
+						&thread->tgid, process_matches);
+	const struct join_process *process =
+		node ? table_entry(node, struct join_process, node) : NULL;
+
+	if (!process)
+		return false;
+	if (process->waiting <= (handling->process ? 1u : 0u))
+		return true;
+	handling->had_risky_call = true;
+	return !process->is_mixed && process->proven >= PROOFS_WANTED;
+}
+
+struct handling *join_thread_cause(struct join *join, uint32_t tid,
+				   struct candidates *ret_candidates)
+{
+	struct join_thread *thread = join_thread_find(join, tid);
+	struct handling *handling = thread ? thread->newest : NULL;
+
+	ret_candidates->count = 0;
+	if (!handling)
+		return NULL;
+	if (!handling->older && is_sure(join, thread, handling) && thread->current == handling)
+		return handling;
+	for (; handling && ret_candidates->count < SPAN_LINKS_MAX; handling = handling->older)
+		ret_candidates->handlings[ret_candidates->count++] = handling;
+	return NULL;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which span a request is, in whose trace, and how that was found. */
+#ifndef SONDE_CORRELATE_SPAN_H
+#define SONDE_CORRELATE_SPAN_H
+
+#include <stdint.h>
+
+#include "protocol/trace_context.h"
+
+/* Attribute `sonde.join`, surest first. X(NAME, value, meaning) */
+#define SPAN_JOINS(X)                                                                                \
+	X(THREAD_CONTEXT, "thread_context", "published by the SDK in the handling thread")           \
+	X(HEADER, "header", "in the request itself")                                                 \
+	X(ADOPTED, "adopted", "on a call that was made to answer the request")                       \
+	X(PARENT, "parent",                                                                          \
+	  "of the request that the same thread is answering, or of the other end of the connection") \
+	X(GENERATED, "generated", "a new trace")
+
+enum span_join {
+#define X(NAME, value, meaning) SPAN_JOIN_##NAME,
+	SPAN_JOINS(X)
+#undef X
+		SPAN_JOIN_COUNT,
+};
+
+/* A span that another one has to do with, but is not a child of. */
+struct span_link {
+	uint8_t trace_id[TRACE_ID_BYTES];
+	uint8_t span_id[SPAN_ID_BYTES];
+};
+#define SPAN_LINKS_MAX 8
+
+struct span_identity {
+	uint8_t trace_id[TRACE_ID_BYTES];
+	uint8_t span_id[SPAN_ID_BYTES];
+	uint8_t parent_span_id[SPAN_ID_BYTES]; /* zeros: the trace begins here, as far as we know */
+	uint8_t flags;			       /* trace-flags */
+	uint8_t join;			       /* enum span_join */
+};
+
+#endif

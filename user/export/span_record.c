@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* On the path of every request: copies, no conversions. */
+#include "export/span_record.h"
+
+#include <string.h>
+
+#include "protocol/protocol.h"
+
+/* Returns where the next text goes; `to` when this one does not fit. */
+static char *put_text(char *to, const char *end, const char *text)
+{
+	size_t bytes = strlen(text) + 1;
+
+	if (bytes > (size_t)(end - to))
+		return to;
+	memcpy(to, text, bytes);
+	return to + bytes;
+}
+
+static char *put_attributes(struct span_record *record, const struct request *request, char *to,
+			    const char *end)
+{
+	for (unsigned i = 0; i < ATTRIBUTE_COUNT; i++) {
+		const char *text = request->attributes[i];
+		char *next = text ? put_text(to, end, text) : to;
+
+		record->present |= (uint32_t)(next != to) << i;
+		to = next;
+	}
+	return to;
+}
+
+size_t span_record_write(const struct request *request, void *ret_record)
+{
+	struct span_record *record = ret_record;
+	const char *end = (char *)ret_record + SPAN_RECORD_MAX;
+	char *to = record->texts;
+
+	*record = (struct span_record){
+		.start_ns = request->start_ns,
+		.end_ns = request->end_ns,
+		.request_body_bytes = request->request_body_bytes,
+		.response_body_bytes = request->response_body_bytes,
+		.rows = request->rows,
+		.protocol = request->protocol->name,
+		.identity = *request->span,
+		.tuple = *request->tuple,
+		.tgid = request->process->tgid,
+		.messages_sent = request->messages_sent,
+		.messages_consumed = request->messages_consumed,
+		.role = (uint8_t)request->role,
+		.has_rows = request->rows_kind == ROWS_RETURNED,
+		.is_processing = request->is_processing,
+		.has_socket_path = request->socket_path && strlen(request->socket_path) < 512,
+	};
+	to = put_text(to, end, request->process->service);
+	to = put_text(to, end, request->process->executable);
+	if (record->has_socket_path)
+		to = put_text(to, end, request->socket_path);
+	to = put_attributes(record, request, to, end);
+	return (size_t)(to - (char *)ret_record);
+}
