@@ -493,8 +493,7 @@ static __always_inline bool turn_order(struct turn_move *move, const bool is_dir
 #define PIPELINE_LOOK_MAX 1024
 #define PIPELINE_LOOK_STEP 64
 
-/* Whether a header ends in the next step's bytes, of which there are those before `end`. Global linkage, here and below: see
- * lib/call.bpf.h. */
+/* Whether a header ends in the next step's bytes, of which there are those before `end`. Global linkage, see lib/call.bpf.h. */
 __noinline int turn_header_ends_from(__u32 at, __u32 end)
 {
 	struct turn_scratch *scratch = turn_scratch_get();
@@ -510,15 +509,12 @@ __noinline int turn_header_ends_from(__u32 at, __u32 end)
 	return false;
 }
 
-/* Whether a call, which is longer than what is captured, begins with a request without a body and has another one behind it in its
- * first piece: what to do with the call itself must be known before. word: its first four bytes. */
-__noinline int turn_is_pipeline(__u32 word, __u64 kind, __u64 where)
+/* Whether in the first piece of a call, which is longer than what is captured, a header ends; of requests without a body. */
+static __always_inline bool turn_is_pipeline(__u64 kind, __u64 where)
 {
 	struct turn_scratch *scratch = turn_scratch_get();
 	struct user_iovec first;
 
-	if (word != WORD4('G', 'E', 'T', ' ') && word != WORD4('H', 'E', 'A', 'D'))
-		return false;
 	if (!scratch || !call_first_piece(kind, where, &first))
 		return false;
 	if ((kind & SHAPE_MASK) == SHAPE_BUFFER || first.length > settings.prefix_bytes)
@@ -532,6 +528,26 @@ __noinline int turn_is_pipeline(__u32 word, __u64 kind, __u64 where)
 			return true;
 	}
 	return false;
+}
+
+/* A turn's first call says how it begins; where that is four bytes, as of those who read a length first, the second one does. Of
+ * one that is longer than what is captured it must be known before. `left`: those four bytes; 0: it is a first call. Returns the
+ * mode, and in the upper half what is left for the next call. Global linkage, here and below: see lib/call.bpf.h. */
+__noinline __u64 turn_look_at_start(__u64 kind, __u64 where, __u64 bytes, __u32 left)
+{
+	__u64 first = call_first_bytes(kind, where);
+	__u32 word = (__u32)first;
+
+	if (bytes < sizeof(first))
+		first &= (1ull << (8 * (bytes & 7))) - 1;
+	if (left)
+		return (__u32)turn_first_mode(left, (__u32)first);
+	if (bytes > settings.prefix_bytes &&
+	    (word == WORD4('G', 'E', 'T', ' ') || word == WORD4('H', 'E', 'A', 'D')) &&
+	    turn_is_pipeline(kind, where))
+		return MODE_STREAM;
+	return (__u32)turn_first_mode((__u32)first, (__u32)(first >> 32)) |
+	       (bytes == sizeof(word) ? first << 32 : 0);
 }
 
 /* Whether a message of HTTP may begin with a call: letters of a method, or "HTTP". Where there are less than four bytes, the
@@ -549,35 +565,15 @@ __noinline int turn_may_begin(__u64 kind, __u64 where, __u64 bytes)
 static __always_inline void turn_set_want(struct turn_move *move, bool is_new)
 {
 	struct conn_state *conn = move->conn;
+	const struct call *call = move->call;
 	__u32 room = settings.prefix_bytes;
 
 	if (!is_new)
 		room = conn->captured < room ? room - conn->captured : 0;
-	move->want = (__u32)move->call->bytes;
-	if (move->call->bytes > room)
-		move->want = room;
-}
-
-/* A turn's first call says how it begins; where that is four bytes, as of those who read a length first, the second one does. */
-static __always_inline void turn_look_at_start(struct turn_move *move, bool is_new)
-{
-	struct conn_state *conn = move->conn;
-	struct conn_frames *frames = &conn->frames[move->dir & 1];
-	const struct call *call = move->call;
-	__u64 bytes = call->bytes, first;
-
-	if (!is_new && !frames->left)
+	move->want = (__u32)call->bytes;
+	if (call->bytes <= room)
 		return;
-	first = call_first_bytes(call->kind, call->args[1]);
-	if (bytes < sizeof(first))
-		first &= (1ull << (8 * bytes)) - 1;
-	if (!is_new)
-		first = first << 32 | frames->left;
-	frames->left = is_new && bytes == sizeof(frames->left) ? (__u32)first : 0;
-	conn->mode = (__u8)turn_first_mode((__u32)first, (__u32)(first >> 32));
-	if (bytes > settings.prefix_bytes && conn->mode == MODE_SNIFF &&
-	    turn_is_pipeline((__u32)first, call->kind, call->args[1]))
-		conn->mode = MODE_STREAM;
+	move->want = room;
 }
 
 /* A call that goes on with a turn and begins like a message has a prefix of its own: in a pipeline it is the next one. In a body
@@ -600,6 +596,7 @@ static __always_inline bool turn_begins_anew(struct turn_move *move)
 static __always_inline void turn_move(struct turn_move *move, const bool is_direct)
 {
 	struct conn_state *conn = move->conn;
+	struct conn_frames *frames;
 	bool is_new;
 
 	/* Of the direction's own: two threads may be at this at once, one reading, one writing. */
@@ -616,8 +613,14 @@ static __always_inline void turn_move(struct turn_move *move, const bool is_dire
 	} else
 		move->flags = TURN_CONTINUED;
 	move->turn_no = conn->turn_no;
-	if (conn->mode == MODE_SNIFF)
-		turn_look_at_start(move, is_new);
+	frames = &conn->frames[move->dir & 1];
+	if (conn->mode == MODE_SNIFF && (is_new || frames->left)) {
+		__u64 verdict = turn_look_at_start(move->call->kind, move->call->args[1],
+						   move->call->bytes, is_new ? 0 : frames->left);
+
+		conn->mode = (__u8)verdict;
+		frames->left = (__u32)(verdict >> 32);
+	}
 	turn_set_want(move, is_new);
 	if (conn->mode >= MODE_LENGTHS) {
 		if (conn->mode == MODE_LENGTHS) {
