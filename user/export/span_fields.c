@@ -19,6 +19,7 @@ static const char *const attribute_names[ATTRIBUTE_COUNT] = {
 	[ATTRIBUTE_HTTP_REQUEST_METHOD] = "http.request.method",
 	[ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE] = "http.response.status_code",
 	[ATTRIBUTE_HTTP_ROUTE] = "http.route",
+	[ATTRIBUTE_HTTP_REQUEST_ID] = "http.request.header.x-request-id",
 	[ATTRIBUTE_URL_PATH] = "url.path",
 	[ATTRIBUTE_NETWORK_PROTOCOL_NAME] = "network.protocol.name",
 	[ATTRIBUTE_NETWORK_PROTOCOL_VERSION] = "network.protocol.version",
