@@ -58,13 +58,13 @@ def check_fields(t, spans, kind, service, pids, port, window):
         attributes, resource = span["attributes"], span["resource"]
         route = attributes.get("http.route")
         want = {"kind": kind, "name": attributes["http.request.method"] + (f" {route}" if route else ""),
-                "flags": 3, "parentSpanId": "", "scope": "sonde", "join": "generated", "scheme": "http", "version": "1.1",
+                "flags": 3, "scope": "sonde", "join": "parent" if span.get("parentSpanId") else "generated", "scheme": "http", "version": "1.1",
                 "transport": "tcp", "type": "ipv4", "server": ("127.0.0.1", port), "peer": "127.0.0.1", "service": service,
                 "executable": executable, "host": socket.gethostname(), "zone": "a b",
                 "error": str(attributes["http.response.status_code"]) if is_error(attributes, kind) else None,
                 "status": {"code": 2} if is_error(attributes, kind) else {},
                 "client": "127.0.0.1" if kind == SERVER else None}
-        got = {"kind": span["kind"], "name": span["name"], "flags": span["flags"], "parentSpanId": span.get("parentSpanId", ""),
+        got = {"kind": span["kind"], "name": span["name"], "flags": span["flags"],
                "scope": span["scope"]["name"], "join": attributes["sonde.join"], "scheme": attributes["url.scheme"],
                "version": attributes["network.protocol.version"], "transport": attributes["network.transport"],
                "type": attributes["network.type"], "server": (attributes["server.address"], attributes["server.port"]),
@@ -105,6 +105,13 @@ def spans_reach_the_collector(t):
     t.equal(sum(span["attributes"]["http.request.body.size"] for span in made), result["body_sent"], "bodies of requests")
     check_fields(t, served, SERVER, "span-server", nginx.workers(), nginx.port, window)
     check_fields(t, made, CLIENT, "span-client", [client.pid], nginx.port, window)
+    # A served request is a child of the one that was made, where both ends were found to be one connection, and of no other.
+    asked = {(span["traceId"], span["spanId"]): (span["name"], span["attributes"]["url.path"]) for span in made}
+    answered = {(span["traceId"], span["parentSpanId"]): (span["attributes"]["http.request.method"], span["attributes"]["url.path"])
+                for span in served if span.get("parentSpanId")}
+    t.check(answered and answered.items() <= asked.items(),
+            f"parents: {len(answered.items() - asked.items())} of {len(answered)} are wrong")
+    t.check(not any(span.get("parentSpanId") for span in made), "a parent of a request that nothing led to")
     own = [span for span in collector.spans() if span["resource"]["process.pid"] == agent.pid]
     t.equal(len(own), 0, "spans of what the agent asks and answers itself")
     written = arrived(t, lambda: read_spans(ndjson), 3000, "span-server", "span-client")

@@ -104,8 +104,8 @@ static void names_are_those_of_labels(void **state)
 
 		assert_non_null(span_attribute_name(i));
 		snprintf(name, sizeof(name), "%s", span_attribute_name(i));
-		for (char *dot = strchr(name, '.'); dot; dot = strchr(dot, '.'))
-			*dot = '_';
+		for (char *mark = strpbrk(name, ".-"); mark; mark = strpbrk(mark, ".-"))
+			*mark = '_';
 		assert_string_equal(name, labels[i]);
 	}
 }
