@@ -18,8 +18,7 @@ enum place {
 	IN_COMMENT,
 	IN_TAG, /* of a dollar quote, the first one */
 	IN_DOLLARS,
-	IN_DOLLARS_TAG, /* the one that may be the last */
-	IN_NOTHING,	/* the rest is left out */
+	IN_NOTHING, /* the rest is left out */
 };
 
 void sql_mask_init(struct sql_mask *mask, enum sql_dialect dialect, bool has_plain_backslash)
@@ -96,7 +95,7 @@ static void in_text(struct sql_mask *mask, uint8_t byte)
 		begin_name(mask, byte);
 	} else if (byte == '$') {
 		mask->place = IN_TAG;
-		mask->tag = 0;
+		mask->dollars = (struct sql_dollars){ 0 };
 	} else {
 		sql_mask_sign(mask, byte);
 	}
@@ -197,46 +196,18 @@ static void in_comment(struct sql_mask *mask, uint8_t byte)
 		mask->place = IN_TEXT;
 }
 
-static void add_to_tag(uint64_t *tag, uint8_t byte)
-{
-	*tag = (*tag + byte + 1) * SQL_HASH_FACTOR;
-}
-
 /* After a dollar: $1 is a parameter, $$ and $tag$ begin text, anything else is no SQL. */
 static void in_tag(struct sql_mask *mask, uint8_t byte)
 {
-	bool is_parameter = !mask->tag && sql_byte_kinds[byte] == DIGIT_BYTE;
+	bool is_parameter = !mask->dollars.tag && sql_byte_kinds[byte] == DIGIT_BYTE;
 
-	if (sql_is_part(byte) && !is_parameter) {
-		add_to_tag(&mask->tag, byte);
+	if (sql_dollars_add(&mask->dollars, byte))
 		return;
-	}
 	sql_mask_value(mask);
 	mask->last = byte;
 	mask->place = byte == '$' ? IN_DOLLARS : is_parameter ? IN_NUMBER : IN_TEXT;
 	if (mask->place == IN_TEXT)
 		in_text(mask, byte);
-}
-
-static void in_dollars(struct sql_mask *mask, uint8_t byte)
-{
-	if (byte != '$')
-		return;
-	mask->place = IN_DOLLARS_TAG;
-	mask->tag_seen = 0;
-}
-
-static void in_dollars_tag(struct sql_mask *mask, uint8_t byte)
-{
-	if (byte != '$') {
-		add_to_tag(&mask->tag_seen, byte);
-		if (!sql_is_part(byte))
-			mask->place = IN_DOLLARS;
-	} else if (mask->tag_seen == mask->tag) {
-		mask->place = IN_TEXT;
-	} else {
-		mask->tag_seen = 0;
-	}
 }
 
 static void take_byte(struct sql_mask *mask, uint8_t byte)
@@ -267,10 +238,8 @@ static void take_byte(struct sql_mask *mask, uint8_t byte)
 		in_tag(mask, byte);
 		break;
 	case IN_DOLLARS:
-		in_dollars(mask, byte);
-		break;
-	case IN_DOLLARS_TAG:
-		in_dollars_tag(mask, byte);
+		if (sql_dollars_end(&mask->dollars, byte))
+			mask->place = IN_TEXT;
 		break;
 	case IN_NOTHING:
 		break;

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "protocol/sql_dollars.h"
 #include "protocol/sql_words.h"
 
 /* Kept of the masked text, with its NUL and the mark of what is missing; it is a label, which has 255 bytes. */
@@ -20,17 +21,16 @@ struct sql_mask {
 	uint64_t hash;
 	uint64_t kept_hash; /* when the text still had room for all */
 	uint64_t word;	    /* the newest bytes of the word, in lower case */
-	uint64_t tag;	    /* hash of a dollar quote's tag */
-	uint64_t tag_seen;
 	uint32_t read_bytes;
 	uint32_t word_bytes;
 	uint32_t depth;	     /* of parentheses */
 	uint32_t list_depth; /* one more than where the commas of a list are; 0: none */
 	uint32_t skip_depth; /* inside the row that is left out; 0: none */
-	uint8_t dialect;     /* enum sql_dialect */
-	uint8_t place;	     /* enum place of sql_mask.c */
-	uint8_t newest;	     /* enum token of sql_mask.c: the last one told */
-	uint8_t before;	     /* the word */
+	struct sql_dollars dollars;
+	uint8_t dialect; /* enum sql_dialect */
+	uint8_t place;	 /* enum place of sql_mask.c */
+	uint8_t newest;	 /* enum token of sql_mask.c: the last one told */
+	uint8_t before;	 /* the word */
 	uint8_t quote;
 	uint8_t last;	   /* the byte before, where two together mean something */
 	uint8_t sign;	   /* a sign whose next byte says what it is; 0: none */

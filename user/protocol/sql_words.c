@@ -16,7 +16,6 @@ enum place {
 	IN_COMMENT,
 	IN_TAG, /* of a dollar quote, the first one */
 	IN_DOLLARS,
-	IN_DOLLARS_TAG, /* the one that may be the last */
 };
 
 /* What the next word is looked at for. */
@@ -35,12 +34,6 @@ void sql_reader_init(struct sql_reader *reader, enum sql_dialect dialect)
 	memset(reader, 0, offsetof(struct sql_reader, word));
 	reader->table[0] = '\0';
 	reader->dialect = (uint8_t)dialect;
-}
-
-static bool is_word_byte(uint8_t byte)
-{
-	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-	       (byte >= '0' && byte <= '9') || byte == '_' || byte >= 0x80;
 }
 
 static bool word_is(const struct sql_reader *reader, const char *text)
@@ -323,7 +316,7 @@ static bool is_space(uint8_t byte)
 
 static void in_text(struct sql_reader *reader, uint8_t byte, bool is_after_word)
 {
-	if (is_word_byte(byte)) {
+	if (sql_is_word_byte(byte)) {
 		reader->place = IN_WORD;
 		reader->word[0] = (char)byte;
 		reader->word_bytes = 1;
@@ -336,7 +329,7 @@ static void in_text(struct sql_reader *reader, uint8_t byte, bool is_after_word)
 		begin_name(reader, byte);
 	} else if (byte == '$' && reader->dialect == SQL_POSTGRESQL) {
 		reader->place = IN_TAG;
-		reader->tag = 0;
+		reader->dollars = (struct sql_dollars){ 0 };
 	} else if (!is_space(byte) && byte != '-' && byte != '/') {
 		take_sign(reader, byte);
 	}
@@ -351,7 +344,7 @@ static void keep_byte(struct sql_reader *reader, uint8_t byte)
 
 static void in_word(struct sql_reader *reader, uint8_t byte)
 {
-	if (is_word_byte(byte) || byte == '$') {
+	if (sql_is_word_byte(byte) || byte == '$') {
 		keep_byte(reader, byte);
 		return;
 	}
@@ -415,19 +408,12 @@ static void in_comment(struct sql_reader *reader, uint8_t byte)
 	}
 }
 
-static void add_to_tag(uint16_t *tag, uint8_t byte)
-{
-	*tag = (uint16_t)(*tag * 31 + byte + 1);
-}
-
 /* After a dollar: $1 is a parameter, $$ and $tag$ begin text. */
 static void in_tag(struct sql_reader *reader, uint8_t byte)
 {
 	if (byte == '$') {
 		reader->place = IN_DOLLARS;
-	} else if (is_word_byte(byte) && !(reader->tag == 0 && byte >= '0' && byte <= '9')) {
-		add_to_tag(&reader->tag, byte);
-	} else {
+	} else if (!sql_dollars_add(&reader->dollars, byte)) {
 		reader->place = IN_TEXT;
 		take_sign(reader, '$');
 		if (!reader->is_over)
@@ -437,23 +423,8 @@ static void in_tag(struct sql_reader *reader, uint8_t byte)
 
 static void in_dollars(struct sql_reader *reader, uint8_t byte)
 {
-	if (byte != '$')
-		return;
-	reader->place = IN_DOLLARS_TAG;
-	reader->tag_seen = 0;
-}
-
-static void in_dollars_tag(struct sql_reader *reader, uint8_t byte)
-{
-	if (byte != '$') {
-		add_to_tag(&reader->tag_seen, byte);
-		if (!is_word_byte(byte))
-			reader->place = IN_DOLLARS;
-	} else if (reader->tag_seen == reader->tag) {
+	if (sql_dollars_end(&reader->dollars, byte))
 		reader->place = IN_TEXT;
-	} else {
-		reader->tag_seen = 0;
-	}
 }
 
 static void take_byte(struct sql_reader *reader, uint8_t byte)
@@ -462,7 +433,7 @@ static void take_byte(struct sql_reader *reader, uint8_t byte)
 		[IN_WORD] = in_word,	   [IN_NAME] = in_name,
 		[IN_LITERAL] = in_literal, [IN_LINE_COMMENT] = in_line_comment,
 		[IN_COMMENT] = in_comment, [IN_TAG] = in_tag,
-		[IN_DOLLARS] = in_dollars, [IN_DOLLARS_TAG] = in_dollars_tag,
+		[IN_DOLLARS] = in_dollars,
 	};
 
 	if (reader->place == IN_TEXT)
@@ -516,7 +487,7 @@ const char *sql_operation_find(const char *text, size_t length)
 	const struct sql_command *command;
 	size_t word = 0;
 
-	while (word < length && is_word_byte((uint8_t)text[word]))
+	while (word < length && sql_is_word_byte((uint8_t)text[word]))
 		word++;
 	command = sql_command_find(text, word);
 	return command ? command->name : NULL;

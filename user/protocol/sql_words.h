@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "protocol/sql_dollars.h"
+
 enum sql_dialect {
 	SQL_POSTGRESQL, /* "name", 'text', E'te\'xt', $tag$text$tag$, nested comments; names fold to lower case */
 	SQL_MYSQL, /* `name`, 'te\'xt', "text", # comments, and what stands in comments that begin with an exclamation mark */
@@ -23,8 +25,7 @@ struct sql_command;
 struct sql_reader {
 	const struct sql_command *command; /* NULL: none yet, or none that we know */
 	uint32_t selects;		   /* depths of parentheses at which a FROM names a table */
-	uint16_t tag;			   /* hash of a dollar quote's tag */
-	uint16_t tag_seen;
+	struct sql_dollars dollars;
 	uint8_t dialect; /* enum sql_dialect */
 	uint8_t place;	 /* enum place of sql_words.c */
 	uint8_t quote;
