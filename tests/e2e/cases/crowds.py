@@ -21,6 +21,18 @@ def memory_is_bounded(t, agent):
     t.equal(metrics.by("sonde_table_evicted_total", "table"), {}, "connections given up")
 
 
+def both_sides(t, agent, protocol, server, client, want):
+    """The operations that `want` names, at both ends."""
+    sides = ((SERVER, server), (CLIENT, client))
+    counts = lambda m: [Counter({name: m.total(side, service_name=owner, db_operation_name=name) for name in want}) for side, owner in sides]
+    metrics = agent.settle(counts, [want, want])
+    for (_, owner), got in zip(sides, counts(metrics)):
+        t.equal(got, want, owner)
+    t.equal(metrics.total(talks.PARTIAL, protocol=protocol), 0, "partial operations")
+    t.nothing_lost(agent)
+    memory_is_bounded(t, agent)
+
+
 @test()
 def crowd_of_every_protocol(t):
     """Each says something on each of a thousand connections before the next thing is said on any."""
@@ -62,14 +74,7 @@ def crowd_of_redis_pipelines(t):
     want.subtract(before)
     want = Counter({name: want[name] for name in ("SET", "GET")})
     t.check(sum(want.values()) == 200000, f"the witness: {want}")
-    sides = ((SERVER, "crowd-redis"), (CLIENT, "crowd-benchmark"))
-    counts = lambda m: [Counter({name: m.total(side, service_name=owner, db_operation_name=name) for name in want}) for side, owner in sides]
-    metrics = agent.settle(counts, [want, want])
-    for (side, owner), got in zip(sides, counts(metrics)):
-        t.equal(got, want, owner)
-    t.equal(metrics.total(talks.PARTIAL, protocol="redis"), 0, "partial operations")
-    t.nothing_lost(agent)
-    memory_is_bounded(t, agent)
+    both_sides(t, agent, "redis", "crowd-redis", "crowd-benchmark", want)
 
 
 MEMCACHED = """
@@ -100,14 +105,7 @@ def crowd_of_memcached_clients(t):
     done.subtract(before)
     want = Counter({"set": done["cmd_set"], "get": done["cmd_get"]})
     t.equal(want, Counter({"set": 10000, "get": 10000}), "the witness")
-    sides = ((SERVER, "crowd-memcached"), (CLIENT, "crowd-clients"))
-    counts = lambda m: [Counter({name: m.total(side, service_name=owner, db_operation_name=name) for name in want}) for side, owner in sides]
-    metrics = agent.settle(counts, [want, want])
-    for (side, owner), got in zip(sides, counts(metrics)):
-        t.equal(got, want, owner)
-    t.equal(metrics.total(talks.PARTIAL, protocol="memcached"), 0, "partial operations")
-    t.nothing_lost(agent)
-    memory_is_bounded(t, agent)
+    both_sides(t, agent, "memcached", "crowd-memcached", "crowd-clients", want)
 
 
 @test(needs=("sysbench", "mariadbd"))
