@@ -204,6 +204,8 @@ static void write_fills(struct agent *agent)
 	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "connections",
 		  (double)agent->options->loader.connections);
 	set_total(agent, METRIC_TABLE_EVICTED, "connections", NULL, engine.connections_evicted);
+	set_gauge(agent, METRIC_TABLE_ENTRIES, "requests", (double)engine.requests);
+	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "requests", (double)engine.requests_max);
 	set_gauge(agent, METRIC_TABLE_ENTRIES, "processes",
 		  (double)process_table_count(agent->processes));
 	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "processes",

@@ -230,6 +230,8 @@ void engine_stats_read(const struct engine *engine, struct engine_stats *ret_sta
 	*ret_stats = (struct engine_stats){
 		.connections = engine->connections.count,
 		.connections_evicted = engine->connections_evicted,
+		.requests = engine->exchange_count,
+		.requests_max = IN_FLIGHT_MAX,
 		.routes_refused = route_table_refused(engine->routes),
 		.collections_refused = route_table_refused(engine->collections),
 		.pools = engine->pools.table.count,

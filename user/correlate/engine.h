@@ -73,6 +73,8 @@ struct join_figures {
 struct engine_stats {
 	size_t connections;
 	uint64_t connections_evicted;
+	size_t requests; /* in flight */
+	size_t requests_max;
 	uint64_t routes_refused;
 	uint64_t collections_refused;
 	uint64_t socket_paths_refused;

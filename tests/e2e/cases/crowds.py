@@ -18,6 +18,7 @@ ASK = b"set key 0 0 5\r\nhello\r\nget key\r\n", b"STORED\r\nVALUE key 0 5\r\nhel
 def memory_is_bounded(t, agent):
     metrics = agent.scrape()
     t.check(0 < metrics.total(RESIDENT) < MEMORY_MAX, f"resident memory: {metrics.total(RESIDENT) / 1e6:.1f} MB")
+    t.check(metrics.total("sonde_table_entries", table="requests") <= 2, "requests in flight, when all but the scrape are over")
     t.equal(metrics.by("sonde_table_evicted_total", "table"), {}, "connections given up")
 
 
