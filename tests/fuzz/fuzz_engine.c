@@ -180,6 +180,12 @@ static size_t take_record(struct world *world, const uint8_t *record, size_t siz
 	}
 }
 
+static void fill_random(void *context, uint8_t *ret_bytes, size_t count)
+{
+	(void)context;
+	memset(ret_bytes, 7, count);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct engine_limits limits = { .connections = 3,
@@ -195,7 +201,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					 .tcp_accept = on_accept,
 					 .tcp_stats = on_stats,
 					 .syscall_error = on_error };
-	struct engine_feedback feedback = { .context = &world, .ask_progress = on_ask };
+	struct engine_feedback feedback = { .context = &world,
+					    .ask_progress = on_ask,
+					    .random = fill_random };
 	struct process_table *processes = process_table_new(8, NULL, NULL);
 
 	world.engine = engine_new(&limits, processes, &sink, &feedback);

@@ -353,8 +353,8 @@ void figures_write(struct agent *agent)
 	write_events(agent);
 	write_kernel_counters(agent);
 	write_fills(agent);
-	write_spans(agent);
 	write_joins(agent);
+	write_spans(agent);
 	write_cost(agent);
 	http_server_report(agent->http, agent->store);
 	series_store_report(agent->store);

@@ -134,8 +134,9 @@ static void give_up_paired(struct engine *engine, struct connection *connection,
 {
 	const struct protocol *protocol = connection->protocol;
 
-	while (protocol->give_up && protocol->give_up(connection->state, is_closed,
-						      &engine->paired.facts) == STEP_EXCHANGE)
+	while (protocol && protocol->give_up &&
+	       protocol->give_up(connection->state, is_closed, &engine->paired.facts) ==
+		       STEP_EXCHANGE)
 		on_exchange(engine, connection, connection->last_ns);
 }
 

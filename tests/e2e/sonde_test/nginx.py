@@ -41,6 +41,7 @@ http {{
         location = /missing {{ return 404 "no"; }}
         location = /broken {{ return 500 "oh"; }}
         location /files/ {{ alias {dir}/files/; }}
+        {locations}
         location / {{ return 200 "root"; }}
     }}
 }}
@@ -52,7 +53,7 @@ PLAN = ["GET /ok", "GET /items/17", "POST /none 300", "GET /missing", "HEAD /ok"
 
 
 class Nginx:
-    def __init__(self, directory, service=None, patience=1, has_ipv6=True, netns=None):
+    def __init__(self, directory, service=None, patience=1, has_ipv6=True, netns=None, locations=""):
         import socket
         self.directory = os.path.join(directory, "nginx")
         os.makedirs(os.path.join(self.directory, "files"), exist_ok=True)
@@ -61,7 +62,8 @@ class Nginx:
         self.port6 = free_port(socket.AF_INET6) if has_ipv6 else 0
         with open(os.path.join(self.directory, "files", "small"), "wb") as file:
             file.write(b"s" * 5000)
-        config = CONFIG.format(dir=self.directory, port=self.port, port6=self.port6, port_http2=self.port_http2)
+        config = CONFIG.format(dir=self.directory, port=self.port, port6=self.port6, port_http2=self.port_http2,
+                               locations=locations)
         if not has_ipv6:
             config = "\n".join(line for line in config.split("\n") if "[::1]" not in line)
         path = os.path.join(self.directory, "nginx.conf")

@@ -41,7 +41,8 @@ def read_spans(path):
     spans = []
     try:
         with open(path) as file:
-            lines = [json.loads(line) for line in file if line.endswith("\n")]
+            whole = file.read().rpartition("\n")[0]  # in one go: a line that is being written must not be seen in two pieces
+            lines = [json.loads(line) for line in whole.splitlines()]
     except FileNotFoundError:
         return []
     for of_resource in (item for line in lines for item in line["resourceSpans"]):

@@ -361,6 +361,11 @@ static void gives_up_the_oldest_connection(void **state)
 	expect("server GET /a - 1.1 partial [lost;");
 	assert_int_equal(stats().connections, 2);
 	assert_int_equal(stats().connections_evicted, 1);
+	for (int i = 0; i < 3; i++) { /* too few bytes to say what they are */
+		script_connect(&script, ROLE_SERVER, 0);
+		say(DIR_READ, "G");
+	}
+	assert_int_equal(stats().connections_evicted, 4);
 }
 
 static void bounds_pipelines(void **state)
