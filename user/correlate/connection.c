@@ -178,6 +178,7 @@ struct connection *connection_add(struct engine *engine, const struct conn_ref *
 struct exchange *conn_exchange_new(struct engine *engine)
 {
 	struct exchange *exchange = engine->spare_exchanges;
+	size_t texts_bytes = engine->feedback.random ? sizeof(struct trace_texts) : 0;
 
 	if (engine->exchange_count >= IN_FLIGHT_MAX)
 		return NULL;
@@ -186,8 +187,10 @@ struct exchange *conn_exchange_new(struct engine *engine)
 		engine->spare_exchange_count--;
 		memset(exchange, 0, offsetof(struct exchange, facts.text));
 	} else {
-		exchange = calloc(1, sizeof(*exchange));
+		exchange = calloc(1, sizeof(*exchange) + texts_bytes);
 	}
+	if (exchange && texts_bytes)
+		exchange->facts.trace_texts = (void *)(exchange + 1);
 	engine->exchange_count += exchange != NULL;
 	return exchange;
 }

@@ -403,10 +403,10 @@ static void tell_texts(const struct exchange *exchange, struct joined *joined)
 	const struct trace_context *wire = &exchange->facts.trace;
 
 	if (wire->request_id_bytes)
-		joined->request_id = exchange->facts.trace_texts.request_id;
+		joined->request_id = exchange->facts.trace_texts->request_id;
 	if (wire->tracestate_bytes && wire->format == TRACE_FORMAT_W3C &&
 	    trace_context_is_whole(wire))
-		joined->tracestate = exchange->facts.trace_texts.tracestate;
+		joined->tracestate = exchange->facts.trace_texts->tracestate;
 }
 
 bool join_finish(struct engine *engine, const struct exchange *exchange, struct joined *ret_joined)

@@ -331,7 +331,7 @@ static void take_trace_field(struct http1_parse *parse, const uint8_t *line, siz
 		return;
 	if (length && line[length - 1] == '\r')
 		length--;
-	trace_context_take_line(&parse->facts->trace, &parse->facts->trace_texts, line, length,
+	trace_context_take_line(&parse->facts->trace, parse->facts->trace_texts, line, length,
 				is_cut);
 }
 

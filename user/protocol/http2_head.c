@@ -76,7 +76,7 @@ static void on_request_field(void *context, struct hpack_text name, struct hpack
 		head->has_type = true;
 		head->is_grpc_type = is_grpc_type(value);
 	} else if (name.length && trace_context_may_begin((uint8_t)name.bytes[0])) {
-		trace_context_take(&head->facts->trace, &head->facts->trace_texts,
+		trace_context_take(&head->facts->trace, head->facts->trace_texts,
 				   (const uint8_t *)name.bytes, name.length,
 				   (const uint8_t *)value.bytes, value.length, false);
 	}

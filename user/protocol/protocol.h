@@ -98,7 +98,8 @@ struct exchange_facts {
 	uint64_t start_ns;		       /* when it began */
 	struct trace_context trace;	       /* that the request says it is part of */
 	_Alignas(8) char text[FACTS_TEXT_MAX]; /* the protocol's own */
-	struct trace_texts trace_texts;	       /* as far as `trace` says */
+	struct trace_texts *
+		trace_texts; /* the caller's, as far as `trace` says; NULL: nobody wants spans, and fields are not read */
 };
 
 _Static_assert(PARSE_OUTCOME_COUNT <= 64, "outcomes");

@@ -119,7 +119,7 @@ void trace_context_take(struct trace_context *context, struct trace_texts *texts
 			const uint8_t *name, size_t name_length, const uint8_t *value,
 			size_t length, bool is_cut)
 {
-	const struct field *field = field_of(name, name_length);
+	const struct field *field = texts ? field_of(name, name_length) : NULL;
 	struct trace_word word = { value, length };
 
 	if (!field)

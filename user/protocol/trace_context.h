@@ -72,7 +72,8 @@ bool trace_context_may_begin(uint8_t letter);
  *
  * name    any case
  * value   without the blanks around it
- * is_cut  the value was longer */
+ * is_cut  the value was longer
+ * texts   NULL: nothing is taken */
 void trace_context_take(struct trace_context *context, struct trace_texts *texts,
 			const uint8_t *name, size_t name_length, const uint8_t *value,
 			size_t length, bool is_cut);
