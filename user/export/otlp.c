@@ -17,6 +17,7 @@
 #define proto_resource_spans Opentelemetry__Proto__Trace__V1__ResourceSpans
 #define proto_scope_spans Opentelemetry__Proto__Trace__V1__ScopeSpans
 #define proto_span Opentelemetry__Proto__Trace__V1__Span
+#define proto_link Opentelemetry__Proto__Trace__V1__Span__Link
 #define proto_status Opentelemetry__Proto__Trace__V1__Status
 #define proto_request Opentelemetry__Proto__Collector__Trace__V1__ExportTraceServiceRequest
 #define proto_response Opentelemetry__Proto__Collector__Trace__V1__ExportTraceServiceResponse
@@ -150,6 +151,28 @@ static bool is_zero(const uint8_t *bytes, size_t count)
 	return !seen;
 }
 
+/* Returns how many could be made. */
+static size_t make_links(struct arena *arena, const struct span_fields *fields,
+			 struct proto_link ***ret_links)
+{
+	struct proto_link **list = arena_take(arena, fields->link_count * sizeof(*list));
+	struct proto_link *links = arena_take(arena, fields->link_count * sizeof(*links));
+
+	if (!list || !links)
+		return 0;
+	for (size_t i = 0; i < fields->link_count; i++) {
+		const struct span_link *link = &fields->links[i];
+
+		opentelemetry__proto__trace__v1__span__link__init(&links[i]);
+		links[i].trace_id =
+			(ProtobufCBinaryData){ TRACE_ID_BYTES, (uint8_t *)link->trace_id };
+		links[i].span_id = (ProtobufCBinaryData){ SPAN_ID_BYTES, (uint8_t *)link->span_id };
+		list[i] = &links[i];
+	}
+	*ret_links = list;
+	return fields->link_count;
+}
+
 static struct proto_span *make_span(struct tree *tree, struct span_record *record,
 				    const struct span_fields *fields)
 {
@@ -165,6 +188,10 @@ static struct proto_span *make_span(struct tree *tree, struct span_record *recor
 	if (!is_zero(identity->parent_span_id, SPAN_ID_BYTES))
 		span->parent_span_id =
 			(ProtobufCBinaryData){ SPAN_ID_BYTES, identity->parent_span_id };
+	if (fields->tracestate)
+		span->trace_state = (char *)fields->tracestate;
+	if (fields->link_count)
+		span->n_links = make_links(tree->arena, fields, &span->links);
 	span->name = (char *)fields->name;
 	span->kind = (Opentelemetry__Proto__Trace__V1__Span__SpanKind)fields->kind;
 	span->start_time_unix_nano = wall_clock_ns(tree->clock, record->start_ns);

@@ -219,10 +219,14 @@ void span_fields_read(struct span_record *record, struct arena *arena,
 	const char *texts[ATTRIBUTE_COUNT] = { 0 }, *socket_path = NULL;
 	char *cursor = record->texts;
 
+	ret_fields->links = (const void *)cursor;
+	ret_fields->link_count = record->link_count;
+	cursor += record->link_count * sizeof(*ret_fields->links);
 	ret_fields->service = next_text(&cursor);
 	ret_fields->executable = next_text(&cursor);
 	if (record->has_socket_path)
 		socket_path = next_text(&cursor);
+	ret_fields->tracestate = record->has_tracestate ? next_text(&cursor) : NULL;
 	for (unsigned i = 0; i < ATTRIBUTE_COUNT; i++)
 		texts[i] = record->present >> i & 1 ? next_text(&cursor) : NULL;
 	ret_fields->kind = kind_of(record);

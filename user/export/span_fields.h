@@ -25,6 +25,9 @@ struct span_fields {
 	const char *service;
 	const char *executable;
 	const char *name;
+	const char *tracestate;	       /* NULL: none */
+	const struct span_link *links; /* of the record */
+	size_t link_count;
 	enum span_kind kind;
 	bool is_error;
 	size_t attribute_count;

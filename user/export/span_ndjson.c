@@ -60,6 +60,18 @@ static void append_attributes(struct text_buffer *buffer, const struct span_attr
 	text_append(buffer, "]", 1);
 }
 
+static void append_links(struct text_buffer *buffer, const struct span_fields *fields)
+{
+	text_append_string(buffer, ",\"links\":[");
+	for (size_t i = 0; i < fields->link_count; i++) {
+		append_id(buffer, i ? ",{\"traceId\":\"" : "{\"traceId\":\"",
+			  fields->links[i].trace_id, TRACE_ID_BYTES);
+		append_id(buffer, ",\"spanId\":\"", fields->links[i].span_id, SPAN_ID_BYTES);
+		text_append(buffer, "}", 1);
+	}
+	text_append(buffer, "]", 1);
+}
+
 static void append_span(struct text_buffer *buffer, const struct span_record *record,
 			const struct span_fields *fields, const struct wall_clock *clock)
 {
@@ -70,6 +82,12 @@ static void append_span(struct text_buffer *buffer, const struct span_record *re
 	append_id(buffer, ",\"spanId\":\"", identity->span_id, SPAN_ID_BYTES);
 	if (memcmp(identity->parent_span_id, none, SPAN_ID_BYTES))
 		append_id(buffer, ",\"parentSpanId\":\"", identity->parent_span_id, SPAN_ID_BYTES);
+	if (fields->tracestate) {
+		text_append_string(buffer, ",\"traceState\":");
+		append_text(buffer, fields->tracestate);
+	}
+	if (fields->link_count)
+		append_links(buffer, fields);
 	append_number(buffer, ",\"flags\":", identity->flags);
 	text_append_string(buffer, ",\"name\":");
 	append_text(buffer, fields->name);

@@ -52,11 +52,18 @@ size_t span_record_write(const struct request *request, void *ret_record)
 		.has_rows = request->rows_kind == ROWS_RETURNED,
 		.is_processing = request->is_processing,
 		.has_socket_path = request->socket_path && strlen(request->socket_path) < 512,
+		.has_tracestate = request->tracestate,
+		.link_count = (uint8_t)request->span_link_count,
 	};
+	if (record->link_count)
+		to = mempcpy(to, request->span_links,
+			     record->link_count * sizeof(*request->span_links));
 	to = put_text(to, end, request->process->service);
 	to = put_text(to, end, request->process->executable);
 	if (record->has_socket_path)
 		to = put_text(to, end, request->socket_path);
+	if (record->has_tracestate)
+		to = put_text(to, end, request->tracestate);
 	to = put_attributes(record, request, to, end);
 	return (size_t)(to - (char *)ret_record);
 }

@@ -26,7 +26,10 @@ struct span_record {
 	bool has_rows;
 	bool is_processing;
 	bool has_socket_path;
-	char texts[]; /* each with its NUL: service, executable, socket path if it has one, attributes in their order */
+	bool has_tracestate;
+	uint8_t link_count;
+	char texts[]; /* link_count times a struct span_link; then, each with its NUL: service, executable, socket path if it has
+			 one, tracestate if it has one, attributes in their order */
 };
 
 /* The attributes that fit are kept. More than the longest of everything that requests have. */

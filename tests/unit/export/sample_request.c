@@ -6,6 +6,11 @@
 
 #include "protocol/protocol.h"
 
+static const struct span_link links[] = {
+	{ .trace_id = { 1 }, .span_id = { 2 } },
+	{ .trace_id = { 3 }, .span_id = { 4 } },
+};
+
 void sample_request_init(struct sample_request *sample)
 {
 	*sample = (struct sample_request){
@@ -29,6 +34,9 @@ void sample_request_init(struct sample_request *sample)
 	sample->request.process = &sample->process;
 	sample->request.tuple = &sample->tuple;
 	sample->request.span = &sample->span;
+	sample->request.span_links = links;
+	sample->request.span_link_count = 2;
+	sample->request.tracestate = "vendor=\"1\"";
 	sample->request.attributes[ATTRIBUTE_HTTP_REQUEST_METHOD] = "GET";
 	sample->request.attributes[ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE] = "200";
 	sample->request.attributes[ATTRIBUTE_HTTP_ROUTE] = "/items/{id}";

@@ -117,6 +117,12 @@ static void assert_span(const struct batch *batch, size_t number,
 	assert_bytes(span->span_id, identity->span_id, SPAN_ID_BYTES);
 	assert_bytes(span->parent_span_id, identity->parent_span_id,
 		     number == 2 ? 0 : SPAN_ID_BYTES);
+	assert_string_equal(span->trace_state, "vendor=\"1\"");
+	assert_int_equal(span->n_links, 2);
+	assert_int_equal(span->links[1]->trace_id.len, TRACE_ID_BYTES);
+	assert_int_equal(span->links[1]->trace_id.data[0], 3);
+	assert_int_equal(span->links[1]->span_id.len, SPAN_ID_BYTES);
+	assert_int_equal(span->links[1]->span_id.data[0], 4);
 	assert_string_equal(span->name, "GET /items/{id}");
 	assert_int_equal(span->kind, 2);
 	assert_int_equal(span->start_time_unix_nano, 1001000);

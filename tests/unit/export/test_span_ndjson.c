@@ -55,7 +55,7 @@ static void a_line_is_a_message_of_one_span(void **state)
 	struct text_buffer buffer = { 0 };
 	struct arena arena = { 0 };
 	struct sample_request sample;
-	json_t *line, *of_resource, *of_scope, *span;
+	json_t *line, *of_resource, *of_scope, *span, *link;
 
 	(void)state;
 	sample_request_init(&sample);
@@ -77,6 +77,11 @@ static void a_line_is_a_message_of_one_span(void **state)
 	assert_string_equal(text_of(span, "traceId"), "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1");
 	assert_string_equal(text_of(span, "spanId"), "b2b2b2b2b2b2b2b2");
 	assert_string_equal(text_of(span, "parentSpanId"), "c3c3c3c3c3c3c3c3");
+	assert_string_equal(text_of(span, "traceState"), "vendor=\"1\"");
+	assert_int_equal(json_array_size(json_object_get(span, "links")), 2);
+	link = json_array_get(json_object_get(span, "links"), 1);
+	assert_string_equal(text_of(link, "traceId"), "03000000000000000000000000000000");
+	assert_string_equal(text_of(link, "spanId"), "0400000000000000");
 	assert_string_equal(text_of(span, "startTimeUnixNano"), "1001000");
 	assert_string_equal(text_of(span, "endTimeUnixNano"), "1003000");
 	assert_int_equal(json_integer_value(json_object_get(span, "kind")), 2);
