@@ -11,6 +11,7 @@
 
 struct parser {
 	const struct protocol *protocol;
+	void *shared; /* owned */
 	_Alignas(8) uint8_t state[PROTOCOL_STATE_MAX];
 	struct exchange_facts facts;
 	bool is_over;
@@ -168,6 +169,22 @@ static void check_sniff(const struct protocol *protocol, const uint8_t *bytes, s
 	}
 }
 
+static void share(struct parser *parser)
+{
+	if (parser->protocol->shared_new)
+		parser->shared = parser->protocol->shared_new();
+	if (parser->shared)
+		memcpy(parser->state, &parser->shared, sizeof(parser->shared));
+}
+
+static void release(struct parser *parser)
+{
+	if (parser->protocol->release)
+		parser->protocol->release(parser->state);
+	if (parser->shared)
+		parser->protocol->shared_free(&parser->shared);
+}
+
 void both_ways(const struct protocol *protocol, const uint8_t *data, size_t size)
 {
 	static struct parser whole, bytewise;
@@ -176,6 +193,8 @@ void both_ways(const struct protocol *protocol, const uint8_t *data, size_t size
 	memset(&whole, 0, sizeof(whole));
 	memset(&bytewise, 0, sizeof(bytewise));
 	whole.protocol = bytewise.protocol = protocol;
+	share(&whole);
+	share(&bytewise);
 	while (size >= 2 && !whole.is_over) {
 		uint8_t control = data[0];
 		size_t length = data[1] <= size - 2 ? data[1] : size - 2;
@@ -202,10 +221,8 @@ void both_ways(const struct protocol *protocol, const uint8_t *data, size_t size
 	}
 	give_up(&whole, is_closed);
 	give_up(&bytewise, is_closed);
-	if (protocol->release) {
-		protocol->release(whole.state);
-		protocol->release(bytewise.state);
-	}
+	release(&whole);
+	release(&bytewise);
 	if (strcmp(whole.transcript, bytewise.transcript) != 0)
 		abort();
 }

@@ -224,4 +224,6 @@ const struct protocol protocol_mysql = {
 	.parse = mysql_parse,
 	.boundary = mysql_boundary,
 	.release = mysql_release,
+	.shared_new = sql_plan_pool_new,
+	.shared_free = sql_plan_pool_free,
 };

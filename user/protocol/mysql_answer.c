@@ -148,8 +148,8 @@ static enum protocol_step take_prepared(struct mysql_parse *parse)
 	struct mysql_side *side = parse->side;
 	struct sql_plan *plan = sql_plan_of(parse->facts);
 
-	if (!state->plans)
-		state->plans = sql_plans_new();
+	if (!state->plans && state->pool)
+		state->plans = sql_plans_new(state->pool);
 	if (state->plans)
 		sql_plans_put(state->plans, mysql_number(side, 1, 4), plan);
 	sql_plan_release(&plan);

@@ -92,6 +92,7 @@ struct mysql_side {
 };
 
 struct mysql_state {
+	struct sql_plan_pool *pool; /* borrowed, shared by all connections; NULL: none */
 	struct mysql_side sides[SIDE_COUNT];
 	struct sql_plans *plans;    /* owned: prepared statements by number */
 	struct sql_plan *newest;    /* held: prepared last, number not known yet */

@@ -146,12 +146,14 @@ static enum protocol_step pg_parse(void *opaque, enum message_side which, struct
 static void forget_position(struct pg_state *state)
 {
 	struct sql_text *statement = state->statement;
+	struct sql_plan_pool *pool = state->pool;
 	struct sql_plans *plans = state->plans;
 
 	sql_plan_release(&state->unit_plan);
 	memset(state, 0, sizeof(*state));
 	state->statement = statement;
 	state->plans = plans;
+	state->pool = pool;
 	state->is_ready = true;
 }
 
@@ -301,4 +303,6 @@ const struct protocol protocol_postgresql = {
 	.parse = pg_parse,
 	.boundary = pg_boundary,
 	.release = pg_release,
+	.shared_new = sql_plan_pool_new,
+	.shared_free = sql_plan_pool_free,
 };

@@ -207,8 +207,8 @@ void pg_request_body(struct pg_parse *parse, const uint8_t *bytes, size_t length
 
 static struct sql_plans *plans_of(struct pg_state *state)
 {
-	if (!state->plans)
-		state->plans = sql_plans_new();
+	if (!state->plans && state->pool)
+		state->plans = sql_plans_new(state->pool);
 	return state->plans;
 }
 

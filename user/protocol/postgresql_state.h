@@ -69,6 +69,7 @@ struct pg_side {
 };
 
 struct pg_state {
+	struct sql_plan_pool *pool; /* borrowed, shared by all connections; NULL: none */
 	struct pg_side sides[SIDE_COUNT];
 	struct sql_text *statement; /* owned: the one under way; NULL: none yet */
 	struct sql_plans *plans;    /* owned; NULL: none yet */

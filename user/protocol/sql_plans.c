@@ -2,6 +2,7 @@
 /* See sql_plans.h. Lists in order of last use. */
 #include "protocol/sql_plans.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,12 @@ struct named_plan {
 	struct sql_plan *plan; /* held */
 };
 
+struct sql_plan_pool {
+	size_t names;
+};
+
 struct sql_plans {
+	struct sql_plan_pool *pool;		  /* borrowed */
 	struct named_plan *lists[SQL_PLAN_LISTS]; /* owned */
 };
 
@@ -47,15 +53,31 @@ void sql_plan_release(struct sql_plan **slot)
 		free(plan);
 }
 
-struct sql_plans *sql_plans_new(void)
+void *sql_plan_pool_new(void)
 {
-	return calloc(1, sizeof(struct sql_plans));
+	return calloc(1, sizeof(struct sql_plan_pool));
 }
 
-static void drop(struct named_plan **link)
+void sql_plan_pool_free(void **pool)
+{
+	free(*pool);
+	*pool = NULL;
+}
+
+struct sql_plans *sql_plans_new(struct sql_plan_pool *pool)
+{
+	struct sql_plans *plans = calloc(1, sizeof(*plans));
+
+	if (plans)
+		plans->pool = pool;
+	return plans;
+}
+
+static void drop(struct sql_plans *plans, struct named_plan **link)
 {
 	struct named_plan *named = *link;
 
+	plans->pool->names--;
 	*link = named->next;
 	sql_plan_release(&named->plan);
 	free(named);
@@ -70,7 +92,7 @@ void sql_plans_free(struct sql_plans **slot)
 		return;
 	for (size_t i = 0; i < SQL_PLAN_LISTS; i++)
 		while (plans->lists[i])
-			drop(&plans->lists[i]);
+			drop(plans, &plans->lists[i]);
 	free(plans);
 }
 
@@ -97,11 +119,24 @@ static struct named_plan *find(struct named_plan **list, uint64_t name, size_t *
 	return named;
 }
 
-static void drop_last(struct named_plan **list)
+static void drop_last(struct sql_plans *plans, struct named_plan **list)
 {
 	while ((*list)->next)
 		list = &(*list)->next;
-	drop(list);
+	drop(plans, list);
+}
+
+/* For one more name in a list that has `length`. Returns false when there is none. */
+static bool make_room(struct sql_plans *plans, struct named_plan **list, size_t length)
+{
+	if (length >= SQL_PLAN_LIST_MAX) {
+		drop_last(plans, list);
+		return true;
+	}
+	for (size_t i = 0; plans->pool->names >= SQL_PLANS_MAX && i < SQL_PLAN_LISTS; i++)
+		if (plans->lists[i])
+			drop_last(plans, &plans->lists[i]);
+	return plans->pool->names < SQL_PLANS_MAX;
 }
 
 void sql_plans_put(struct sql_plans *plans, uint64_t name, struct sql_plan *plan)
@@ -111,17 +146,16 @@ void sql_plans_put(struct sql_plans *plans, uint64_t name, struct sql_plan *plan
 	struct named_plan *named = find(list, name, &length);
 
 	if (named && !plan) {
-		drop(list);
+		drop(plans, list);
 		return;
 	}
 	if (!plan)
 		return;
 	if (!named) {
-		if (length >= SQL_PLAN_LIST_MAX)
-			drop_last(list);
-		named = calloc(1, sizeof(*named));
+		named = make_room(plans, list, length) ? calloc(1, sizeof(*named)) : NULL;
 		if (!named)
 			return;
+		plans->pool->names++;
 		named->name = name;
 		named->next = *list;
 		*list = named;

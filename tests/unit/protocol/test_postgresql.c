@@ -146,10 +146,15 @@ static void feed(enum message_side side, const char *bytes, size_t length)
 	free(copy);
 }
 
+static void *plan_pool;
+
 static void begin(void)
 {
 	protocol_postgresql.release(pairing.state);
+	protocol_postgresql.shared_free(&plan_pool);
 	memset(&pairing, 0, sizeof(pairing));
+	plan_pool = protocol_postgresql.shared_new();
+	memcpy(pairing.state, &plan_pool, sizeof(plan_pool));
 }
 
 #define SAY(side, literal) feed(side, literal, sizeof(literal) - 1)
@@ -443,6 +448,7 @@ int main(void)
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
-	begin();
+	protocol_postgresql.release(pairing.state);
+	protocol_postgresql.shared_free(&plan_pool);
 	return failed;
 }

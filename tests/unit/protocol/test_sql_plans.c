@@ -11,6 +11,24 @@
 #include "failing_alloc.h"
 #include "protocol/sql_plans.h"
 
+static struct sql_plan_pool *pool;
+
+static int setup(void **state)
+{
+	(void)state;
+	pool = sql_plan_pool_new();
+	return pool ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	void *slot = pool;
+
+	(void)state;
+	sql_plan_pool_free(&slot);
+	return 0;
+}
+
 static void put(struct sql_plans *plans, uint64_t name, const char *operation)
 {
 	struct sql_plan *plan = sql_plan_new(operation, "t", 1, "text");
@@ -21,7 +39,7 @@ static void put(struct sql_plans *plans, uint64_t name, const char *operation)
 
 static void finds_and_forgets(void **state)
 {
-	struct sql_plans *plans = sql_plans_new();
+	struct sql_plans *plans = sql_plans_new(pool);
 	struct sql_plan *held;
 
 	(void)state;
@@ -46,7 +64,7 @@ static void finds_and_forgets(void **state)
 /* Name 0 is used all the time. */
 static void forgets_the_least_used(void **state)
 {
-	struct sql_plans *plans = sql_plans_new();
+	struct sql_plans *plans = sql_plans_new(pool);
 	unsigned known = 0;
 
 	(void)state;
@@ -61,12 +79,39 @@ static void forgets_the_least_used(void **state)
 	sql_plans_free(&plans);
 }
 
+/* Many connections, each with few names. */
+static void all_have_a_bound(void **state)
+{
+	static struct sql_plans *connections[SQL_PLANS_MAX / 8 + 2];
+	size_t count = sizeof(connections) / sizeof(connections[0]), known = 0;
+
+	(void)state;
+	for (size_t i = 0; i < count; i++) {
+		connections[i] = sql_plans_new(pool);
+		for (uint64_t name = 0; name < 8; name++)
+			put(connections[i], name, "SELECT");
+	}
+	for (size_t i = 0; i < count; i++)
+		for (uint64_t name = 0; name < 8; name++)
+			known += sql_plans_find(connections[i], name) != NULL;
+	assert_int_equal(known, SQL_PLANS_MAX);
+	assert_null(sql_plans_find(connections[count - 1], 0)); /* it had none to give up */
+	put(connections[0], 100, "SELECT");
+	assert_non_null(sql_plans_find(connections[0], 100));
+	assert_null(sql_plans_find(connections[0], 0));
+	sql_plans_free(&connections[1]);
+	put(connections[count - 1], 0, "SELECT");
+	assert_non_null(sql_plans_find(connections[count - 1], 0));
+	for (size_t i = 0; i < count; i++)
+		sql_plans_free(&connections[i]);
+}
+
 static void without_memory(void **state)
 {
 	(void)state;
 	FOR_EACH_FAILING_ALLOC(nth)
 	{
-		struct sql_plans *plans = sql_plans_new();
+		struct sql_plans *plans = sql_plans_new(pool);
 
 		if (plans) {
 			put(plans, 1, "SELECT");
@@ -81,8 +126,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_and_forgets),
 		cmocka_unit_test(forgets_the_least_used),
+		cmocka_unit_test(all_have_a_bound),
 		cmocka_unit_test(without_memory),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, setup, teardown);
 }
