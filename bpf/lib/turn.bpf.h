@@ -106,7 +106,8 @@ static __always_inline void turn_fill(struct event_turn *event, const struct tur
 	event->captured = (__u16)captured;
 	event->turn_flags = (__u16)move->flags;
 	event->position = move->position;
-	event->turn.dir = move->dir; /* another thread's call may have begun another turn meanwhile */
+	event->turn.dir =
+		move->dir; /* another thread's call may have begun another turn meanwhile */
 }
 
 static __always_inline void turn_emit_scratch(struct turn_scratch *scratch,

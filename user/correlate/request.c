@@ -629,7 +629,10 @@ void requests_close(struct engine *engine, struct connection *connection)
 	give_up_paired(engine, connection, true);
 	if (!is_cut(connection))
 		requests_boundary(engine, connection, SIDE_RESPONSE, BOUNDARY_CLOSE, 0, moved_ns);
-	is_unsure = connection->is_order_unsure && !is_last;
+	/* Of streams the answering side may not have been found since we came, or since a loss. */
+	is_unsure = (connection->is_order_unsure && !is_last) ||
+		    (connection->protocol->stream &&
+		     (connection->was_lost || connection->orphan_outcome == PARSE_PARTIAL));
 	while (connection->oldest) {
 		struct exchange *exchange = connection->oldest;
 

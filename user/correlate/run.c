@@ -9,7 +9,7 @@
 
 /* Turns that start like no protocol we know, before we stop looking: of a connection that was open before, or had a
  * loss, may be in the middle of a message; of one that was understood once, after a loss. */
-#define UNRECOGNISED_AT_START_MAX 8
+#define UNRECOGNISED_AT_START_MAX 64
 #define UNRECOGNISED_LATER_MAX 16
 
 void run_not_recognised(struct engine *engine, struct connection *connection)

@@ -192,7 +192,8 @@ static enum protocol_step end_answer_head(struct head *head, bool has_unknown, b
 	facts->attributes[ATTRIBUTE_NETWORK_PROTOCOL_VERSION] = "2";
 	if (head->is_grpc_type)
 		tell_grpc(facts);
-	else if ((head->has_type || !has_unknown) &&
+	else if ((head->has_type ||
+		  (!has_unknown && head->has_status)) && /* trailers tell nothing */
 		 facts->attributes[ATTRIBUTE_HTTP_REQUEST_METHOD])
 		facts->is_kind_unknown = false;
 	if (!head->has_status)
