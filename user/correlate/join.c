@@ -9,19 +9,10 @@
 /* Kept for the next one instead of being freed. */
 #define SPARE_MAX 1024
 
-static bool is_zero(const uint8_t *bytes, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (bytes[i])
-			return false;
-	return true;
-}
-
-/* All zeros are no ID (W3C Trace Context, sections 3.2.2.3 and 3.2.2.4). */
 static void make_id(struct engine *engine, uint8_t *ret_id, size_t bytes)
 {
 	engine->feedback.random(engine->feedback.context, ret_id, bytes);
-	if (is_zero(ret_id, bytes))
+	if (trace_id_is_none(ret_id, bytes))
 		ret_id[bytes - 1] = 1;
 }
 
@@ -167,7 +158,7 @@ static struct trace *trace_of(struct engine *engine, struct handling *handling)
 
 static void name_span(struct engine *engine, uint8_t span_id[SPAN_ID_BYTES])
 {
-	if (is_zero(span_id, SPAN_ID_BYTES))
+	if (trace_id_is_none(span_id, SPAN_ID_BYTES))
 		make_id(engine, span_id, SPAN_ID_BYTES);
 }
 
@@ -309,11 +300,10 @@ static void take_wire(struct engine *engine, struct exchange *exchange)
 	drop_candidates(engine->join, span);
 }
 
-void join_head(struct engine *engine, struct connection *connection, struct exchange *exchange)
+void join_head(struct engine *engine, struct exchange *exchange)
 {
 	const struct trace_context *wire = &exchange->facts.trace;
 
-	(void)connection;
 	if (!engine->join || !wire->pieces)
 		return;
 	for (unsigned bits = wire->ignored; bits; bits &= bits - 1)

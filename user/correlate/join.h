@@ -25,7 +25,7 @@ void join_figures_read(const struct join *join, struct join_figures *ret_figures
 /* The request's first byte was seen, of a connection whose role and protocol are known. */
 void join_begin(struct engine *engine, struct connection *connection, struct exchange *exchange);
 /* What the request is, is known. */
-void join_head(struct engine *engine, struct connection *connection, struct exchange *exchange);
+void join_head(struct engine *engine, struct exchange *exchange);
 /* The answer's first byte was seen. */
 void join_answer(struct engine *engine, struct connection *connection, struct exchange *exchange);
 /* A thread has read from the connection; to be told before what the bytes say. */

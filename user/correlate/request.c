@@ -257,7 +257,7 @@ static void on_request_head(struct engine *engine, struct connection *connection
 	if (!exchange)
 		return;
 	exchange->has_request_head = true;
-	join_head(engine, connection, exchange);
+	join_head(engine, exchange);
 	if (!connection->is_pool_known)
 		pool_join(engine, connection, exchange);
 	if (!connection->was_recognised || connection->orphan_outcome != PARSE_UNMATCHED_RESPONSE)

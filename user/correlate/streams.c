@@ -214,7 +214,7 @@ static void on_head(struct engine *engine, struct connection *connection, enum m
 		return;
 	}
 	exchange->has_request_head = true;
-	join_head(engine, connection, exchange);
+	join_head(engine, exchange);
 	if (exchange->has_response_end)
 		settle(engine, exchange, PARSE_OK);
 }

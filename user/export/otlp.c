@@ -142,15 +142,6 @@ static void group_add(struct tree *tree, struct group *group, struct proto_span 
 	list->spans[list->n_spans++] = span;
 }
 
-static bool is_zero(const uint8_t *bytes, size_t count)
-{
-	uint8_t seen = 0;
-
-	for (size_t i = 0; i < count; i++)
-		seen |= bytes[i];
-	return !seen;
-}
-
 /* Returns how many could be made. */
 static size_t make_links(struct arena *arena, const struct span_fields *fields,
 			 struct proto_link ***ret_links)
@@ -185,7 +176,7 @@ static struct proto_span *make_span(struct tree *tree, struct span_record *recor
 	opentelemetry__proto__trace__v1__span__init(span);
 	span->trace_id = (ProtobufCBinaryData){ TRACE_ID_BYTES, identity->trace_id };
 	span->span_id = (ProtobufCBinaryData){ SPAN_ID_BYTES, identity->span_id };
-	if (!is_zero(identity->parent_span_id, SPAN_ID_BYTES))
+	if (!trace_id_is_none(identity->parent_span_id, SPAN_ID_BYTES))
 		span->parent_span_id =
 			(ProtobufCBinaryData){ SPAN_ID_BYTES, identity->parent_span_id };
 	if (fields->tracestate)

@@ -11,6 +11,14 @@
 #define TRACE_ID_BYTES 16
 #define SPAN_ID_BYTES 8
 
+/* All zeros are no ID (W3C Trace Context, sections 3.2.2.3 and 3.2.2.4). */
+static inline bool trace_id_is_none(const uint8_t *id, size_t bytes)
+{
+	while (bytes && !id[bytes - 1])
+		bytes--;
+	return !bytes;
+}
+
 /* W3C Trace Context Level 2, trace-flags. */
 #define TRACE_FLAG_SAMPLED 0x01
 #define TRACE_FLAG_RANDOM 0x02

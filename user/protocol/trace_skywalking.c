@@ -87,13 +87,6 @@ static bool read_uuid(struct trace_word text, uint8_t ret_id[TRACE_ID_BYTES])
 	return trace_word_hex((struct trace_word){ digits, used }, ret_id, TRACE_ID_BYTES);
 }
 
-static bool is_zero(const uint8_t *bytes, size_t count)
-{
-	while (count && !bytes[count - 1])
-		count--;
-	return !count;
-}
-
 static bool read_trace_id(struct trace_word word, struct trace_context *context)
 {
 	uint8_t text[ID_MAX];
@@ -105,7 +98,7 @@ static bool read_trace_id(struct trace_word word, struct trace_context *context)
 						       !read_id(id, 0, context->trace_id))
 		return false;
 	context->pieces |= TRACE_HAS_TRACE_ID;
-	return !is_zero(context->trace_id, TRACE_ID_BYTES);
+	return !trace_id_is_none(context->trace_id, TRACE_ID_BYTES);
 }
 
 static bool read_span_id(struct trace_word segment, struct trace_word span,
@@ -121,7 +114,7 @@ static bool read_span_id(struct trace_word segment, struct trace_word span,
 	for (unsigned i = 0; i < SPAN_ID_BYTES; i++)
 		context->span_id[i] = long_id[i] ^ long_id[i + SPAN_ID_BYTES];
 	context->pieces |= TRACE_HAS_SPAN_ID;
-	return !is_zero(context->span_id, SPAN_ID_BYTES);
+	return !trace_id_is_none(context->span_id, SPAN_ID_BYTES);
 }
 
 bool trace_skywalking_read(struct trace_word value, struct trace_context *context)
