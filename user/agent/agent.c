@@ -11,16 +11,15 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent/selection.h"
 #include "agent/state.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "load/feature.h"
 
 #define NS_PER_MS 1000000u
-#define NS_PER_SECOND 1000000000u
 /* Nothing wakes us for an event. Batches pay: 10 ms while there is traffic; an idle machine is left in peace, as nothing
  * that is reported may be delayed by more than the answer to "is it over?" anyway. */
 #define DRAIN_BUSY_MS 10
@@ -35,22 +34,6 @@
 #define READER_NICE (-20)
 /* Dead processes keep their name this long: their last connections may be reported late. */
 #define PROCESS_KEEP_NS (60ull * NS_PER_SECOND)
-
-uint64_t now_monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
-}
-
-static uint64_t now_realtime_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
-}
 
 /* The series of a process that is gone may go too. */
 static bool owner_is_gone(void *context, uint32_t tgid)
@@ -96,7 +79,7 @@ static void expire(struct agent *agent, uint64_t now_ns)
 static void drain(struct agent *agent)
 {
 	size_t records = ring_consumer_drain(agent->consumer);
-	uint64_t now_ns = now_monotonic_ns();
+	uint64_t now_ns = monotonic_ns();
 
 	if (records)
 		agent->newest_event_ns = now_ns;
@@ -107,9 +90,9 @@ static void drain(struct agent *agent)
 static void refresh(struct agent *agent)
 {
 	series_begin_round(agent->store);
-	statement_table_report(agent->statements, agent->store, now_monotonic_ns());
-	pools_write(agent, now_monotonic_ns());
-	if (totals_refresh(agent->totals, now_monotonic_ns()))
+	statement_table_report(agent->statements, agent->store, monotonic_ns());
+	pools_write(agent, monotonic_ns());
+	if (totals_refresh(agent->totals, monotonic_ns()))
 		log_debug("kernel tables could not be read whole, the next round will");
 	figures_write(agent);
 }
@@ -194,7 +177,7 @@ static void be_steady(const struct agent *agent, bool is_steady)
 
 static int wait_for_work(const struct agent *agent, struct epoll_event *ret_events, int max)
 {
-	bool is_idle = now_monotonic_ns() - agent->newest_event_ns > IDLE_AFTER_NS;
+	bool is_idle = monotonic_ns() - agent->newest_event_ns > IDLE_AFTER_NS;
 	int count;
 
 	be_steady(agent, false);
@@ -218,7 +201,7 @@ static bool run_once(struct agent *agent)
 		if (events[i].data.fd == exchange_fd(agent->exchange))
 			answer_scrape(agent);
 	}
-	now_ns = now_monotonic_ns();
+	now_ns = monotonic_ns();
 	(void)control_server_run(agent->control,
 				 now_ns); /* what fails with a client only ends that client */
 	housekeep(agent, now_ns);
@@ -430,8 +413,8 @@ int agent_run(const struct agent_options *options)
 	struct control_table table = { &agent, agent_topics, agent_topic_count, streams, 1 };
 	int error;
 
-	agent.started_realtime_ns = now_realtime_ns();
-	agent.stats_opened_ns = now_monotonic_ns();
+	agent.started_realtime_ns = clock_ns(CLOCK_REALTIME);
+	agent.stats_opened_ns = monotonic_ns();
 	error = start(&agent, &table);
 	if (!error) {
 		log_info("metrics on http://%s/metrics, control socket %s",

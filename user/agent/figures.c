@@ -8,6 +8,7 @@
 
 #include "agent/state.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "load/figures.h"
 #include "load/kernel_table.h"
@@ -15,7 +16,6 @@
 #ifndef SONDE_VERSION
 #define SONDE_VERSION "unknown"
 #endif
-#define NS_PER_SECOND 1000000000u
 /* The kernel reads the clock twice for each run of a program while it measures: hence a fiftieth of the time. */
 #define WARN_INTERVAL_NS (60ull * NS_PER_SECOND)
 #define STATS_WINDOW_NS (NS_PER_SECOND / 5)
@@ -180,8 +180,6 @@ static void write_fills(struct agent *agent)
 {
 	struct totals_fill fills[8];
 	size_t count = totals_fill_read(agent->totals, fills, sizeof(fills) / sizeof(fills[0]));
-	struct statement_table_stats statements;
-	struct engine_stats engine;
 	size_t rings;
 
 	for (size_t i = 0; i < count; i++) {
@@ -199,37 +197,44 @@ static void write_fills(struct agent *agent)
 		set_gauge(agent, METRIC_RING_SIZE, name,
 			  (double)loader_ring_bytes(agent->loader, i));
 	}
-	engine_stats_read(agent->engine, &engine);
-	set_gauge(agent, METRIC_TABLE_ENTRIES, "connections", (double)engine.connections);
-	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "connections",
-		  (double)agent->options->loader.connections);
-	set_total(agent, METRIC_TABLE_EVICTED, "connections", NULL, engine.connections_evicted);
-	set_gauge(agent, METRIC_TABLE_ENTRIES, "requests", (double)engine.requests);
-	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "requests", (double)engine.requests_max);
-	set_gauge(agent, METRIC_TABLE_ENTRIES, "processes",
-		  (double)process_table_count(agent->processes));
-	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "processes",
-		  (double)agent->options->loader.processes);
-	set_total(agent, METRIC_TABLE_EVICTED, "processes", NULL,
-		  process_table_evicted(agent->processes));
-	set_gauge(agent, METRIC_TABLE_ENTRIES, "pools", (double)engine.pools);
-	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "pools", (double)engine.pools_limit);
-	set_total(agent, METRIC_TABLE_EVICTED, "pools", NULL, engine.pools_refused);
-	statement_table_read(agent->statements, &statements);
-	set_gauge(agent, METRIC_TABLE_ENTRIES, "statements", (double)statements.count);
-	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "statements", (double)statements.limit);
-	set_total(agent, METRIC_TABLE_EVICTED, "statements", NULL, statements.evicted);
-	set_gauge(agent, METRIC_TABLE_ENTRIES, "dns_lookups", (double)engine.lookups);
-	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "dns_lookups", (double)engine.lookups_max);
-	set_total(agent, METRIC_TABLE_EVICTED, "dns_lookups", NULL, engine.lookups_evicted);
-	set_total(agent, METRIC_DNS_NAMES_REFUSED, NULL, NULL, engine.names_refused);
-	set_total(agent, METRIC_TURNS_MISSED, NULL, NULL, engine.turns_missed);
-	set_total(agent, METRIC_ROUTES_REFUSED, NULL, NULL, engine.routes_refused);
-	set_total(agent, METRIC_COLLECTIONS_REFUSED, NULL, NULL, engine.collections_refused);
-	set_total(agent, METRIC_SOCKET_PATHS_REFUSED, NULL, NULL, engine.socket_paths_refused);
 }
 
-static void write_joins(struct agent *agent)
+static void set_table(struct agent *agent, const char *table, double entries, double limit,
+		      uint64_t evicted)
+{
+	set_gauge(agent, METRIC_TABLE_ENTRIES, table, entries);
+	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, table, limit);
+	set_total(agent, METRIC_TABLE_EVICTED, table, NULL, evicted);
+}
+
+static void write_tables(struct agent *agent, const struct engine_stats *engine)
+{
+	struct statement_table_stats statements;
+
+	set_table(agent, "connections", (double)engine->connections,
+		  (double)agent->options->loader.connections, engine->connections_evicted);
+	set_gauge(agent, METRIC_TABLE_ENTRIES, "requests", (double)engine->requests);
+	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "requests", (double)engine->requests_max);
+	set_table(agent, "processes", (double)process_table_count(agent->processes),
+		  (double)agent->options->loader.processes,
+		  process_table_evicted(agent->processes));
+	set_table(agent, "pools", (double)engine->pools, (double)engine->pools_limit,
+		  engine->pools_refused);
+	statement_table_read(agent->statements, &statements);
+	set_table(agent, "statements", (double)statements.count, (double)statements.limit,
+		  statements.evicted);
+	set_table(agent, "dns_lookups", (double)engine->lookups, (double)engine->lookups_max,
+		  engine->lookups_evicted);
+	set_table(agent, "span_threads", (double)engine->join.threads,
+		  (double)engine->join.threads_limit, engine->join.threads_refused);
+	set_total(agent, METRIC_DNS_NAMES_REFUSED, NULL, NULL, engine->names_refused);
+	set_total(agent, METRIC_TURNS_MISSED, NULL, NULL, engine->turns_missed);
+	set_total(agent, METRIC_ROUTES_REFUSED, NULL, NULL, engine->routes_refused);
+	set_total(agent, METRIC_COLLECTIONS_REFUSED, NULL, NULL, engine->collections_refused);
+	set_total(agent, METRIC_SOCKET_PATHS_REFUSED, NULL, NULL, engine->socket_paths_refused);
+}
+
+static void write_joins(struct agent *agent, const struct join_figures *join)
 {
 	static const char *const joins[] = {
 #define X(NAME, value, meaning) value,
@@ -241,19 +246,13 @@ static void write_joins(struct agent *agent)
 		TRACE_FORMATS(X)
 #undef X
 	};
-	struct engine_stats engine;
-	const struct join_figures *join = &engine.join;
 
-	engine_stats_read(agent->engine, &engine);
 	for (unsigned i = 0; i < SPAN_JOIN_COUNT; i++)
 		set_total(agent, METRIC_SPAN_JOINS, joins[i], NULL, join->spans[i]);
 	set_total(agent, METRIC_SPAN_JOINS, "ambiguous", NULL, join->ambiguous);
 	set_total(agent, METRIC_SPAN_ADOPTIONS_LATE, NULL, NULL, join->late);
 	for (unsigned i = 0; i < TRACE_FORMAT_COUNT; i++)
 		set_total(agent, METRIC_TRACE_HEADERS_IGNORED, formats[i], NULL, join->ignored[i]);
-	set_gauge(agent, METRIC_TABLE_ENTRIES, "span_threads", (double)join->threads);
-	set_gauge(agent, METRIC_TABLE_MAX_ENTRIES, "span_threads", (double)join->threads_limit);
-	set_total(agent, METRIC_TABLE_EVICTED, "span_threads", NULL, join->threads_refused);
 }
 
 static int write_program(void *context, const struct program_figures *figures)
@@ -321,7 +320,7 @@ static void write_cost(struct agent *agent)
 
 	(void)loader_each_program(agent->loader, write_program, agent);
 	if (agent->stats_fd >= 0)
-		window += now_monotonic_ns() - agent->stats_opened_ns;
+		window += monotonic_ns() - agent->stats_opened_ns;
 	set_total(agent, METRIC_BPF_STATS_WINDOW, NULL, NULL, window);
 	if (getrusage(RUSAGE_SELF, &usage) == 0)
 		set_total(agent, METRIC_CPU_SECONDS, NULL, NULL,
@@ -348,12 +347,16 @@ static void write_build(struct agent *agent)
 
 void figures_write(struct agent *agent)
 {
+	struct engine_stats engine;
+
 	write_build(agent);
 	write_hooks(agent);
 	write_events(agent);
 	write_kernel_counters(agent);
 	write_fills(agent);
-	write_joins(agent);
+	engine_stats_read(agent->engine, &engine);
+	write_tables(agent, &engine);
+	write_joins(agent, &engine.join);
 	write_spans(agent);
 	write_cost(agent);
 	http_server_report(agent->http, agent->store);
@@ -365,10 +368,10 @@ void figures_window(struct agent *agent, uint64_t now_ns)
 	if (agent->stats_fd >= 0 && now_ns - agent->stats_opened_ns >= STATS_WINDOW_NS) {
 		close(agent->stats_fd);
 		agent->stats_fd = -1;
-		agent->stats_total_ns += now_monotonic_ns() - agent->stats_opened_ns;
+		agent->stats_total_ns += monotonic_ns() - agent->stats_opened_ns;
 	} else if (agent->stats_fd < 0 && now_ns - agent->stats_opened_ns >= STATS_INTERVAL_NS) {
 		agent->stats_fd = stats_window_open();
-		agent->stats_opened_ns = now_monotonic_ns();
+		agent->stats_opened_ns = monotonic_ns();
 		if (agent->stats_fd < 0)
 			agent->stats_fd = -1; /* not permitted: the metrics stay at 0 */
 	}

@@ -5,6 +5,7 @@
 
 #include "agent/selection.h"
 #include "agent/state.h"
+#include "base/clock.h"
 #include "load/kernel_table.h"
 
 static void count_lost(struct agent *agent, const void *bytes, size_t length,
@@ -112,7 +113,7 @@ void intake_ask_progress(void *context, uint64_t sock, uint64_t conn_id)
 	if (kernel_table_find(loader_map(agent->loader, "conn_by_sock"), &sock, &conn) ||
 	    conn.conn_id != conn_id)
 		return;
-	event.header = (struct event_header){ .ktime_ns = now_monotonic_ns(),
+	event.header = (struct event_header){ .ktime_ns = monotonic_ns(),
 					      .tgid = conn.tgid,
 					      .kind = EVENT_TURN_PROGRESS,
 					      .size = sizeof(event) };

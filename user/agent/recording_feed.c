@@ -4,23 +4,15 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "ring/recorder.h"
 
 void recording_feed_init(struct recording_feed *feed, const struct bpf_settings *settings,
 			 struct process_table *processes)
 {
 	*feed = (struct recording_feed){ .settings = *settings, .processes = processes };
-}
-
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	(void)clock_gettime(clock, &now); /* cannot fail: both clocks exist everywhere */
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 static int push(void *context, const void *bytes, size_t length)
@@ -40,7 +32,7 @@ static int append_process(void *context, struct process *process)
 	struct opening *opening = context;
 
 	opening->error = recorder_append(opening->recorder, event,
-					 process_describe(process, now_ns(CLOCK_MONOTONIC), event));
+					 process_describe(process, monotonic_ns(), event));
 	return opening->error;
 }
 
@@ -59,8 +51,7 @@ int recording_feed_started(struct recording_feed *feed, struct control_stream *s
 	recorder = malloc(sizeof(*recorder));
 	if (!recorder)
 		return -ENOMEM;
-	recording_header_make(&feed->settings, now_ns(CLOCK_REALTIME), now_ns(CLOCK_MONOTONIC),
-			      &header);
+	recording_header_make(&feed->settings, clock_ns(CLOCK_REALTIME), monotonic_ns(), &header);
 	error = recorder_start(recorder, &output, &header);
 	if (!error) {
 		struct opening opening = { .recorder = recorder };

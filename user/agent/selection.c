@@ -5,13 +5,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "agent/state.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "load/kernel_table.h"
 
-#define NS_PER_SECOND 1000000000ull
 #define REVIEW_NS NS_PER_SECOND
 #define YOUNG_NS (10 * NS_PER_SECOND)
 #define REVIEW_OLD_NS (10 * NS_PER_SECOND)
@@ -37,14 +36,6 @@ struct review {
 	uint16_t ports[SELECTION_PORTS_MAX];
 };
 
-static uint64_t now_boot_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
-}
-
 static void take_listener(void *context, const void *key, const void *value)
 {
 	struct review *review = context;
@@ -64,7 +55,7 @@ static struct review *review_new(struct agent *agent)
 		return NULL;
 	review->agent = agent;
 	review->needs = selection_rules_need(agent->selection.rules);
-	review->now_boot_ns = now_boot_ns();
+	review->now_boot_ns = clock_ns(CLOCK_BOOTTIME);
 	if (review->needs & SELECTION_NEEDS_PORTS)
 		(void)kernel_table_each(
 			loader_map(agent->loader, "listener_by_sock"), /* next time */

@@ -9,13 +9,13 @@
 #include <unistd.h>
 
 #include "agent/state.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/wall_clock.h"
 #include "deliver/ndjson_file.h"
 #include "deliver/otlp_post.h"
 #include "deliver/otlp_settings.h"
 
-#define NS_PER_SECOND 1000000000u
 /* systemd waits 5 s for the agent to end (deploy/sonde.service.in). */
 #define FLUSH_NS (3ull * NS_PER_SECOND)
 #define EXPORTERS_MAX 2
@@ -204,7 +204,7 @@ int spans_start(const struct span_options *options, struct spans **ret_spans)
 void spans_free(struct spans **spans)
 {
 	struct spans *mine = *spans;
-	uint64_t deadline_ns = now_monotonic_ns() + FLUSH_NS;
+	uint64_t deadline_ns = monotonic_ns() + FLUSH_NS;
 
 	*spans = NULL;
 	if (!mine)

@@ -61,8 +61,6 @@ struct agent {
 	uint64_t newest_event_ns; /* when a drain last brought something */
 };
 
-uint64_t now_monotonic_ns(void);
-
 /* intake.c: one record from a ring, or made by user space. */
 void intake_record(void *context, const void *bytes, size_t length);
 void intake_made(struct agent *agent, const void *bytes, size_t length);

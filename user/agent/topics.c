@@ -8,6 +8,7 @@
 
 #include "agent/selection.h"
 #include "agent/state.h"
+#include "base/clock.h"
 #include "cli/signal_view.h"
 
 /* Append a new object; both may be NULL when memory ran out, which the caller finds in the array's size. */
@@ -81,7 +82,7 @@ static int add_connection(void *context, const struct engine_conn_view *view)
 {
 	struct listing *listing = context;
 	char local[END_MAX], remote[END_MAX];
-	uint64_t now_ns = now_monotonic_ns();
+	uint64_t now_ns = monotonic_ns();
 
 	if (listing->total++ >= listing->limit)
 		return 0;

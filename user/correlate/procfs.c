@@ -6,9 +6,9 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "correlate/process.h"
 
 #define PROC_FILE_MAX \
@@ -216,14 +216,6 @@ static void put_cgroup(struct exec_writer *writer, int proc_fd, char *buffer)
 	const char *path = read_cgroup(proc_fd, buffer, PROC_FILE_MAX + 1);
 
 	writer->exec->cgroup_bytes = put_tail(writer, path, strlen(path), PROCESS_CGROUP_MAX);
-}
-
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail: the clock exists everywhere */
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 static int fill_event(struct exec_writer *writer, int proc_fd, const struct proc_stat *stat)

@@ -6,14 +6,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "deliver/span_queue.h"
 
 #define NS_PER_MS 1000000u
-#define NS_PER_SECOND 1000000000u
 /* A batch is sent when so many spans wait, or after so long. */
 #define BATCH_SPANS 512
 #define BATCH_MS 1000
@@ -48,14 +47,6 @@ const char *span_drop_name(enum span_drop drop)
 	return names[drop];
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
-	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
-}
-
 static uint64_t deadline_of(struct delivery *delivery)
 {
 	return atomic_load_explicit(&delivery->deadline_ns, memory_order_acquire);
@@ -83,10 +74,10 @@ static void doze(const struct delivery *delivery, uint32_t ms)
 /* Between two tries nothing but the end is worth waking for. */
 static void wait_to_retry(struct delivery *delivery, uint32_t ms)
 {
-	uint64_t until_ns = now_ns() + (uint64_t)ms * NS_PER_MS;
+	uint64_t until_ns = monotonic_ns() + (uint64_t)ms * NS_PER_MS;
 
-	while (deadline_of(delivery) == UINT64_MAX && now_ns() < until_ns)
-		doze(delivery, (uint32_t)((until_ns - now_ns()) / NS_PER_MS + 1));
+	while (deadline_of(delivery) == UINT64_MAX && monotonic_ns() < until_ns)
+		doze(delivery, (uint32_t)((until_ns - monotonic_ns()) / NS_PER_MS + 1));
 }
 
 static size_t collect(struct delivery *delivery)
@@ -127,7 +118,7 @@ static void send_batch(struct delivery *delivery, size_t count)
 					.deadline_ns = &delivery->deadline_ns };
 	struct delivery_outcome given_up = { true, 0, count, SPAN_DROP_SHUTDOWN };
 
-	while (now_ns() < deadline_of(delivery)) {
+	while (monotonic_ns() < deadline_of(delivery)) {
 		struct delivery_outcome outcome = { 0 };
 
 		delivery->route->send(delivery->context, &batch, &outcome);

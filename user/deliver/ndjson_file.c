@@ -7,15 +7,14 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "export/span_ndjson.h"
 
-#define NS_PER_SECOND 1000000000u
 #define RETRY_MS 1000
 /* Often enough to see that the time is over. */
 #define LOOK_MS 100
@@ -29,14 +28,6 @@ struct ndjson_file {
 	size_t written;		  /* of those */
 	bool has_failed;	  /* and the log has said so */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
-	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
-}
 
 static void file_close(void *context)
 {
@@ -86,7 +77,7 @@ static int make_lines(struct ndjson_file *file, const struct delivery_batch *bat
 
 static bool is_in_time(const struct delivery_batch *batch)
 {
-	return now_ns() < atomic_load_explicit(batch->deadline_ns, memory_order_acquire);
+	return monotonic_ns() < atomic_load_explicit(batch->deadline_ns, memory_order_acquire);
 }
 
 /* A reader that stands still must not hold us at the end: a pipe that is ready takes PIPE_BUF bytes without blocking

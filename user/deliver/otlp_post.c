@@ -8,16 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "deliver/retry.h"
 #include "export/gzip.h"
 #include "export/otlp.h"
 
 #define NS_PER_MS 1000000u
-#define NS_PER_SECOND 1000000000u
 /* What a receiver says beyond this is not read. */
 #define ANSWER_MAX 65536
 /* A receiver that stays away is spoken of so often. */
@@ -39,14 +38,6 @@ struct otlp_post {
 	char error[CURL_ERROR_SIZE];
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
-	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
-}
-
 static size_t take_answer(char *bytes, size_t size, size_t count, void *context)
 {
 	struct otlp_post *post = context;
@@ -64,7 +55,7 @@ static int is_time_over(void *context, curl_off_t down_total, curl_off_t down, c
 	const struct otlp_post *post = context;
 
 	(void)down_total, (void)down, (void)up_total, (void)up;
-	return now_ns() >= atomic_load_explicit(post->deadline_ns, memory_order_acquire);
+	return monotonic_ns() >= atomic_load_explicit(post->deadline_ns, memory_order_acquire);
 }
 
 static bool add_header(struct otlp_post *post, const char *header)
@@ -202,7 +193,7 @@ static long perform(struct otlp_post *post, curl_off_t *ret_after_s)
 
 static void tell_failure(struct otlp_post *post, const char *consequence)
 {
-	uint64_t now = now_ns();
+	uint64_t now = monotonic_ns();
 
 	if (post->warned_ns && now - post->warned_ns < WARN_INTERVAL_NS)
 		return;

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "config_abi.h"
 
 struct ring {
@@ -269,14 +269,6 @@ size_t ring_consumer_drain_processes(struct ring_consumer *consumer)
 	return count;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 void ring_consumer_put_in_order(struct ring_consumer *consumer)
 {
 	consumer->is_in_order = true;
@@ -286,7 +278,7 @@ void ring_consumer_put_in_order(struct ring_consumer *consumer)
  * had come before the process events were read. */
 static size_t drain_round(struct ring_consumer *consumer, bool *ret_has_later)
 {
-	uint64_t until_ns = now_ns();
+	uint64_t until_ns = consumer->is_in_order ? monotonic_ns() : 0;
 	struct merge merge;
 	size_t count;
 

@@ -7,9 +7,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "export/gzip.h"
 
 /* A scraper's own limit is 10 s by default (Prometheus, scrape_timeout): figures of before are
@@ -65,14 +65,6 @@ struct round {
 	struct page *pages[EXPORTER_COUNT][2];	  /* owned references; plain, gzip */
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void page_unref(struct page **page)
 {
 	struct page *mine = *page;
@@ -122,7 +114,7 @@ struct scrape *scrape_new(struct MHD_Connection *connection)
 	if (!scrape)
 		return NULL;
 	scrape->connection = connection;
-	scrape->start_ns = now_ns();
+	scrape->start_ns = monotonic_ns();
 	return scrape;
 }
 
@@ -197,7 +189,7 @@ static void stats_count(struct scrape_renderer *renderer, const struct scrape *s
 			enum scrape_outcome outcome)
 {
 	struct scrape_stats *stats = &renderer->stats;
-	uint64_t end_ns = now_ns();
+	uint64_t end_ns = monotonic_ns();
 
 	pthread_mutex_lock(&renderer->lock);
 	for (const struct scrape *scrape = scrapes; scrape; scrape = scrape->next) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rounds: a request asks for round n + 1, publishing ends a round. */
 #include "serve/snapshot_exchange.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -26,14 +27,6 @@ struct exchange {
 	bool is_stopped;
 	int request_fd; /* owned */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 static int cond_init_monotonic(pthread_cond_t *cond)
 {
@@ -102,7 +95,7 @@ void exchange_publish(struct exchange *exchange, struct snapshot *snapshot)
 		exchange->newest = snapshot;
 		exchange->published++;
 	}
-	exchange->published_ns = now_ns();
+	exchange->published_ns = monotonic_ns();
 	exchange->is_requested = false;
 	exchange->is_stale = !snapshot;
 	exchange->answered++;
@@ -137,10 +130,10 @@ static int wait_locked(struct exchange *exchange, unsigned timeout_ms)
 	uint64_t earliest_ns = exchange->published_ns + EXCHANGE_INTERVAL_MS * NS_PER_MS;
 	uint64_t answered, deadline_ns;
 
-	while (exchange->published_ns && !exchange->is_stopped && now_ns() < earliest_ns)
+	while (exchange->published_ns && !exchange->is_stopped && monotonic_ns() < earliest_ns)
 		(void)wait_until(exchange, earliest_ns);
 	answered = exchange->answered;
-	deadline_ns = now_ns() + timeout_ms * NS_PER_MS;
+	deadline_ns = monotonic_ns() + timeout_ms * NS_PER_MS;
 	request_locked(exchange);
 	while (exchange->answered == answered && !exchange->is_stopped)
 		if (!wait_until(exchange, deadline_ns))
