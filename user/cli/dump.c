@@ -28,6 +28,7 @@ static const struct view views[] = {
 	{ "services",
 	  { { .key = "service" },
 	    { .key = "kind" },
+	    { .key = "system" },
 	    { .key = "requests", .format = COLUMN_NUMBER },
 	    { .key = "errors", .format = COLUMN_NUMBER },
 	    { .key = "mean_seconds", .title = "MEAN", .format = COLUMN_SECONDS },

@@ -120,6 +120,16 @@ def figures_postgresql_mixed_statements(t):
     t.equal(metrics.by(name + "_count", "db_operation_name", service_name="pg-mixed-figures-client"), Counter(SELECT=44), name)
     shown = {row["text"]: row["count"] for row in agent.dump("statements") if row["service"] == "pg-mixed-figures-client"}
     t.equal(shown, want, "sonde dump statements")
+    mixed = dict(sides("pg-mixed-figures"))
+    told = {(row["kind"], row["system"]): (row["requests"], row["errors"]) for row in agent.dump("services")
+            if row["service"] == mixed[row["kind"]]}
+    metrics = agent.scrape()
+    counts = {}
+    for kind, service in mixed.items():
+        name = f"db_{kind}_operation_duration_seconds_count"
+        counts[kind, "postgresql"] = (metrics.total(name, service_name=service),
+                                      metrics.total(name, service_name=service, error_type=bool))
+    t.equal(told, counts, "sonde dump services")
     client = "pg-mixed-figures-client"
     whole = lambda m: m.total(STATEMENTS, service_name=client) + m.total("sonde_db_statements_forgotten_total", service_name=client)
     few = limited.settle(whole, sum(want.values()))
