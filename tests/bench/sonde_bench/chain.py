@@ -37,8 +37,8 @@ http {{
     server {{ listen 127.0.0.1:{port} backlog=256; location / {{ {what} }} }}
 }}
 """
-PROXY = "upstream up {{ server 127.0.0.1:{port}; keepalive 64; }}"
-PASS = 'proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection "";'
+PROXY = "upstream localhost {{ server 127.0.0.1:{port}; keepalive 64; }}"
+PASS = 'proxy_pass http://localhost; proxy_http_version 1.1; proxy_set_header Connection "";'
 
 
 class Service(Program):
