@@ -228,6 +228,7 @@ static void free_connection(struct engine *engine, struct connection *connection
 		free_exchanges(engine, connection->incoming);
 	}
 	free_exchanges(engine, connection->oldest);
+	free_exchanges(engine, connection->held);
 	connection_clear_state(connection);
 	tunnel_drop(connection);
 	free(connection->socket_path);

@@ -24,6 +24,8 @@ struct exchange_span {
 	struct handling *cause; /* a client's: the request that it is made to answer */
 	struct trace *trace;	/* counted, like the two above; NULL: none yet, or the own one's */
 	struct candidates *candidates; /* owned: the requests one of which is the cause; NULL: none */
+	struct handling
+		*guess; /* counted: the one of them that the thread had just read; NULL: none */
 	uint8_t span_id[SPAN_ID_BYTES];	       /* zeros: none yet, or the own one's */
 	uint8_t parent_span_id[SPAN_ID_BYTES]; /* zeros: none */
 	uint8_t join;	/* enum span_join, with a parent or SPAN_JOIN_HEADER */
@@ -77,6 +79,8 @@ struct connection {
 	struct table_node node;
 	struct table_node peer_node; /* when is_in_peers; join_peer.c */
 	struct connection *peer;     /* the other end, when that is here too; borrowed */
+	struct exchange *held;	     /* owned: finished, and held by a thread of join_hold.c */
+	struct join_thread *held_by; /* borrowed, with `held` */
 	struct watch_link watch; /* in the engine's ring of watched connections; NULL: it is not */
 	struct connection *next_spare;
 	struct exchange *oldest; /* owned: those that wait for an answer, or for the rest of it */

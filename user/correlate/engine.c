@@ -213,6 +213,7 @@ void engine_tick(struct engine *engine, uint64_t now_ns)
 	size_t questions = 0;
 
 	lookup_tick(engine, now_ns);
+	join_tick(engine, now_ns);
 	while (visits--) {
 		struct watch_link *link = engine->watched.next;
 		struct connection *connection = table_entry(link, struct connection, watch);

@@ -171,9 +171,22 @@ static void set_cause(struct engine *engine, struct exchange_span *span, struct 
 		return;
 	name_span(engine, cause->span_id);
 	span->cause = handling_ref(cause);
-	span->trace = trace_ref(trace);
+	if (!span->trace)
+		span->trace = trace_ref(trace);
 	memcpy(span->parent_span_id, cause->span_id, SPAN_ID_BYTES);
 	span->join = SPAN_JOIN_PARENT;
+}
+
+/* The thread has just read a request, and now makes this call. */
+static void guess_cause(struct join_thread *thread, struct exchange *exchange)
+{
+	struct handling *guess = thread->current;
+
+	if (thread->step == STEP_READ_REQUEST && guess && exchange->span.candidates) {
+		exchange->span.guess = handling_ref(guess);
+		guess->guessed = exchange;
+	}
+	thread->step = STEP_WROTE;
 }
 
 static void find_cause(struct engine *engine, const struct connection *connection,
@@ -239,12 +252,18 @@ static void find_peer(struct engine *engine, struct connection *connection,
 void join_begin(struct engine *engine, struct connection *connection, struct exchange *exchange)
 {
 	struct exchange_span *span = &exchange->span;
+	struct join_thread *thread;
 
-	if (!engine->join || span->own || span->cause)
+	if (!engine->join || span->own || span->cause || span->guess)
 		return;
 	span->join = SPAN_JOIN_GENERATED;
+	thread = join_thread_find(engine->join, connection->tid);
+	if (thread)
+		join_release(engine, thread);
 	if (connection->role == ROLE_CLIENT) {
 		find_cause(engine, connection, span);
+		if (thread)
+			guess_cause(thread, exchange);
 	} else if (connection->role == ROLE_SERVER) {
 		span->own = handling_new(engine->join);
 		if (span->own)
@@ -256,8 +275,11 @@ void join_begin(struct engine *engine, struct connection *connection, struct exc
 
 void join_drop(struct engine *engine, struct connection *connection)
 {
-	if (engine->join)
-		join_peer_leave(engine->join, connection);
+	if (!engine->join)
+		return;
+	if (connection->held)
+		join_release(engine, connection->held_by);
+	join_peer_leave(engine->join, connection);
 }
 
 /* The application's trace takes the place of one that we made up. */
@@ -277,6 +299,50 @@ static void adopt(struct engine *engine, struct handling *cause, const struct tr
 	trace->flags = wire->flags;
 	trace->is_ours = false;
 	trace->is_adopted = true;
+}
+
+/* Make one trace of two. Returns false when spans of both were told before. */
+static bool unite(struct engine *engine, struct handling *handling, struct exchange_span *call)
+{
+	struct trace *above = handling->trace, *below = call->trace;
+
+	if (!above || !below) {
+		if (!above && below)
+			handling->trace = trace_ref(below);
+		else if (trace_of(engine, handling))
+			call->trace = trace_ref(handling->trace);
+		return call->trace;
+	}
+	if (0) {
+		memcpy(below->id, above->id, TRACE_ID_BYTES);
+		below->flags = above->flags;
+		below->is_ours = above->is_ours;
+		return true;
+	}
+	if (!above->is_ours || above->is_told)
+		return memcmp(above->id, below->id, TRACE_ID_BYTES) == 0;
+	memcpy(above->id, below->id, TRACE_ID_BYTES);
+	above->flags = below->flags;
+	above->is_ours = below->is_ours;
+	above->is_adopted = below->is_adopted;
+	return true;
+}
+
+void join_confirm(struct engine *engine, struct handling *handling)
+{
+	struct exchange *exchange = handling->guessed;
+	struct exchange_span *call = exchange ? &exchange->span : NULL;
+
+	if (!call || call->cause)
+		return;
+	if (call->join == SPAN_JOIN_HEADER) {
+		adopt(engine, handling, &exchange->facts.trace);
+		return;
+	}
+	if (!unite(engine, handling, call))
+		return;
+	drop_candidates(engine->join, call);
+	set_cause(engine, call, handling);
 }
 
 static void take_wire(struct engine *engine, struct exchange *exchange)
@@ -314,22 +380,41 @@ void join_head(struct engine *engine, struct exchange *exchange)
 
 void join_answer(struct engine *engine, struct connection *connection, struct exchange *exchange)
 {
-	if (engine->join && exchange->span.own)
-		join_thread_answer(exchange->span.own, connection->tid);
+	struct handling *handling = exchange->span.own;
+	struct join_thread *thread;
+
+	if (!engine->join || !handling)
+		return;
+	thread = join_thread_find(engine->join, connection->tid);
+	if (thread) {
+		if (thread->guessed == handling && handling->thread == thread &&
+		    handling->process && !handling->process->is_mixed)
+			join_confirm(engine, handling);
+		join_release(engine, thread);
+		thread->step = STEP_WROTE;
+	}
+	join_thread_answer(handling, connection->tid);
+}
+
+static struct handling *of_thread(struct handling *handling, const struct join_thread *thread)
+{
+	return handling && handling->thread == thread ? handling : NULL;
 }
 
 void join_read(struct engine *engine, struct connection *connection)
 {
-	struct exchange *exchange = connection->oldest;
+	const struct exchange *exchange = connection->oldest;
 	struct join_thread *thread;
 
 	if (!engine->join || connection->role != ROLE_CLIENT || !exchange)
 		return;
 	thread = join_thread_find(engine->join, connection->tid);
-	if (thread)
-		thread->current = exchange->span.cause && exchange->span.cause->thread == thread ?
-					  exchange->span.cause :
-					  NULL;
+	if (!thread)
+		return;
+	join_release(engine, thread);
+	join_thread_read(thread, STEP_READ_ANSWER);
+	thread->current = of_thread(exchange->span.cause, thread);
+	thread->guessed = of_thread(exchange->span.guess, thread);
 }
 
 void join_forget(struct engine *engine, struct exchange *exchange)
@@ -342,6 +427,9 @@ void join_forget(struct engine *engine, struct exchange *exchange)
 		join_thread_leave(span->own);
 	handling_unref(engine->join, &span->own);
 	handling_unref(engine->join, &span->cause);
+	if (span->guess && span->guess->guessed == exchange)
+		span->guess->guessed = NULL;
+	handling_unref(engine->join, &span->guess);
 	trace_unref(engine->join, &span->trace);
 	drop_candidates(engine->join, span);
 }

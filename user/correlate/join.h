@@ -30,6 +30,11 @@ void join_head(struct engine *engine, struct exchange *exchange);
 void join_answer(struct engine *engine, struct connection *connection, struct exchange *exchange);
 /* A thread has read from the connection; to be told before what the bytes say. */
 void join_read(struct engine *engine, struct connection *connection);
+/* A finished exchange, out of its connection's list, of which the next thing that its thread does will tell whose call it was.
+ * Returns true when it stays here until then, at most until the next tick but one: then it is reported and freed. */
+bool join_hold(struct engine *engine, struct connection *connection, struct exchange *exchange);
+/* Once a tick. */
+void join_tick(struct engine *engine, uint64_t now_ns);
 /* The connection is forgotten; its exchanges are over. */
 void join_drop(struct engine *engine, struct connection *connection);
 /* It is over. */

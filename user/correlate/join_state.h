@@ -29,6 +29,16 @@ struct handling {
 	bool has_late;
 	bool is_answering;
 	bool had_risky_call; /* made while its process had other requests to answer */
+	struct exchange *
+		guessed; /* the call that followed right after it was read, until that is forgotten */
+};
+
+/* What a thread did last, as far as it is seen here. */
+enum join_step {
+	STEP_WROTE,	   /* a call, or the beginning of an answer */
+	STEP_READ_REQUEST, /* `current` is it */
+	STEP_READ_ANSWER,  /* to a call guessed to be for `guessed`, if to any */
+	STEP_READ_SEVERAL, /* and wrote nothing in between */
 };
 
 struct join_thread {
@@ -36,8 +46,13 @@ struct join_thread {
 	struct handling *newest; /* of those open that it read, borrowed */
 	struct handling
 		*current; /* whose data, or whose calls' data, it read last; NULL: anybody's */
+	struct handling *guessed; /* borrowed; NULL: none */
+	struct connection *held;  /* whose exchange waits for what the thread does next; borrowed */
+	struct join_thread *held_older; /* of those that have one */
+	struct join_thread *held_newer;
 	uint32_t tid;
 	uint32_t tgid;
+	uint8_t step; /* enum join_step */
 	bool is_loop; /* it read a request while another one waited for its answer */
 };
 
@@ -62,6 +77,8 @@ struct join {
 	size_t spare_handling_count;
 	size_t spare_trace_count;
 	struct table peers; /* connections by addresses, borrowed until they leave */
+	struct join_thread *held_oldest;
+	struct join_thread *held_newest;
 	struct join_figures figures;
 };
 
@@ -91,5 +108,14 @@ int join_threads_init(struct join *join);
 void join_threads_done(struct join *join);
 
 struct handling *handling_ref(struct handling *handling);
+
+/* A request, or an answer to a call, was read by the thread. */
+void join_thread_read(struct join_thread *thread, enum join_step step);
+
+/* A call was guessed to be for that request, and turned out to be. */
+void join_confirm(struct engine *engine, struct handling *handling);
+
+/* The thread's held exchange, if any, is over: report it. */
+void join_release(struct engine *engine, struct join_thread *thread);
 
 #endif

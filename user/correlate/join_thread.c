@@ -59,7 +59,9 @@ struct join_thread *join_thread_find(const struct join *join, uint32_t tid)
 
 static bool is_idle_thread(const struct table_node *node)
 {
-	return !table_entry(node, const struct join_thread, node)->newest;
+	const struct join_thread *thread = table_entry(node, const struct join_thread, node);
+
+	return !thread->newest && !thread->held;
 }
 
 static bool is_idle_process(const struct table_node *node)
@@ -146,8 +148,10 @@ void join_thread_enter(struct join *join, struct handling *handling, uint32_t ti
 		return;
 	}
 	if (thread->tgid != tgid && !thread->newest)
-		thread->is_loop = false; /* the number is another thread's now */
+		thread->is_loop = false,
+		thread->step = STEP_WROTE; /* the number is another thread's now */
 	thread->tgid = tgid;
+	join_thread_read(thread, STEP_READ_REQUEST);
 	if (!thread->is_loop)
 		leave_answered(thread);
 	if (thread->newest) {
@@ -198,6 +202,8 @@ void join_thread_leave(struct handling *handling)
 		handling->older->newer = handling->newer;
 	if (thread->current == handling)
 		thread->current = NULL;
+	if (thread->guessed == handling)
+		thread->guessed = NULL;
 	handling->thread = NULL;
 	handling->older = handling->newer = NULL;
 }

@@ -42,18 +42,26 @@ struct exchange *exchange_append(struct engine *engine, struct connection *conne
 	return exchange;
 }
 
-/* Take the oldest out of the list. It stays with the connection while its request is still being read. */
-static void exchange_retire(struct engine *engine, struct connection *connection)
+static struct exchange *unlink_oldest(struct connection *connection)
 {
 	struct exchange *exchange = connection->oldest;
 
 	connection->oldest = exchange->next;
+	exchange->next = NULL;
 	if (connection->oldest)
 		connection->oldest->previous = NULL;
 	else
 		connection->newest = NULL;
 	if (!--connection->exchange_count)
 		pool_rest(connection);
+	return exchange;
+}
+
+/* Be done with the oldest. It stays with the connection while its request is still being read. */
+static void exchange_retire(struct engine *engine, struct connection *connection)
+{
+	struct exchange *exchange = unlink_oldest(connection);
+
 	if (connection->incoming == exchange)
 		exchange->is_reported = true;
 	else
@@ -101,6 +109,10 @@ static void settle_oldest(struct engine *engine, struct connection *connection,
 
 	if (exchange->failure == PARSE_OK)
 		exchange->failure = (uint8_t)failure;
+	if (connection->incoming != exchange && join_hold(engine, connection, exchange)) {
+		unlink_oldest(connection);
+		return;
+	}
 	exchange_report(engine, connection, exchange);
 	exchange_retire(engine, connection);
 }

@@ -241,7 +241,8 @@ static void answer_two(bool hops, bool is_joined)
 	world_read(&world, b, SERVER + 1, GET("/b"));
 	world.log_bytes = 0;
 	call(out, SERVER + 1, GET("/c"));
-	has_parent = strstr(world.log, "client /c parent");
+	call(out, SERVER + 1, GET("/d"));
+	has_parent = strstr(world.log, "client /d parent");
 	assert_int_equal(has_parent, is_joined);
 	world_write(&world, b, SERVER + 1 + hops, OK);
 	world_write(&world, a, SERVER, OK);
@@ -309,6 +310,7 @@ static void not_in_a_loop(void **state)
 	expect("server /b generated 1/2<0;");
 	world_read(&world, b, SERVER, GET("/b"));
 	call(out, SERVER, GET("/c"));
+	world_pause(&world, 200);
 	expect("client /c generated 7/8<0 3/4 5/6;");
 }
 

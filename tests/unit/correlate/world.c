@@ -201,6 +201,12 @@ void world_write(struct world *world, struct wire *wire, uint32_t tid, const cha
 	move(world, wire, tid, DIR_WRITE, bytes);
 }
 
+void world_pause(struct world *world, unsigned milliseconds)
+{
+	world->now_ns += milliseconds * 1000000ull;
+	engine_tick(world->engine, world->now_ns);
+}
+
 void world_hang_up(struct world *world, struct wire *wire)
 {
 	struct event_tcp_close event = {

@@ -39,5 +39,7 @@ struct wire *world_connect_to(struct world *world, const struct wire *end, enum 
 void world_read(struct world *world, struct wire *wire, uint32_t tid, const char *bytes);
 void world_write(struct world *world, struct wire *wire, uint32_t tid, const char *bytes);
 void world_hang_up(struct world *world, struct wire *wire);
+/* So many milliseconds without an event. */
+void world_pause(struct world *world, unsigned milliseconds);
 
 #endif

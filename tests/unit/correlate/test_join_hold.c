@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls of event loops: each is a request's when it follows its reading, and the request's answer follows the call's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "failing_alloc.h"
+#include "world.h"
+
+#define LOOP 100u /* a process, and its only thread */
+#define ASKER 200u
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
+#define GET_WITH(path, fields) "GET " path " HTTP/1.1\r\nHost: a\r\n" fields "\r\n"
+#define OK "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+#define OPEN "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+#define TRACEPARENT "traceparent: 00-000000000000000000000000000000a1-00000000000000b2-01\r\n"
+
+static struct world world;
+
+/* Two requests and what the loop calls for them. */
+static struct wire *a, *b, *for_a, *for_b;
+
+static int setup(void **state)
+{
+	(void)state;
+	if (world_open(&world, true) < 0)
+		return -1;
+	a = world_connect(&world, ROLE_SERVER, LOOP);
+	b = world_connect(&world, ROLE_SERVER, LOOP);
+	for_a = world_connect(&world, ROLE_CLIENT, LOOP);
+	for_b = world_connect(&world, ROLE_CLIENT, LOOP);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	world_close(&world);
+	return 0;
+}
+
+static void expect(const char *expected)
+{
+	assert_string_equal(world.log, expected);
+	world.log_bytes = 0;
+	world.log[0] = '\0';
+}
+
+static void reads(struct wire *wire, const char *bytes)
+{
+	world_read(&world, wire, LOOP, bytes);
+}
+
+static void writes(struct wire *wire, const char *bytes)
+{
+	world_write(&world, wire, LOOP, bytes);
+}
+
+/* A request is read, and its call made; so the next. */
+static void begin_both(void)
+{
+	reads(a, GET("/a"));
+	writes(for_a, GET("/for-a"));
+	reads(b, GET("/b"));
+	writes(for_b, GET("/for-b"));
+}
+
+/* The first one's call is sure as long as no other request is there. */
+static void proxies_keep_theirs(void **state)
+{
+	(void)state;
+	begin_both();
+	reads(for_b, OK);
+	expect("");
+	writes(b, OK);
+	expect("client /for-b parent 3/5<4;server /b generated 3/4<0;");
+	reads(for_a, OK);
+	expect("client /for-a parent 1/6<2;");
+	writes(a, OK);
+	expect("server /a generated 1/2<0;");
+}
+
+static void one_after_the_other_is_guessed_too(void **state)
+{
+	(void)state;
+	begin_both();
+	reads(for_b, OK);
+	writes(b, OK);
+	reads(b, GET("/c"));
+	writes(for_b, GET("/for-c"));
+	reads(for_b, OK);
+	writes(b, OK);
+	assert_non_null(strstr(world.log, "client /for-c parent"));
+	assert_null(strstr(world.log, "client /for-c generated"));
+}
+
+/* The answer begins before all of the call's is there. */
+static void proxies_pass_on_what_they_have(void **state)
+{
+	(void)state;
+	begin_both();
+	reads(for_b, OPEN);
+	writes(b, OK);
+	reads(for_b, "hello");
+	assert_non_null(strstr(world.log, "client /for-b parent"));
+}
+
+static void not_when_others_answers_are_there_too(void **state)
+{
+	(void)state;
+	begin_both();
+	reads(for_a, OK);
+	reads(for_b, OPEN);
+	writes(b, OK);
+	reads(for_b, "hello");
+	assert_non_null(strstr(world.log, "client /for-b generated"));
+}
+
+/* The answer that follows is another request's. */
+static void not_when_another_is_answered(void **state)
+{
+	struct wire *c = world_connect(&world, ROLE_SERVER, LOOP);
+
+	(void)state;
+	reads(c, GET("/c"));
+	writes(world_connect(&world, ROLE_CLIENT, LOOP), GET("/for-c"));
+	begin_both();
+	reads(for_b, OK);
+	writes(a, OK);
+	assert_non_null(strstr(world.log, "client /for-b generated"));
+	reads(for_a, OK);
+	assert_non_null(strstr(world.log, "client /for-a generated"));
+}
+
+/* `await`: all that is there is read before anything is done about it. */
+static void not_when_several_are_read_at_once(void **state)
+{
+	(void)state;
+	reads(a, GET("/a"));
+	reads(b, GET("/b"));
+	writes(for_a, GET("/for-a"));
+	reads(for_a, OK);
+	assert_non_null(strstr(world.log, "client /for-a generated"));
+}
+
+static void not_when_several_answers_are_read_at_once(void **state)
+{
+	(void)state;
+	begin_both();
+	reads(for_a, OK);
+	reads(for_b, OK);
+	writes(b, OK);
+	assert_non_null(strstr(world.log, "client /for-b generated"));
+}
+
+/* Which of its calls is whose, its answer does not tell. */
+static void not_one_of_several_calls(void **state)
+{
+	struct wire *more = world_connect(&world, ROLE_CLIENT, LOOP);
+
+	(void)state;
+	begin_both();
+	reads(for_b, OK);
+	writes(more, GET("/more"));
+	assert_non_null(strstr(world.log, "client /for-b generated"));
+}
+
+static void not_when_nothing_follows(void **state)
+{
+	(void)state;
+	begin_both();
+	reads(for_b, OK);
+	world_pause(&world, 50);
+	expect("");
+	world_pause(&world, 200);
+	assert_non_null(strstr(world.log, "client /for-b generated"));
+}
+
+static void not_when_its_connection_goes(void **state)
+{
+	(void)state;
+	begin_both();
+	reads(for_b, OK);
+	world_hang_up(&world, for_b);
+	world_pause(&world, 200);
+	assert_non_null(strstr(world.log, "client /for-b generated"));
+	writes(b, OK);
+	assert_non_null(strstr(world.log, "server /b generated"));
+}
+
+/* The trace that the call names is its request's. */
+static void adopts(void **state)
+{
+	(void)state;
+	reads(a, GET("/a"));
+	writes(for_a, GET("/for-a"));
+	reads(b, GET("/b"));
+	writes(for_b, GET_WITH("/for-b", TRACEPARENT));
+	reads(for_b, OK);
+	writes(b, OK);
+	expect("client /for-b header a1/4<b2 flags=1;server /b adopted a1/5<0 flags=1;");
+}
+
+/* Who is called has told its span already: the caller's trace takes its name. */
+static void joins_traces(void **state)
+{
+	struct wire *called = world_connect_to(&world, for_b, ROLE_SERVER, ASKER);
+
+	(void)state;
+	begin_both();
+	world_read(&world, called, ASKER, GET("/for-b"));
+	world_write(&world, called, ASKER, OK);
+	reads(for_b, OK);
+	writes(b, OK);
+	expect("server /for-b parent 3/5<4;client /for-b parent 3/4<6;server /b generated 3/6<0;");
+}
+
+/* A request that names its trace: that of the call cannot be changed any more. */
+static void joins_no_traces_that_were_told(void **state)
+{
+	struct wire *called = world_connect_to(&world, for_b, ROLE_SERVER, ASKER);
+
+	(void)state;
+	reads(a, GET("/a"));
+	writes(for_a, GET("/for-a"));
+	reads(b, GET_WITH("/b", TRACEPARENT));
+	writes(for_b, GET("/for-b"));
+	world_read(&world, called, ASKER, GET("/for-b"));
+	world_write(&world, called, ASKER, OK);
+	reads(for_b, OK);
+	writes(b, OK);
+	assert_non_null(strstr(world.log, "client /for-b generated"));
+	assert_non_null(strstr(world.log, "server /b header a1"));
+}
+
+static void ends_while_one_is_held(void **state)
+{
+	(void)state;
+	begin_both();
+	reads(for_b, OK);
+	expect("");
+}
+
+static void allocations_fail(void **state)
+{
+	world_close(&world);
+	FOR_EACH_FAILING_ALLOC(nth)
+	{
+		if (setup(state) < 0)
+			continue;
+		begin_both();
+		reads(for_b, OK);
+		writes(b, OK);
+		reads(for_a, OK);
+		writes(a, OK);
+		world_close(&world);
+	}
+	assert_int_equal(setup(state), 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(proxies_keep_theirs),
+		TEST(one_after_the_other_is_guessed_too),
+		TEST(proxies_pass_on_what_they_have),
+		TEST(not_when_others_answers_are_there_too),
+		TEST(not_when_another_is_answered),
+		TEST(not_when_several_are_read_at_once),
+		TEST(not_when_several_answers_are_read_at_once),
+		TEST(not_one_of_several_calls),
+		TEST(not_when_nothing_follows),
+		TEST(not_when_its_connection_goes),
+		TEST(adopts),
+		TEST(joins_traces),
+		TEST(joins_no_traces_that_were_told),
+		TEST(ends_while_one_is_held),
+		TEST(allocations_fail),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
