@@ -410,7 +410,8 @@ bool join_finish(struct engine *engine, const struct exchange *exchange, struct 
 	ret_joined->link_count = 0;
 	ret_joined->tracestate = ret_joined->request_id = NULL;
 	*span = (struct span_identity){ .flags = TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM,
-					.join = SPAN_JOIN_GENERATED };
+					.join = SPAN_JOIN_GENERATED,
+					.is_sampled = true };
 	if (known) {
 		trace = known->own ? known->own->trace : known->trace;
 		memcpy(span->span_id, known->own ? known->own->span_id : known->span_id,
