@@ -260,9 +260,22 @@ void join_drop(struct engine *engine, struct connection *connection)
 		join_peer_leave(engine->join, connection);
 }
 
-/* The application's trace takes the place of one that we made up. */
-static void adopt(struct engine *engine, struct handling *cause, const struct trace_context *wire)
+/* As a request says it. */
+static void name_trace(struct trace *trace, const struct exchange *exchange)
 {
+	const struct trace_context *wire = &exchange->facts.trace;
+
+	memcpy(trace->id, wire->trace_id, TRACE_ID_BYTES);
+	trace->flags = wire->flags;
+	if (wire->format == TRACE_FORMAT_W3C && wire->tracestate_bytes)
+		trace_probability_read(exchange->facts.trace_texts->tracestate,
+				       &trace->probability);
+}
+
+/* The application's trace takes the place of one that we made up. */
+static void adopt(struct engine *engine, struct handling *cause, const struct exchange *exchange)
+{
+	const struct trace_context *wire = &exchange->facts.trace;
 	struct trace *trace = trace_of(engine, cause);
 
 	if (!trace || !trace->is_ours)
@@ -273,8 +286,7 @@ static void adopt(struct engine *engine, struct handling *cause, const struct tr
 		memcpy(cause->late.span_id, wire->span_id, SPAN_ID_BYTES);
 		return;
 	}
-	memcpy(trace->id, wire->trace_id, TRACE_ID_BYTES);
-	trace->flags = wire->flags;
+	name_trace(trace, exchange);
 	trace->is_ours = false;
 	trace->is_adopted = true;
 }
@@ -287,12 +299,11 @@ static void take_wire(struct engine *engine, struct exchange *exchange)
 
 	if (!trace)
 		return;
-	memcpy(trace->id, wire->trace_id, TRACE_ID_BYTES);
-	trace->flags = wire->flags;
+	name_trace(trace, exchange);
 	if (span->own)
 		slot = &span->own->trace;
 	if (span->cause)
-		adopt(engine, span->cause, wire);
+		adopt(engine, span->cause, exchange);
 	trace_unref(engine->join, slot);
 	*slot = trace;
 	memcpy(span->parent_span_id, wire->span_id, SPAN_ID_BYTES);
@@ -376,15 +387,18 @@ static void tell_links(struct engine *engine, const struct exchange_span *span,
 	add_link(joined, span->own->late.trace_id, span->own->late.span_id);
 }
 
-static void tell_span(const struct exchange_span *known, struct trace *trace,
-		      struct span_identity *span)
+static void tell_span(const struct exchange_span *known, struct trace *trace, struct joined *joined)
 {
+	struct span_identity *span = &joined->span;
+
 	memcpy(span->trace_id, trace->id, TRACE_ID_BYTES);
 	memcpy(span->parent_span_id, known->parent_span_id, SPAN_ID_BYTES);
 	span->flags = trace->flags;
 	span->join = known->join;
 	if (trace->is_adopted && span->join == SPAN_JOIN_GENERATED)
 		span->join = SPAN_JOIN_ADOPTED;
+	joined->has_upstream = !trace->is_ours;
+	joined->upstream = trace->probability;
 	trace->is_told = true;
 }
 
@@ -409,6 +423,7 @@ bool join_finish(struct engine *engine, const struct exchange *exchange, struct 
 		return false;
 	ret_joined->link_count = 0;
 	ret_joined->tracestate = ret_joined->request_id = NULL;
+	ret_joined->has_upstream = false;
 	*span = (struct span_identity){ .flags = TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM,
 					.join = SPAN_JOIN_GENERATED,
 					.is_sampled = true };
@@ -420,7 +435,7 @@ bool join_finish(struct engine *engine, const struct exchange *exchange, struct 
 		tell_texts(exchange, ret_joined);
 	}
 	if (trace)
-		tell_span(known, trace, span);
+		tell_span(known, trace, ret_joined);
 	else
 		make_id(engine, span->trace_id, TRACE_ID_BYTES);
 	name_span(engine, span->span_id);

@@ -8,6 +8,7 @@
 
 #include "correlate/connection.h"
 #include "correlate/span.h"
+#include "protocol/trace_probability.h"
 
 /* Threads that read requests, and processes that they are of; beyond, requests have no calls (counted). */
 #define JOIN_THREADS_MAX 16384
@@ -42,6 +43,8 @@ struct joined {
 	size_t link_count;
 	const char *tracestate;
 	const char *request_id;
+	struct trace_probability upstream;
+	bool has_upstream;
 };
 
 /* Give a finished request its identity; exchange NULL: it has none to go by. Returns false when nobody wants spans. */

@@ -11,6 +11,7 @@ struct trace {
 	uint32_t references;
 	uint8_t id[TRACE_ID_BYTES];
 	uint8_t flags;
+	struct trace_probability probability; /* when it is not ours */
 	bool is_ours;	 /* made up: the application's, once seen, takes its place … */
 	bool is_told;	 /* … unless a span of it was told before */
 	bool is_adopted; /* that has happened */
