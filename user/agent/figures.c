@@ -227,6 +227,8 @@ static void write_tables(struct agent *agent, const struct engine_stats *engine)
 		  engine->lookups_evicted);
 	set_table(agent, "span_threads", (double)engine->join.threads,
 		  (double)engine->join.threads_limit, engine->join.threads_refused);
+	set_table(agent, "span_request_ids", (double)engine->join.request_ids,
+		  (double)engine->join.request_ids_limit, engine->join.request_ids_refused);
 	set_total(agent, METRIC_DNS_NAMES_REFUSED, NULL, NULL, engine->names_refused);
 	set_total(agent, METRIC_TURNS_MISSED, NULL, NULL, engine->turns_missed);
 	set_total(agent, METRIC_ROUTES_REFUSED, NULL, NULL, engine->routes_refused);

@@ -20,7 +20,8 @@ struct join *join_new(size_t connections)
 {
 	struct join *join = calloc(1, sizeof(*join));
 
-	if (join && (join_threads_init(join) || join_peers_init(join, connections)))
+	if (join && (join_threads_init(join) || join_peers_init(join, connections) ||
+		     join_request_ids_init(join)))
 		join_free(&join);
 	return join;
 }
@@ -34,6 +35,7 @@ void join_free(struct join **slot)
 		return;
 	join_threads_done(join);
 	join_peers_done(join);
+	join_request_ids_done(join);
 	while (join->spare_handlings) {
 		struct handling *next = join->spare_handlings->older;
 
@@ -51,12 +53,15 @@ void join_free(struct join **slot)
 
 void join_figures_read(const struct join *join, struct join_figures *ret_figures)
 {
-	*ret_figures = (struct join_figures){ .threads_limit = JOIN_THREADS_MAX };
+	*ret_figures = (struct join_figures){ .threads_limit = JOIN_THREADS_MAX,
+					      .request_ids_limit = JOIN_REQUEST_IDS_MAX };
 	if (!join)
 		return;
 	*ret_figures = join->figures;
 	ret_figures->threads = join->threads.count;
 	ret_figures->threads_limit = JOIN_THREADS_MAX;
+	ret_figures->request_ids = join->request_ids.count;
+	ret_figures->request_ids_limit = JOIN_REQUEST_IDS_MAX;
 }
 
 static struct trace *trace_new(struct join *join)
@@ -75,13 +80,13 @@ static struct trace *trace_new(struct join *join)
 	return trace;
 }
 
-static struct trace *trace_ref(struct trace *trace)
+struct trace *trace_ref(struct trace *trace)
 {
 	trace->references++;
 	return trace;
 }
 
-static void trace_unref(struct join *join, struct trace **slot)
+void trace_unref(struct join *join, struct trace **slot)
 {
 	struct trace *trace = *slot;
 
@@ -162,8 +167,7 @@ static void name_span(struct engine *engine, uint8_t span_id[SPAN_ID_BYTES])
 		make_id(engine, span_id, SPAN_ID_BYTES);
 }
 
-/* A call made to answer that request. */
-static void set_cause(struct engine *engine, struct exchange_span *span, struct handling *cause)
+void join_set_cause(struct engine *engine, struct exchange_span *span, struct handling *cause)
 {
 	struct trace *trace = trace_of(engine, cause);
 
@@ -183,7 +187,7 @@ static void find_cause(struct engine *engine, const struct connection *connectio
 	struct handling *cause = join_thread_cause(engine->join, connection->tid, &candidates);
 
 	if (cause) {
-		set_cause(engine, span, cause);
+		join_set_cause(engine, span, cause);
 		return;
 	}
 	if (candidates.count)
@@ -195,7 +199,7 @@ static void find_cause(struct engine *engine, const struct connection *connectio
 		(void)handling_ref(candidates.handlings[i]);
 }
 
-static void drop_candidates(struct join *join, struct exchange_span *span)
+void join_drop_candidates(struct join *join, struct exchange_span *span)
 {
 	struct candidates *candidates = span->candidates;
 
@@ -260,22 +264,10 @@ void join_drop(struct engine *engine, struct connection *connection)
 		join_peer_leave(engine->join, connection);
 }
 
-/* As a request says it. */
-static void name_trace(struct trace *trace, const struct exchange *exchange)
-{
-	const struct trace_context *wire = &exchange->facts.trace;
-
-	memcpy(trace->id, wire->trace_id, TRACE_ID_BYTES);
-	trace->flags = wire->flags;
-	if (wire->format == TRACE_FORMAT_W3C && wire->tracestate_bytes)
-		trace_probability_read(exchange->facts.trace_texts->tracestate,
-				       &trace->probability);
-}
-
 /* The application's trace takes the place of one that we made up. */
-static void adopt(struct engine *engine, struct handling *cause, const struct exchange *exchange)
+static void adopt(struct engine *engine, struct handling *cause, const struct trace_context *wire,
+		  const struct trace_probability *probability)
 {
-	const struct trace_context *wire = &exchange->facts.trace;
 	struct trace *trace = trace_of(engine, cause);
 
 	if (!trace || !trace->is_ours)
@@ -286,9 +278,22 @@ static void adopt(struct engine *engine, struct handling *cause, const struct ex
 		memcpy(cause->late.span_id, wire->span_id, SPAN_ID_BYTES);
 		return;
 	}
-	name_trace(trace, exchange);
+	memcpy(trace->id, wire->trace_id, TRACE_ID_BYTES);
+	trace->flags = wire->flags;
+	trace->probability = *probability;
 	trace->is_ours = false;
 	trace->is_adopted = true;
+}
+
+/* That of the fields that counted; NULL: none. */
+static const char *tracestate_of(const struct exchange *exchange)
+{
+	const struct trace_context *wire = &exchange->facts.trace;
+
+	return wire->tracestate_bytes && wire->format == TRACE_FORMAT_W3C &&
+			       trace_context_is_whole(wire) ?
+		       exchange->facts.trace_texts->tracestate :
+		       NULL;
 }
 
 static void take_wire(struct engine *engine, struct exchange *exchange)
@@ -299,16 +304,18 @@ static void take_wire(struct engine *engine, struct exchange *exchange)
 
 	if (!trace)
 		return;
-	name_trace(trace, exchange);
+	memcpy(trace->id, wire->trace_id, TRACE_ID_BYTES);
+	trace->flags = wire->flags;
+	trace_probability_read(tracestate_of(exchange), &trace->probability);
 	if (span->own)
 		slot = &span->own->trace;
 	if (span->cause)
-		adopt(engine, span->cause, exchange);
+		adopt(engine, span->cause, wire, &trace->probability);
 	trace_unref(engine->join, slot);
 	*slot = trace;
 	memcpy(span->parent_span_id, wire->span_id, SPAN_ID_BYTES);
 	span->join = SPAN_JOIN_HEADER;
-	drop_candidates(engine->join, span);
+	join_drop_candidates(engine->join, span);
 }
 
 void join_head(struct engine *engine, struct exchange *exchange)
@@ -321,6 +328,8 @@ void join_head(struct engine *engine, struct exchange *exchange)
 		engine->join->figures.ignored[__builtin_ctz(bits)]++;
 	if (trace_context_is_whole(wire))
 		take_wire(engine, exchange);
+	if (wire->request_id_bytes)
+		join_request_id_take(engine, exchange);
 }
 
 void join_answer(struct engine *engine, struct connection *connection, struct exchange *exchange)
@@ -349,12 +358,14 @@ void join_forget(struct engine *engine, struct exchange *exchange)
 
 	if (!engine->join)
 		return;
-	if (span->own)
+	if (span->own) {
 		join_thread_leave(span->own);
+		join_request_id_leave(engine->join, span->own);
+	}
 	handling_unref(engine->join, &span->own);
 	handling_unref(engine->join, &span->cause);
 	trace_unref(engine->join, &span->trace);
-	drop_candidates(engine->join, span);
+	join_drop_candidates(engine->join, span);
 }
 
 static void add_link(struct joined *joined, const uint8_t trace_id[TRACE_ID_BYTES],
@@ -408,9 +419,7 @@ static void tell_texts(const struct exchange *exchange, struct joined *joined)
 
 	if (wire->request_id_bytes)
 		joined->request_id = exchange->facts.trace_texts->request_id;
-	if (wire->tracestate_bytes && wire->format == TRACE_FORMAT_W3C &&
-	    trace_context_is_whole(wire))
-		joined->tracestate = exchange->facts.trace_texts->tracestate;
+	joined->tracestate = tracestate_of(exchange);
 }
 
 bool join_finish(struct engine *engine, const struct exchange *exchange, struct joined *ret_joined)

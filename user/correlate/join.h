@@ -13,6 +13,8 @@
 /* Threads that read requests, and processes that they are of; beyond, requests have no calls (counted). */
 #define JOIN_THREADS_MAX 16384
 #define JOIN_PROCESSES_MAX 4096
+/* Requests to answer that have an X-Request-ID; beyond, it joins nothing (counted). */
+#define JOIN_REQUEST_IDS_MAX 16384
 
 /* Returns the state of all that is here, or NULL. */
 struct join *join_new(size_t connections);

@@ -26,6 +26,7 @@ struct handling {
 	struct trace *trace;	      /* counted; NULL: none yet */
 	uint32_t references;
 	uint8_t span_id[SPAN_ID_BYTES];
+	struct join_request_id *request_id; /* counted; NULL: it has none, or there was no room */
 	struct span_link late; /* the trace that a call named after a span of this one was told */
 	bool has_late;
 	bool is_answering;
@@ -62,7 +63,8 @@ struct join {
 	struct trace *spare_traces;	  /* owned */
 	size_t spare_handling_count;
 	size_t spare_trace_count;
-	struct table peers; /* connections by addresses, borrowed until they leave */
+	struct table request_ids; /* owns its nodes */
+	struct table peers;	  /* connections by addresses, borrowed until they leave */
 	struct join_figures figures;
 };
 
@@ -88,9 +90,21 @@ void join_peer_leave(struct join *join, struct connection *connection);
 int join_peers_init(struct join *join, size_t connections);
 void join_peers_done(struct join *join);
 
+/* X-Request-ID of requests that a process has to answer. */
+int join_request_ids_init(struct join *join);
+void join_request_ids_done(struct join *join);
+/* The exchange has one: a server's may be asked for by it, a client's asks. */
+void join_request_id_take(struct engine *engine, struct exchange *exchange);
+void join_request_id_leave(struct join *join, struct handling *handling);
+
 int join_threads_init(struct join *join);
 void join_threads_done(struct join *join);
 
+struct trace *trace_ref(struct trace *trace);
+void trace_unref(struct join *join, struct trace **slot);
+/* A call made to answer that request. */
+void join_set_cause(struct engine *engine, struct exchange_span *span, struct handling *cause);
+void join_drop_candidates(struct join *join, struct exchange_span *span);
 struct handling *handling_ref(struct handling *handling);
 
 #endif

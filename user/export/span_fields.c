@@ -53,6 +53,12 @@ const char *span_attribute_name(enum attribute attribute)
 	return attribute_names[attribute];
 }
 
+/* Semantic conventions: fields of a header may come several times. */
+bool span_attribute_is_list(const struct span_attribute *attribute)
+{
+	return attribute->key == attribute_names[ATTRIBUTE_HTTP_REQUEST_ID];
+}
+
 const char *span_scope_version(void)
 {
 	return SONDE_VERSION;
