@@ -23,7 +23,7 @@ void sql_comment_end(struct sql_comment *comment)
 {
 	static const char key[] = "traceparent=";
 
-	comment->is_traced |= memmem(comment->text, comment->length, key, sizeof(key) - 1) != NULL;
+	comment->is_traced = memmem(comment->text, comment->length, key, sizeof(key) - 1) != NULL;
 }
 
 static bool read_escape(const uint8_t *digits, uint8_t *ret_byte)
