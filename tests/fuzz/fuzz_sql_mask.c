@@ -23,13 +23,30 @@ static uint64_t mask_in_pieces(struct sql_mask *mask, enum sql_dialect dialect, 
 	return fingerprint;
 }
 
+/* The trace that a comment names. */
+static struct trace_context trace_of(const struct sql_mask *mask)
+{
+	struct trace_context context = { 0 };
+	struct trace_texts texts;
+
+	sql_comment_tell(&mask->comment, &context, &texts);
+	if (context.tracestate_bytes && strlen(texts.tracestate) != context.tracestate_bytes)
+		abort();
+	return context;
+}
+
 static void mask_both_ways(enum sql_dialect dialect, const uint8_t *data, size_t size)
 {
+	struct trace_context context, again;
 	struct sql_mask whole, bytewise;
 	uint64_t fingerprint = mask_in_pieces(&whole, dialect, data, size, size + 1);
 
 	if (fingerprint != mask_in_pieces(&bytewise, dialect, data, size, 1) ||
 	    strcmp(whole.text, bytewise.text) != 0)
+		abort();
+	context = trace_of(&whole);
+	again = trace_of(&bytewise);
+	if (memcmp(&context, &again, sizeof(context)) != 0)
 		abort();
 }
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "protocol/trace_context.h"
+#include "protocol/trace_probability.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -15,10 +15,31 @@ static bool is_zero(const uint8_t *bytes, size_t count)
 	return true;
 }
 
+/* What is written is read again. */
+static void check_probability(const char *tracestate)
+{
+	struct trace_probability probability, again;
+	char text[TRACESTATE_MAX + 1];
+
+	trace_probability_read(tracestate, &probability);
+	if (probability.threshold >= TRACE_THRESHOLD_NEVER)
+		abort();
+	if (trace_probability_write(tracestate, &probability, text) != strlen(text))
+		abort();
+	trace_probability_read(text, &again);
+	if (again.has_threshold != probability.has_threshold ||
+	    again.has_randomness != probability.has_randomness ||
+	    (again.has_threshold && again.threshold != probability.threshold) ||
+	    (again.has_randomness && again.randomness != probability.randomness))
+		abort();
+}
+
 static void check(const struct trace_context *context, const struct trace_texts *texts)
 {
 	if (context->tracestate_bytes && strlen(texts->tracestate) != context->tracestate_bytes)
 		abort();
+	if (context->tracestate_bytes)
+		check_probability(texts->tracestate);
 	if (context->request_id_bytes && strlen(texts->request_id) != context->request_id_bytes)
 		abort();
 	if (!trace_context_is_whole(context))

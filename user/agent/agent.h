@@ -10,6 +10,7 @@
 #include "agent/selection_rules.h"
 #include "correlate/engine.h"
 #include "load/loader.h"
+#include "sample/sampling_rules.h"
 
 /* All NULL and nothing in the environment: no spans are made. */
 struct span_options {
@@ -17,6 +18,7 @@ struct span_options {
 	const char *otlp_headers_file; /* lines of `name: value` */
 	const char *ndjson_path;       /* "-": standard output */
 	size_t queue;		       /* spans, for each exporter */
+	struct sampling_rules sampling;
 };
 
 struct agent_options {

@@ -227,6 +227,8 @@ static void write_tables(struct agent *agent, const struct engine_stats *engine)
 		  engine->lookups_evicted);
 	set_table(agent, "span_threads", (double)engine->join.threads,
 		  (double)engine->join.threads_limit, engine->join.threads_refused);
+	set_table(agent, "span_request_ids", (double)engine->join.request_ids,
+		  (double)engine->join.request_ids_limit, engine->join.request_ids_refused);
 	set_total(agent, METRIC_DNS_NAMES_REFUSED, NULL, NULL, engine->names_refused);
 	set_total(agent, METRIC_TURNS_MISSED, NULL, NULL, engine->turns_missed);
 	set_total(agent, METRIC_ROUTES_REFUSED, NULL, NULL, engine->routes_refused);
@@ -266,12 +268,30 @@ static int write_program(void *context, const struct program_figures *figures)
 	return 0;
 }
 
+static void write_sampling(struct agent *agent)
+{
+	struct sampler_figures figures;
+
+	spans_read_sampling(agent->spans, &figures);
+	for (enum sampling_reason i = 0; i < SAMPLING_REASON_COUNT; i++) {
+		if (i != SAMPLING_RATE)
+			set_total(agent, METRIC_SPANS_SAMPLED, sampling_reason_name(i), NULL,
+				  figures.kept[i]);
+		if (i >= SAMPLING_PARENT)
+			set_total(agent, METRIC_SPANS_UNSAMPLED, sampling_reason_name(i), NULL,
+				  figures.unkept[i]);
+	}
+	set_table(agent, "span_routes", (double)figures.routes.count, (double)figures.routes.limit,
+		  figures.routes.evicted);
+}
+
 static void write_spans(struct agent *agent)
 {
 	struct delivery_stats stats;
 
 	if (!agent->spans)
 		return;
+	write_sampling(agent);
 	set_total(agent, METRIC_SPANS_PRODUCED, NULL, NULL, spans_produced(agent->spans));
 	for (size_t i = 0; spans_read(agent->spans, i, &stats); i++) {
 		set_total(agent, METRIC_SPANS_EXPORTED, stats.exporter, NULL, stats.exported);

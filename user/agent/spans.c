@@ -29,6 +29,8 @@ struct spans {
 	struct resource_settings resource;
 	struct span_resource resource_view; /* of the above */
 	struct wall_clock clock;
+	struct sampling_rules rules;
+	struct sampler *sampler; /* owned */
 	uint64_t produced;
 	size_t random_left;
 	uint8_t random[RANDOM_BYTES];
@@ -38,13 +40,21 @@ struct spans {
 static void on_request(void *context, const struct request *request)
 {
 	struct spans *spans = context;
+	struct request decided = *request;
+	struct span_identity span = { 0 };
 
-	spans->observer->request(spans->observer->context, request);
-	if (!span_record_is_wanted(request))
+	if (span_record_is_wanted(request)) {
+		sampler_decide(spans->sampler, request, &span, &decided.tracestate);
+		decided.span = &span;
+	} else {
+		decided.span = NULL;
+	}
+	spans->observer->request(spans->observer->context, &decided);
+	if (!span.is_sampled)
 		return;
 	spans->produced++;
 	for (size_t i = 0; i < spans->exporter_count; i++)
-		delivery_put(spans->exporters[i], request);
+		delivery_put(spans->exporters[i], &decided);
 }
 
 static void on_message(void *context, const struct free_message *message)
@@ -179,6 +189,18 @@ static int read_resource(struct spans *spans)
 	return error;
 }
 
+/* What cannot be read is no reason to be without spans. */
+static int start_sampler(struct spans *spans, const struct span_options *options)
+{
+	char why[SAMPLING_WHY_MAX];
+
+	spans->rules = options->sampling;
+	if (sampling_rules_read_environment(&spans->rules, getenv, why))
+		log_warn("%s; going without it", why);
+	spans->sampler = sampler_new(&spans->rules);
+	return spans->sampler ? 0 : -ENOMEM;
+}
+
 int spans_start(const struct span_options *options, struct spans **ret_spans)
 {
 	struct spans *spans = calloc(1, sizeof(*spans));
@@ -191,8 +213,10 @@ int spans_start(const struct span_options *options, struct spans **ret_spans)
 			on_tunnel,     on_parse_outcome, on_tcp_connect,
 			on_tcp_accept, on_tcp_stats,	 on_syscall_error
 		};
-		error = start_otlp(spans, options);
+		error = start_sampler(spans, options);
 	}
+	if (!error)
+		error = start_otlp(spans, options);
 	if (!error)
 		error = start_ndjson(spans, options);
 	if (error || !spans->exporter_count)
@@ -214,6 +238,7 @@ void spans_free(struct spans **spans)
 	for (size_t i = 0; i < mine->exporter_count; i++)
 		delivery_free(&mine->exporters[i]);
 	resource_settings_done(&mine->resource);
+	sampler_free(&mine->sampler);
 	free(mine);
 }
 
@@ -230,6 +255,11 @@ const struct observation_sink *spans_sink(const struct spans *spans)
 uint64_t spans_produced(const struct spans *spans)
 {
 	return spans->produced;
+}
+
+void spans_read_sampling(const struct spans *spans, struct sampler_figures *ret_figures)
+{
+	sampler_read(spans->sampler, ret_figures);
 }
 
 bool spans_read(struct spans *spans, size_t number, struct delivery_stats *ret_stats)

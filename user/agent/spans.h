@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 #include "correlate/observation.h"
 #include "deliver/delivery.h"
+#include "sample/sampler.h"
 
 struct spans;
 
@@ -24,6 +25,7 @@ const struct observation_sink *spans_sink(const struct spans *spans);
 void spans_random(struct spans *spans, uint8_t *ret_bytes, size_t count);
 
 uint64_t spans_produced(const struct spans *spans);
+void spans_read_sampling(const struct spans *spans, struct sampler_figures *ret_figures);
 /* Figures of the exporter with that number, from 0; false: there are no more. */
 bool spans_read(struct spans *spans, size_t number, struct delivery_stats *ret_stats);
 

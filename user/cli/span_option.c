@@ -13,11 +13,13 @@ enum {
 	OPTION_OTLP_HEADERS_FILE,
 	OPTION_SPANS_NDJSON,
 	OPTION_SPAN_QUEUE,
+	OPTION_SPAN_SAMPLING,
 };
 
 static error_t parse_span_option(int key, char *argument, struct argp_state *state)
 {
 	struct span_options *spans = state->input;
+	char why[SAMPLING_WHY_MAX];
 	char *end;
 
 	switch (key) {
@@ -39,6 +41,10 @@ static error_t parse_span_option(int key, char *argument, struct argp_state *sta
 			argp_error(state, "--span-queue wants a number from %d to %lu, not '%s'",
 				   QUEUE_LEAST, QUEUE_MOST, argument);
 		return 0;
+	case OPTION_SPAN_SAMPLING:
+		if (sampling_rules_add(&spans->sampling, argument, why))
+			argp_error(state, "--span-sampling: %s", why);
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -54,6 +60,9 @@ static const struct argp_option options[] = {
 	  "Append spans to a file, a line of OTLP/JSON each; -: standard output", 2 },
 	{ "span-queue", OPTION_SPAN_QUEUE, "N", 0,
 	  "Spans that wait for each exporter at most (32768)", 2 },
+	{ "span-sampling", OPTION_SPAN_SAMPLING, "RULES", 0,
+	  "Which spans to keep: errors,slow=pN,floor=N[@GLOB],parent,ratio=N,rate=N (OTEL_TRACES_SAMPLER; all)",
+	  2 },
 	{ 0 },
 };
 

@@ -66,6 +66,9 @@ struct join_figures {
 	uint64_t ignored[TRACE_FORMAT_COUNT]; /* values that were malformed, or cut */
 	size_t threads;
 	size_t threads_limit;
+	size_t request_ids;
+	size_t request_ids_limit;
+	uint64_t request_ids_refused;
 	uint64_t threads_refused; /* requests of threads, or processes, that found no room */
 };
 

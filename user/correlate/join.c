@@ -6,21 +6,12 @@
 
 #include "correlate/join_state.h"
 
-/* Kept for the next one instead of being freed. */
-#define SPARE_MAX 1024
-
-static void make_id(struct engine *engine, uint8_t *ret_id, size_t bytes)
-{
-	engine->feedback.random(engine->feedback.context, ret_id, bytes);
-	if (trace_id_is_none(ret_id, bytes))
-		ret_id[bytes - 1] = 1;
-}
-
 struct join *join_new(size_t connections)
 {
 	struct join *join = calloc(1, sizeof(*join));
 
-	if (join && (join_threads_init(join) || join_peers_init(join, connections)))
+	if (join && (join_threads_init(join) || join_peers_init(join, connections) ||
+		     join_request_ids_init(join)))
 		join_free(&join);
 	return join;
 }
@@ -34,6 +25,7 @@ void join_free(struct join **slot)
 		return;
 	join_threads_done(join);
 	join_peers_done(join);
+	join_request_ids_done(join);
 	while (join->spare_handlings) {
 		struct handling *next = join->spare_handlings->older;
 
@@ -51,118 +43,23 @@ void join_free(struct join **slot)
 
 void join_figures_read(const struct join *join, struct join_figures *ret_figures)
 {
-	*ret_figures = (struct join_figures){ .threads_limit = JOIN_THREADS_MAX };
+	*ret_figures = (struct join_figures){ .threads_limit = JOIN_THREADS_MAX,
+					      .request_ids_limit = JOIN_REQUEST_IDS_MAX };
 	if (!join)
 		return;
 	*ret_figures = join->figures;
 	ret_figures->threads = join->threads.count;
 	ret_figures->threads_limit = JOIN_THREADS_MAX;
-}
-
-static struct trace *trace_new(struct join *join)
-{
-	struct trace *trace = join->spare_traces;
-
-	if (trace) {
-		join->spare_traces = trace->next_spare;
-		join->spare_trace_count--;
-		memset(trace, 0, sizeof(*trace));
-	} else {
-		trace = calloc(1, sizeof(*trace));
-	}
-	if (trace)
-		trace->references = 1;
-	return trace;
-}
-
-static struct trace *trace_ref(struct trace *trace)
-{
-	trace->references++;
-	return trace;
-}
-
-static void trace_unref(struct join *join, struct trace **slot)
-{
-	struct trace *trace = *slot;
-
-	*slot = NULL;
-	if (!trace || --trace->references)
-		return;
-	if (join->spare_trace_count == SPARE_MAX) {
-		free(trace);
-		return;
-	}
-	trace->next_spare = join->spare_traces;
-	join->spare_traces = trace;
-	join->spare_trace_count++;
-}
-
-static struct handling *handling_new(struct join *join)
-{
-	struct handling *handling = join->spare_handlings;
-
-	if (handling) {
-		join->spare_handlings = handling->older;
-		join->spare_handling_count--;
-		memset(handling, 0, sizeof(*handling));
-	} else {
-		handling = calloc(1, sizeof(*handling));
-	}
-	if (handling)
-		handling->references = 1;
-	return handling;
-}
-
-struct handling *handling_ref(struct handling *handling)
-{
-	handling->references++;
-	return handling;
-}
-
-static void handling_unref(struct join *join, struct handling **slot)
-{
-	struct handling *handling = *slot;
-
-	*slot = NULL;
-	if (!handling || --handling->references)
-		return;
-	trace_unref(join, &handling->trace);
-	if (join->spare_handling_count == SPARE_MAX) {
-		free(handling);
-		return;
-	}
-	handling->older = join->spare_handlings;
-	join->spare_handlings = handling;
-	join->spare_handling_count++;
-}
-
-static struct trace *trace_made_up(struct engine *engine)
-{
-	struct trace *trace = trace_new(engine->join);
-
-	if (!trace)
-		return NULL;
-	make_id(engine, trace->id, sizeof(trace->id));
-	trace->flags = TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM;
-	trace->is_ours = true;
-	return trace;
-}
-
-/* The trace of a request, made up when nobody named it yet. NULL: out of memory. */
-static struct trace *trace_of(struct engine *engine, struct handling *handling)
-{
-	if (!handling->trace)
-		handling->trace = trace_made_up(engine);
-	return handling->trace;
+	ret_figures->request_ids = join->request_ids.count;
+	ret_figures->request_ids_limit = JOIN_REQUEST_IDS_MAX;
 }
 
 static void name_span(struct engine *engine, uint8_t span_id[SPAN_ID_BYTES])
 {
 	if (trace_id_is_none(span_id, SPAN_ID_BYTES))
-		make_id(engine, span_id, SPAN_ID_BYTES);
+		join_make_id(engine, span_id, SPAN_ID_BYTES);
 }
 
-/* A call made to answer that request. */
 static void set_cause(struct engine *engine, struct exchange_span *span, struct handling *cause)
 {
 	struct trace *trace = trace_of(engine, cause);
@@ -283,7 +180,8 @@ void join_drop(struct engine *engine, struct connection *connection)
 }
 
 /* The application's trace takes the place of one that we made up. */
-static void adopt(struct engine *engine, struct handling *cause, const struct trace_context *wire)
+static void adopt(struct engine *engine, struct handling *cause, const struct trace_context *wire,
+		  const struct trace_probability *probability)
 {
 	struct trace *trace = trace_of(engine, cause);
 
@@ -297,35 +195,17 @@ static void adopt(struct engine *engine, struct handling *cause, const struct tr
 	}
 	memcpy(trace->id, wire->trace_id, TRACE_ID_BYTES);
 	trace->flags = wire->flags;
+	trace->probability = *probability;
 	trace->is_ours = false;
 	trace->is_adopted = true;
 }
 
-/* Make one trace of two. Returns false when spans of both were told before. */
-static bool unite(struct engine *engine, struct handling *handling, struct exchange_span *call)
+void join_give_cause(struct engine *engine, struct exchange_span *call, struct handling *cause)
 {
-	struct trace *above = handling->trace, *below = call->trace;
-
-	if (!above || !below) {
-		if (!above && below)
-			handling->trace = trace_ref(below);
-		else if (trace_of(engine, handling))
-			call->trace = trace_ref(handling->trace);
-		return call->trace;
-	}
-	if (0) {
-		memcpy(below->id, above->id, TRACE_ID_BYTES);
-		below->flags = above->flags;
-		below->is_ours = above->is_ours;
-		return true;
-	}
-	if (!above->is_ours || above->is_told)
-		return memcmp(above->id, below->id, TRACE_ID_BYTES) == 0;
-	memcpy(above->id, below->id, TRACE_ID_BYTES);
-	above->flags = below->flags;
-	above->is_ours = below->is_ours;
-	above->is_adopted = below->is_adopted;
-	return true;
+	if (!join_unite(cause, call))
+		return;
+	drop_candidates(engine->join, call);
+	set_cause(engine, call, cause);
 }
 
 void join_confirm(struct engine *engine, struct handling *handling)
@@ -335,14 +215,21 @@ void join_confirm(struct engine *engine, struct handling *handling)
 
 	if (!call || call->cause)
 		return;
-	if (call->join == SPAN_JOIN_HEADER) {
-		adopt(engine, handling, &exchange->facts.trace);
-		return;
-	}
-	if (!unite(engine, handling, call))
-		return;
-	drop_candidates(engine->join, call);
-	set_cause(engine, call, handling);
+	if (call->join == SPAN_JOIN_HEADER)
+		adopt(engine, handling, &exchange->facts.trace, &call->trace->probability);
+	else
+		join_give_cause(engine, call, handling);
+}
+
+/* That of the fields that counted; NULL: none. */
+static const char *tracestate_of(const struct exchange *exchange)
+{
+	const struct trace_context *wire = &exchange->facts.trace;
+
+	return wire->tracestate_bytes && wire->format == TRACE_FORMAT_W3C &&
+			       trace_context_is_whole(wire) ?
+		       exchange->facts.trace_texts->tracestate :
+		       NULL;
 }
 
 static void take_wire(struct engine *engine, struct exchange *exchange)
@@ -355,10 +242,11 @@ static void take_wire(struct engine *engine, struct exchange *exchange)
 		return;
 	memcpy(trace->id, wire->trace_id, TRACE_ID_BYTES);
 	trace->flags = wire->flags;
+	trace_probability_read(tracestate_of(exchange), &trace->probability);
 	if (span->own)
 		slot = &span->own->trace;
 	if (span->cause)
-		adopt(engine, span->cause, wire);
+		adopt(engine, span->cause, wire, &trace->probability);
 	trace_unref(engine->join, slot);
 	*slot = trace;
 	memcpy(span->parent_span_id, wire->span_id, SPAN_ID_BYTES);
@@ -376,6 +264,8 @@ void join_head(struct engine *engine, struct exchange *exchange)
 		engine->join->figures.ignored[__builtin_ctz(bits)]++;
 	if (trace_context_is_whole(wire))
 		take_wire(engine, exchange);
+	if (wire->request_id_bytes)
+		join_request_id_take(engine, exchange);
 }
 
 void join_answer(struct engine *engine, struct connection *connection, struct exchange *exchange)
@@ -387,8 +277,8 @@ void join_answer(struct engine *engine, struct connection *connection, struct ex
 		return;
 	thread = join_thread_find(engine->join, connection->tid);
 	if (thread) {
-		if (thread->guessed == handling && handling->thread == thread &&
-		    handling->process && !handling->process->is_mixed)
+		if (thread->step == STEP_READ_ANSWER && thread->guessed == handling &&
+		    handling->thread == thread && handling->process && !handling->process->is_mixed)
 			join_confirm(engine, handling);
 		join_release(engine, thread);
 		thread->step = STEP_WROTE;
@@ -423,8 +313,10 @@ void join_forget(struct engine *engine, struct exchange *exchange)
 
 	if (!engine->join)
 		return;
-	if (span->own)
+	if (span->own) {
 		join_thread_leave(span->own);
+		join_request_id_leave(engine->join, span->own);
+	}
 	handling_unref(engine->join, &span->own);
 	handling_unref(engine->join, &span->cause);
 	if (span->guess && span->guess->guessed == exchange)
@@ -464,15 +356,18 @@ static void tell_links(struct engine *engine, const struct exchange_span *span,
 	add_link(joined, span->own->late.trace_id, span->own->late.span_id);
 }
 
-static void tell_span(const struct exchange_span *known, struct trace *trace,
-		      struct span_identity *span)
+static void tell_span(const struct exchange_span *known, struct trace *trace, struct joined *joined)
 {
+	struct span_identity *span = &joined->span;
+
 	memcpy(span->trace_id, trace->id, TRACE_ID_BYTES);
 	memcpy(span->parent_span_id, known->parent_span_id, SPAN_ID_BYTES);
 	span->flags = trace->flags;
 	span->join = known->join;
 	if (trace->is_adopted && span->join == SPAN_JOIN_GENERATED)
 		span->join = SPAN_JOIN_ADOPTED;
+	joined->has_upstream = !trace->is_ours;
+	joined->upstream = trace->probability;
 	trace->is_told = true;
 }
 
@@ -482,9 +377,7 @@ static void tell_texts(const struct exchange *exchange, struct joined *joined)
 
 	if (wire->request_id_bytes)
 		joined->request_id = exchange->facts.trace_texts->request_id;
-	if (wire->tracestate_bytes && wire->format == TRACE_FORMAT_W3C &&
-	    trace_context_is_whole(wire))
-		joined->tracestate = exchange->facts.trace_texts->tracestate;
+	joined->tracestate = tracestate_of(exchange);
 }
 
 bool join_finish(struct engine *engine, const struct exchange *exchange, struct joined *ret_joined)
@@ -497,8 +390,10 @@ bool join_finish(struct engine *engine, const struct exchange *exchange, struct 
 		return false;
 	ret_joined->link_count = 0;
 	ret_joined->tracestate = ret_joined->request_id = NULL;
+	ret_joined->has_upstream = false;
 	*span = (struct span_identity){ .flags = TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM,
-					.join = SPAN_JOIN_GENERATED };
+					.join = SPAN_JOIN_GENERATED,
+					.is_sampled = true };
 	if (known) {
 		trace = known->own ? known->own->trace : known->trace;
 		memcpy(span->span_id, known->own ? known->own->span_id : known->span_id,
@@ -507,9 +402,9 @@ bool join_finish(struct engine *engine, const struct exchange *exchange, struct 
 		tell_texts(exchange, ret_joined);
 	}
 	if (trace)
-		tell_span(known, trace, span);
+		tell_span(known, trace, ret_joined);
 	else
-		make_id(engine, span->trace_id, TRACE_ID_BYTES);
+		join_make_id(engine, span->trace_id, TRACE_ID_BYTES);
 	name_span(engine, span->span_id);
 	if (known && known->candidates)
 		engine->join->figures.ambiguous++;

@@ -8,10 +8,13 @@
 
 #include "correlate/connection.h"
 #include "correlate/span.h"
+#include "protocol/trace_probability.h"
 
 /* Threads that read requests, and processes that they are of; beyond, requests have no calls (counted). */
 #define JOIN_THREADS_MAX 16384
 #define JOIN_PROCESSES_MAX 4096
+/* Requests to answer that have an X-Request-ID; beyond, it joins nothing (counted). */
+#define JOIN_REQUEST_IDS_MAX 16384
 
 /* Returns the state of all that is here, or NULL. */
 struct join *join_new(size_t connections);
@@ -47,6 +50,8 @@ struct joined {
 	size_t link_count;
 	const char *tracestate;
 	const char *request_id;
+	struct trace_probability upstream;
+	bool has_upstream;
 };
 
 /* Give a finished request its identity; exchange NULL: it has none to go by. Returns false when nobody wants spans. */

@@ -11,6 +11,7 @@ struct trace {
 	uint32_t references;
 	uint8_t id[TRACE_ID_BYTES];
 	uint8_t flags;
+	struct trace_probability probability; /* when it is not ours */
 	bool is_ours;	 /* made up: the application's, once seen, takes its place … */
 	bool is_told;	 /* … unless a span of it was told before */
 	bool is_adopted; /* that has happened */
@@ -25,6 +26,7 @@ struct handling {
 	struct trace *trace;	      /* counted; NULL: none yet */
 	uint32_t references;
 	uint8_t span_id[SPAN_ID_BYTES];
+	struct join_request_id *request_id; /* counted; NULL: it has none, or there was no room */
 	struct span_link late; /* the trace that a call named after a span of this one was told */
 	bool has_late;
 	bool is_answering;
@@ -76,7 +78,8 @@ struct join {
 	struct trace *spare_traces;	  /* owned */
 	size_t spare_handling_count;
 	size_t spare_trace_count;
-	struct table peers; /* connections by addresses, borrowed until they leave */
+	struct table request_ids; /* owns its nodes */
+	struct table peers;	  /* connections by addresses, borrowed until they leave */
 	struct join_thread *held_oldest;
 	struct join_thread *held_newest;
 	struct join_figures figures;
@@ -104,10 +107,33 @@ void join_peer_leave(struct join *join, struct connection *connection);
 int join_peers_init(struct join *join, size_t connections);
 void join_peers_done(struct join *join);
 
+/* X-Request-ID of requests that a process has to answer. */
+int join_request_ids_init(struct join *join);
+void join_request_ids_done(struct join *join);
+/* The exchange has one: a server's may be asked for by it, a client's asks. */
+void join_request_id_take(struct engine *engine, struct exchange *exchange);
+void join_request_id_leave(struct join *join, struct handling *handling);
+
 int join_threads_init(struct join *join);
 void join_threads_done(struct join *join);
 
+/* The call was made to answer that request; nothing happens when spans of both were told as of traces of their own. */
+void join_give_cause(struct engine *engine, struct exchange_span *call, struct handling *cause);
+/* NULL: out of memory. A reference is the caller's. */
+struct trace *trace_new(struct join *join);
+struct trace *trace_ref(struct trace *trace);
+void trace_unref(struct join *join, struct trace **slot);
+struct handling *handling_new(struct join *join);
 struct handling *handling_ref(struct handling *handling);
+void handling_unref(struct join *join, struct handling **slot);
+
+/* Not all zeros. */
+void join_make_id(struct engine *engine, uint8_t *ret_id, size_t bytes);
+struct trace *trace_made_up(struct engine *engine);
+/* The trace of a request, made up when nobody named it yet; borrowed. NULL: out of memory. */
+struct trace *trace_of(struct engine *engine, struct handling *handling);
+/* Make one trace of two: the other end of the call's connection may be in its one already. Returns false when both are fixed. */
+bool join_unite(struct handling *handling, struct exchange_span *call);
 
 /* A request, or an answer to a call, was read by the thread. */
 void join_thread_read(struct join_thread *thread, enum join_step step);

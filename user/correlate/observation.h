@@ -13,6 +13,7 @@
 #include "protocol/facts.h"
 
 struct protocol;
+struct trace_probability;
 
 /* A request that is over. Everything is borrowed for the length of the callback. */
 struct request {
@@ -21,10 +22,12 @@ struct request {
 	const struct protocol *protocol;
 	const struct process *process;
 	const struct conn_tuple *tuple;
-	const struct span_identity *span;   /* NULL: nobody wants spans, or it is_inner */
+	const struct span_identity *span;   /* NULL: nobody wants spans, or it is no span */
 	const struct span_link *span_links; /* those that it may be a child of, or else belongs to */
 	size_t span_link_count;		    /* at most SPAN_LINKS_MAX */
 	const char *tracestate;		    /* W3C, as it came; NULL: none */
+	const struct trace_probability
+		*upstream; /* of the spans of whoever named the trace; NULL: it is ours */
 	const char *
 		socket_path; /* of the Unix-domain socket that serves, "" when it has none; NULL: TCP */
 	uint64_t request_body_bytes;

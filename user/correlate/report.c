@@ -110,6 +110,7 @@ static void tell_span(struct request *request, const struct joined *joined)
 	request->span_links = joined->links;
 	request->span_link_count = joined->link_count;
 	request->tracestate = joined->tracestate;
+	request->upstream = joined->has_upstream ? &joined->upstream : NULL;
 	request->attributes[ATTRIBUTE_HTTP_REQUEST_ID] = joined->request_id;
 }
 

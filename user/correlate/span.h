@@ -3,6 +3,7 @@
 #ifndef SONDE_CORRELATE_SPAN_H
 #define SONDE_CORRELATE_SPAN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "protocol/trace_context.h"
@@ -36,6 +37,7 @@ struct span_identity {
 	uint8_t parent_span_id[SPAN_ID_BYTES]; /* zeros: the trace begins here, as far as we know */
 	uint8_t flags;			       /* trace-flags */
 	uint8_t join;			       /* enum span_join */
+	bool is_sampled; /* the span is kept; else the identity is nobody's to tell */
 };
 
 #endif

@@ -12,6 +12,7 @@
 /* protoc-c joins package and message names. */
 #define proto_key_value Opentelemetry__Proto__Common__V1__KeyValue
 #define proto_any_value Opentelemetry__Proto__Common__V1__AnyValue
+#define proto_array_value Opentelemetry__Proto__Common__V1__ArrayValue
 #define proto_scope Opentelemetry__Proto__Common__V1__InstrumentationScope
 #define proto_resource Opentelemetry__Proto__Resource__V1__Resource
 #define proto_resource_spans Opentelemetry__Proto__Trace__V1__ResourceSpans
@@ -46,7 +47,28 @@ struct tree {
 struct pair {
 	struct proto_key_value key_value;
 	struct proto_any_value value;
+	struct proto_array_value array;
+	struct proto_any_value *list[1];
+	struct proto_any_value of_list;
 };
+
+static void set_text(struct proto_any_value *value, const char *text)
+{
+	value->value_case = OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_STRING_VALUE;
+	value->string_value = (char *)text;
+}
+
+static void set_list(struct pair *pair, const char *text)
+{
+	opentelemetry__proto__common__v1__array_value__init(&pair->array);
+	opentelemetry__proto__common__v1__any_value__init(&pair->of_list);
+	set_text(&pair->of_list, text);
+	pair->list[0] = &pair->of_list;
+	pair->array.values = pair->list;
+	pair->array.n_values = 1;
+	pair->value.value_case = OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_ARRAY_VALUE;
+	pair->value.array_value = &pair->array;
+}
 
 static void pair_init(struct pair *pair, const struct span_attribute *attribute)
 {
@@ -54,10 +76,10 @@ static void pair_init(struct pair *pair, const struct span_attribute *attribute)
 	opentelemetry__proto__common__v1__any_value__init(&pair->value);
 	pair->key_value.key = (char *)attribute->key;
 	pair->key_value.value = &pair->value;
-	if (attribute->text) {
-		pair->value.value_case =
-			OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_STRING_VALUE;
-		pair->value.string_value = (char *)attribute->text;
+	if (span_attribute_is_list(attribute)) {
+		set_list(pair, attribute->text);
+	} else if (attribute->text) {
+		set_text(&pair->value, attribute->text);
 	} else {
 		pair->value.value_case =
 			OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_INT_VALUE;

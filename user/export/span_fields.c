@@ -53,6 +53,12 @@ const char *span_attribute_name(enum attribute attribute)
 	return attribute_names[attribute];
 }
 
+/* Semantic conventions: fields of a header may come several times. */
+bool span_attribute_is_list(const struct span_attribute *attribute)
+{
+	return attribute->key == attribute_names[ATTRIBUTE_HTTP_REQUEST_ID];
+}
+
 const char *span_scope_version(void)
 {
 	return SONDE_VERSION;
@@ -189,8 +195,8 @@ static const char *two_words(struct arena *arena, const char *first, const char 
 	return text;
 }
 
-static const char *name_of(const struct span_record *record, struct arena *arena,
-			   const char *const texts[ATTRIBUTE_COUNT])
+const char *span_name(const char *protocol, const char *const texts[ATTRIBUTE_COUNT],
+		      struct arena *arena)
 {
 	const char *method = texts[ATTRIBUTE_HTTP_REQUEST_METHOD];
 
@@ -210,7 +216,7 @@ static const char *name_of(const struct span_record *record, struct arena *arena
 				 texts[ATTRIBUTE_HTTP_ROUTE]);
 	if (texts[ATTRIBUTE_DNS_QUESTION_NAME])
 		return two_words(arena, "DNS", texts[ATTRIBUTE_DNS_QUESTION_TYPE]);
-	return record->protocol;
+	return protocol;
 }
 
 void span_fields_read(struct span_record *record, struct arena *arena,
@@ -231,7 +237,7 @@ void span_fields_read(struct span_record *record, struct arena *arena,
 		texts[i] = record->present >> i & 1 ? next_text(&cursor) : NULL;
 	ret_fields->kind = kind_of(record);
 	ret_fields->is_error = texts[ATTRIBUTE_ERROR_TYPE] != NULL;
-	ret_fields->name = name_of(record, arena, texts);
+	ret_fields->name = span_name(record->protocol, texts, arena);
 	ret_fields->attribute_count = 0;
 	add_attributes(ret_fields, texts);
 	add_network(ret_fields, record, arena, socket_path, texts[ATTRIBUTE_NETWORK_TRANSPORT]);

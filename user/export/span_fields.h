@@ -55,6 +55,13 @@ size_t span_resource_read(const struct span_resource *resource, const struct spa
 /* Make a text fit to be told: one that is no UTF-8 makes a receiver refuse a whole message. */
 void span_text_clean(char *text);
 
+/* Is it a list, of which the text is the only one? */
+bool span_attribute_is_list(const struct span_attribute *attribute);
+
+/* What the span of a request with these attributes is called. Of the arena, or borrowed. */
+const char *span_name(const char *protocol, const char *const texts[ATTRIBUTE_COUNT],
+		      struct arena *arena);
+
 /* The name of an attribute, "http.request.method" … */
 const char *span_attribute_name(enum attribute attribute);
 

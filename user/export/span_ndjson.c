@@ -48,7 +48,11 @@ static void append_attributes(struct text_buffer *buffer, const struct span_attr
 		text_append_string(buffer, i ? ",{\"key\":\"" : "{\"key\":\"");
 		text_append_string(buffer, attributes[i].key);
 		text_append_string(buffer, "\",\"value\":{");
-		if (attributes[i].text) {
+		if (span_attribute_is_list(&attributes[i])) {
+			text_append_string(buffer, "\"arrayValue\":{\"values\":[{\"stringValue\":");
+			append_text(buffer, attributes[i].text);
+			text_append_string(buffer, "}]}");
+		} else if (attributes[i].text) {
 			text_append_string(buffer, "\"stringValue\":");
 			append_text(buffer, attributes[i].text);
 		} else {

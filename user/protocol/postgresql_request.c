@@ -250,8 +250,10 @@ static void end_parse(struct pg_parse *parse)
 	struct pg_state *state = parse->state;
 
 	sql_plan_release(&state->unit_plan);
-	if (statement)
+	if (statement) {
+		sql_tell_trace(parse->facts, statement);
 		state->unit_plan = sql_text_plan(statement);
+	}
 	name_plan(state, parse->side->statement, state->unit_plan);
 }
 

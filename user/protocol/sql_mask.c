@@ -28,6 +28,7 @@ void sql_mask_init(struct sql_mask *mask, enum sql_dialect dialect, bool has_pla
 	mask->has_plain_backslash = has_plain_backslash;
 	mask->hash = mask->kept_hash = SQL_HASH_START;
 	mask->is_value_next = true;
+	sql_comment_init(&mask->comment);
 }
 
 static void begin_literal(struct sql_mask *mask, uint8_t byte, bool is_escape_string)
@@ -60,6 +61,7 @@ static bool begins_comment(struct sql_mask *mask, uint8_t byte)
 	mask->comments = 1;
 	mask->last = 0;
 	mask->is_space_due = true;
+	sql_comment_begin(&mask->comment);
 	return true;
 }
 
@@ -182,6 +184,7 @@ static void in_comment(struct sql_mask *mask, uint8_t byte)
 	uint8_t last = mask->last;
 
 	mask->last = byte;
+	sql_comment_add(&mask->comment, byte);
 	if (last == '*' && byte == '/') {
 		mask->comments--;
 		mask->last = ' ';
@@ -192,8 +195,10 @@ static void in_comment(struct sql_mask *mask, uint8_t byte)
 	} else if (!last && byte == '!' && mask->dialect == SQL_MYSQL) {
 		mask->comments = 0;
 	}
-	if (!mask->comments)
-		mask->place = IN_TEXT;
+	if (mask->comments)
+		return;
+	mask->place = IN_TEXT;
+	sql_comment_end(&mask->comment);
 }
 
 /* After a dollar: $1 is a parameter, $$ and $tag$ begin text, anything else is no SQL. */

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "protocol/sql_comment.h"
 #include "protocol/sql_dollars.h"
 #include "protocol/sql_words.h"
 
@@ -48,6 +49,7 @@ struct sql_mask {
 	bool is_full;	    /* the text has no room for the next token */
 	bool is_cut;	    /* not all of the statement was read */
 	char text[SQL_MASKED_MAX];
+	struct sql_comment comment;
 };
 
 /* has_plain_backslash: no escapes in literals where MySQL has them. */

@@ -86,8 +86,14 @@ static void name(struct exchange_facts *facts, const char *table, uint64_t finge
 		strcpy(facts->text + SQL_MASKED_AT, masked); /* at most SQL_MASKED_MAX */
 }
 
+void sql_tell_trace(struct exchange_facts *facts, const struct sql_text *text)
+{
+	sql_comment_tell(&text->mask.comment, &facts->trace, facts->trace_texts);
+}
+
 void sql_name_by_text(struct exchange_facts *facts, const struct sql_text *text)
 {
+	sql_tell_trace(facts, text);
 	sql_name_operation(facts, operation_of(text));
 	name(facts, sql_reader_table(&text->reader), text->fingerprint, text->mask.text);
 }

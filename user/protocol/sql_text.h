@@ -36,8 +36,12 @@ struct sql_plan *sql_text_plan(const struct sql_text *text);
 /* Of a request that was named: what it prepared. NULL: out of memory. */
 struct sql_plan *sql_plan_of(const struct exchange_facts *facts);
 
-/* Say which operation a request is. */
+/* Say in which trace the statement is run now, when a comment in it says so: not when it is run again. */
+void sql_tell_trace(struct exchange_facts *facts, const struct sql_text *text);
+
+/* Say which operation a request is, and in which trace. */
 void sql_name_by_text(struct exchange_facts *facts, const struct sql_text *text);
+/* The same of one that was prepared, in whatever trace. */
 void sql_name_by_plan(struct exchange_facts *facts, const struct sql_plan *plan);
 void sql_name_operation(struct exchange_facts *facts, const char *operation);
 

@@ -117,7 +117,7 @@ def spans_are_children_of_whom_the_header_names(t):
             path = span["attributes"]["url.path"]
             t.equal((span["traceId"], span["parentSpanId"], span["attributes"]["sonde.join"], span["flags"] & 255),
                     (*sent(path), "header", 1), f"{service}: whose child the span of {path} is")
-            t.equal(span["attributes"]["http.request.header.x-request-id"], f"request-{path}", "X-Request-ID")
+            t.equal(span["attributes"]["http.request.header.x-request-id"], [f"request-{path}"], "X-Request-ID")
     check_below(t, services, spans)
 
 
@@ -172,3 +172,30 @@ def spans_at_once_have_no_wrong_parent(t):
     t.check(len(calls) > len(services.get(("join-python", CLIENT), [])) / 4, f"only {len(calls)} calls of a thread have a parent")
     peers = services.get(("join-python", SERVER), []) + services.get(("join-redis", SERVER), [])
     t.equal(len([span for span in peers if not span.get("parentSpanId")]), 0, "spans without the other end's as their parent")
+
+
+@test(needs=("nginx", "redis-server"))
+def spans_at_once_are_joined_by_their_request_id(t):
+    """An event loop that answers twenty at a time and passes X-Request-ID on: every call has its own request as its parent; where two
+    have the same ID, none."""
+    agent, file = watch(t)
+    _, nginx = start(t, agent)
+    clients, each = 20, 20
+    paths = [[f"/up/{client * each + number}" for number in range(each)] for client in range(clients)]
+    threads = [threading.Thread(target=ask, args=(nginx.port, mine, lambda path: {"X-Request-ID": f"request-{path}"})) for mine in paths]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    services, spans = collect(t, agent, file, clients * each)
+    calls = services.get(("join-nginx", CLIENT), [])
+    above = lambda span: spans.get(span.get("parentSpanId"), {"attributes": {}, "kind": None, "traceId": None})
+    right = [span for span in calls if (above(span)["kind"], above(span)["traceId"], above(span)["attributes"].get("url.path")) ==
+             (SERVER, span["traceId"], span["attributes"]["url.path"])]
+    wrong = [span for span in calls if span.get("parentSpanId") and span not in right]
+    t.equal((len(right), wrong), (clients * each, []), "calls with their own request as the parent, and with another one")
+    served = services.get(("join-python", SERVER), [])
+    wrong = [span for span in served if path_of(above(span), spans) != span["attributes"]["url.path"]]
+    t.equal(wrong, [], "what Python serves, below them")
+    t.equal(len({span["traceId"] for span in services.get(("join-nginx", SERVER), [])}), clients * each, "traces")
+    t.equal(agent.scrape().total("sonde_table_entries", table="span_request_ids"), 0, "IDs kept of requests that are over")

@@ -32,6 +32,8 @@ def otelcol():
 def plain(attributes):
     """OTLP's list of attributes as a dict; numbers come as strings there."""
     def value(typed):
+        if "arrayValue" in typed:
+            return [value(item) for item in typed["arrayValue"]["values"]]
         return int(typed["intValue"]) if "intValue" in typed else typed["stringValue"]
     return {pair["key"]: value(pair["value"]) for pair in attributes}
 
