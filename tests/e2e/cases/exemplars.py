@@ -14,7 +14,7 @@ from sonde_test.runner import test, tool
 
 DURATION = "http_server_request_duration_seconds"
 SERVER = 2
-REQUESTS = 3000
+REQUESTS = 1000
 EXEMPLAR = re.compile(r'le="([^"]+)"} (\d+) # {trace_id="([0-9a-f]{32})",span_id="([0-9a-f]{16})"} ([0-9.]+) ([0-9.]+)$')
 
 
@@ -80,7 +80,7 @@ def exemplars_and_native_histograms_at_prometheus(t):
     native = Prometheus(t, tool("prometheus"), agent, ("native-histograms", "exemplar-storage"))
     classic = Prometheus(t, tool("prometheus"), agent, ("exemplar-storage",))
     t.spawn("load", "127.0.0.1", nginx.port, 8, REQUESTS, "keep", *PLAN, service="exemplifier").result(300 * t.patience)
-    wait_until(lambda: len(nginx.log()) >= REQUESTS and len(served(ndjson, "exemplified")) >= REQUESTS, 10 * t.patience)
+    wait_until(lambda: len(nginx.log()) >= REQUESTS and len(served(ndjson, "exemplified")) >= REQUESTS, 20 * t.patience, every=0.2)
     spans, done = served(ndjson, "exemplified"), time.time()
     t.equal(len(spans), REQUESTS, "spans")
     t.check(native.scraped_after(done, t.patience) and classic.scraped_after(done, t.patience), "no scrape")
