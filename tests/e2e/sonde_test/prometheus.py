@@ -47,6 +47,12 @@ class Prometheus:
         rows = self.query(text)
         return rows[0][1] if len(rows) == 1 else None
 
+    def buckets(self, text):
+        """{(bound that is not inside, bound that is): count} of the one native histogram that a query gives."""
+        data = self._ask("query", query=text)
+        return {(float(low), float(high)): float(count) for row in data["result"] if data
+                for _, low, high, count in row["histogram"][1]["buckets"]}
+
     def exemplars(self, text, start, end):
         """(labels of the series, labels of the exemplar, value, seconds) of each exemplar."""
         return [(series["seriesLabels"], exemplar["labels"], float(exemplar["value"]), exemplar["timestamp"])
