@@ -6,10 +6,11 @@ import re
 import time
 from collections import Counter
 
+from sonde_test.metrics import Metrics
 from sonde_test.nginx import PLAN
 from sonde_test.otelcol import read_spans
 from sonde_test.process import wait_until
-from sonde_test.prometheus import Prometheus
+from sonde_test.prometheus import Prometheus, read_protobuf
 from sonde_test.runner import test, tool
 
 DURATION = "http_server_request_duration_seconds"
@@ -106,3 +107,70 @@ def exemplars_and_native_histograms_at_prometheus(t):
         series[tuple(sorted(row[0].items()))] += 1
         check_exemplar(t, spans, *row)
     t.equal(len(series), 10, "native histograms with exemplars")
+
+
+PROTOBUF = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+BRACES = re.compile(r' # {trace_id="(.*)",span_id="(.*)"} (.*) (.*)$')
+
+
+def key_of(name, labels):
+    """A series, however its bound is spelled."""
+    return name, tuple(sorted((label, float(value) if label == "le" else value) for label, value in labels.items() if label != "__name__"))
+
+
+def text_samples(page, is_wanted):
+    """What OpenMetrics says: {series: value}, {series: exemplar}."""
+    values, exemplars = {}, {}
+    for line in filter(is_wanted, page.decode().split("\n")):
+        sample, = Metrics(BRACES.sub("", line) + "\n").samples
+        key, found = key_of(sample.name, sample.labels), BRACES.search(line)
+        values[key] = sample.value
+        if found:
+            exemplars[key] = (found[1], found[2], float(found[3]), int(float(found[4]) * 1000))
+    return values, exemplars
+
+
+def exemplars_of(sample):
+    return [(one["labels"]["trace_id"], one["labels"]["span_id"], one["value"], round(one["seconds"] * 1000))
+            for one in sample["exemplars"] or []]
+
+
+def check_histogram(t, sample, values, exemplars):
+    """A native histogram against its classic series, and the exemplars of their buckets."""
+    name = sample["labels"]["__name__"]
+    key = key_of(name, sample["labels"])[1]
+    t.equal((sample["count"], sample["value"]), (values[name + "_count", key], values[name + "_sum", key]), f"count and sum of {sample['labels']}")
+    t.equal(sample["zero"] + sum(bucket["count"] for bucket in sample["buckets"] or []), sample["count"], f"native buckets of {sample['labels']}")
+    t.equal(sorted(exemplars_of(sample)), sorted(
+        exemplar for (_, labels), exemplar in exemplars.items() if tuple(pair for pair in labels if pair[0] != "le") == key),
+        f"native exemplars of {sample['labels']}")
+
+
+@test(needs=("nginx", "promparse"))
+def exemplars_protobuf_says_what_openmetrics_says(t):
+    ndjson = t.path("spans.ndjson")
+    agent = t.agent("--spans-ndjson", ndjson)
+    nginx = t.nginx(service="exemplified")
+    t.spawn("load", "127.0.0.1", nginx.port, 4, 500, "keep", *PLAN, service="exemplifier").result(300 * t.patience)
+    wait_until(lambda: len(nginx.log()) >= 500 and len(served(ndjson, "exemplified")) >= 500, 20 * t.patience, every=0.2)
+    agent.settle(lambda m: m.total(f"{DURATION}_count", service_name="exemplified"), 500)
+    text = agent.get(headers={"Accept": "application/openmetrics-text"})[2]
+    _, headers, page = agent.get(headers={"Accept": PROTOBUF})
+    t.equal(headers["Content-Type"], PROTOBUF, "Content-Type")
+    # These say the same in both scrapes: what is about the agent itself goes on.
+    of_service = ('service_name="exemplified"', 'service_name="exemplifier"')
+    values, exemplars = text_samples(text, lambda line: line.startswith("sonde_build_info") or any(label in line for label in of_service))
+    samples = [sample for sample in read_protobuf(page)
+               if sample["labels"]["__name__"] == "sonde_build_info" or sample["labels"].get("service_name") in ("exemplified", "exemplifier")]
+    classic = [sample for sample in samples if not sample["is_native"]]
+    native = [sample for sample in samples if sample["is_native"]]
+    t.equal({key_of(sample["labels"]["__name__"], sample["labels"]): sample["value"] for sample in classic}, values, "samples")
+    t.equal({key_of(sample["labels"]["__name__"], sample["labels"]): one for sample in classic for one in exemplars_of(sample)},
+            exemplars, "exemplars of classic buckets")
+    t.check(len(exemplars) >= 20 and len(native) > 20 and len(values) > 500, f"{len(exemplars)}, {len(native)}, {len(values)}")
+    for sample in native:
+        check_histogram(t, sample, values, exemplars)
+    whole = [sample for sample in native if sample["labels"]["__name__"] == DURATION and sample["labels"]["service_name"] == "exemplified"]
+    t.equal(sum(sample["count"] for sample in whole), len(nginx.log()), "native histograms against the access log")
+    seconds = [duration_ns(span) / 1e9 for span in served(ndjson, "exemplified").values()]
+    t.equal(sum(bucket["count"] for sample in whole for bucket in sample["buckets"]), len(seconds), "native buckets against spans")
