@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 
 	memcpy(header, bytes, length);
 	header[length] = '\0';
-	quality = accept_quality(header, "text/plain", "0.0.4");
+	quality = accept_quality(header, "text/plain", "version=0.0.4");
 	assert(quality >= 0 && quality <= ACCEPT_QUALITY_MAX);
 	assert(exporter_choose(header) < EXPORTER_COUNT);
 	(void)accept_gzip(header);

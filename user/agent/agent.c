@@ -235,8 +235,10 @@ static int start_tables(struct agent *agent)
 	if (!agent->processes || !agent->observer)
 		return -ENOMEM;
 	recording_feed_init(&agent->feed, &options->loader.settings, agent->processes);
-	if (agent->spans)
+	if (agent->spans) {
 		spans_set_observer(agent->spans, observer_sink(agent->observer));
+		observer_set_exemplars(agent->observer, spans_clock(agent->spans));
+	}
 	agent->engine =
 		engine_new(&limits, agent->processes,
 			   agent->spans ? spans_sink(agent->spans) : observer_sink(agent->observer),

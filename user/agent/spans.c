@@ -252,6 +252,11 @@ const struct observation_sink *spans_sink(const struct spans *spans)
 	return &spans->sink;
 }
 
+const struct wall_clock *spans_clock(const struct spans *spans)
+{
+	return &spans->clock;
+}
+
 uint64_t spans_produced(const struct spans *spans)
 {
 	return spans->produced;

@@ -21,6 +21,9 @@ void spans_free(struct spans **spans);
 void spans_set_observer(struct spans *spans, const struct observation_sink *observer);
 const struct observation_sink *spans_sink(const struct spans *spans);
 
+/* The clock that tells the times of spans. */
+const struct wall_clock *spans_clock(const struct spans *spans);
+
 /* For struct engine_feedback. */
 void spans_random(struct spans *spans, uint8_t *ret_bytes, size_t count);
 

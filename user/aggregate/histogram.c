@@ -31,8 +31,10 @@ struct histogram *histogram_new(const struct bucket_layout *layout)
 
 void histogram_free(struct histogram **histogram)
 {
-	if (*histogram)
+	if (*histogram) {
 		free((*histogram)->window);
+		free((*histogram)->exemplars);
+	}
 	free(*histogram);
 	*histogram = NULL;
 }
@@ -108,9 +110,26 @@ void histogram_observe_outside(struct histogram *histogram, int32_t index)
 	histogram->window[index - histogram->first]++;
 }
 
+static size_t exemplars_bytes(const struct histogram *histogram)
+{
+	if (!histogram->exemplars)
+		return 0;
+	return (histogram->layout->bound_count + 1) * sizeof(struct exemplar);
+}
+
+void histogram_exemplify(struct histogram *histogram, const struct exemplar *exemplar)
+{
+	if (!histogram->exemplars)
+		histogram->exemplars =
+			calloc(histogram->layout->bound_count + 1, sizeof(struct exemplar));
+	if (histogram->exemplars)
+		histogram->exemplars[histogram->newest] = *exemplar;
+}
+
 size_t histogram_copy_bytes(const struct histogram *histogram)
 {
-	return histogram_bytes(histogram->layout) + histogram->length * sizeof(uint64_t);
+	return histogram_bytes(histogram->layout) + histogram->length * sizeof(uint64_t) +
+	       exemplars_bytes(histogram);
 }
 
 struct histogram *histogram_copy_to(const struct histogram *histogram, void *memory)
@@ -122,5 +141,8 @@ struct histogram *histogram_copy_to(const struct histogram *histogram, void *mem
 	copy->window = (uint64_t *)(void *)((char *)memory + fixed);
 	copy->capacity = copy->length;
 	memcpy(copy->window, histogram->window, copy->length * sizeof(uint64_t));
+	if (histogram->exemplars)
+		copy->exemplars = memcpy(copy->window + copy->length, histogram->exemplars,
+					 exemplars_bytes(histogram));
 	return copy;
 }

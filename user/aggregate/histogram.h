@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "aggregate/exemplar.h"
 #include "aggregate/metric_table.h"
 #include "aggregate/octave.h"
 
@@ -24,6 +25,8 @@ struct histogram {
 	uint64_t sum;	     /* nanoseconds or bytes */
 	uint64_t zero_count; /* values of 0 are in no exponential bucket */
 	uint64_t *window;    /* owned; counts of buckets first … first + length - 1 */
+	struct exemplar
+		*exemplars; /* owned; one for each classic bucket. NULL until the first one comes */
 	int32_t first;
 	uint16_t length;
 	uint16_t capacity;
@@ -77,8 +80,12 @@ static inline void histogram_observe(struct histogram *histogram, uint64_t value
 		histogram_observe_outside(histogram, index);
 }
 
-/* Bytes that a copy in one piece takes, 8-byte aligned, and the copy: its window lies behind it in
- * the same memory. */
+/* The value that was observed last is this span's. The one that its classic bucket had gives way; none is kept when memory is out,
+ * which takes nothing from the figures. */
+void histogram_exemplify(struct histogram *histogram, const struct exemplar *exemplar);
+
+/* Bytes that a copy in one piece takes, 8-byte aligned, and the copy: its window and exemplars lie behind
+ * it in the same memory. */
 size_t histogram_copy_bytes(const struct histogram *histogram);
 struct histogram *histogram_copy_to(const struct histogram *histogram, void *memory);
 

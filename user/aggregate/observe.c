@@ -9,6 +9,7 @@
 
 #include "aggregate/request_memory.h"
 #include "aggregate/statement_table.h"
+#include "base/wall_clock.h"
 #include "protocol/protocol.h"
 
 /* METRIC_COUNT: the protocol has none such. */
@@ -134,6 +135,7 @@ struct observer {
 	struct remembered_outcome outcomes[PARSE_OUTCOME_COUNT];
 	struct series_store *store;			/* borrowed */
 	struct statement_table *statements;		/* borrowed; NULL: none are kept */
+	const struct wall_clock *clock;			/* borrowed; NULL: no exemplars */
 	uint8_t facts[METRIC_COUNT][METRIC_LABELS_MAX]; /* of each label: enum fact */
 };
 
@@ -290,7 +292,7 @@ static unsigned series_wanted(const struct request *request)
 	return wanted;
 }
 
-/* Find a request's series by its labels. slots: NULL when they are not to be remembered. */
+/* Find a request's series by its labels, and remember them in the slots. */
 static void observe_by_labels(const struct observer *observer, const struct request *request,
 			      const uint64_t *values, unsigned wanted, struct series_slot *slots)
 {
@@ -307,8 +309,7 @@ static void observe_by_labels(const struct observer *observer, const struct requ
 		if (!(wanted & 1u << i))
 			continue;
 		values_choose(observer, metrics[i], facts, labels);
-		if (slots &&
-		    series_remember(observer->store, metrics[i], labels, owner, &slots[i]) == 0)
+		if (series_remember(observer->store, metrics[i], labels, owner, &slots[i]) == 0)
 			(void)series_observe_slots(observer->store, &slots[i], &values[i],
 						   1); /* just found */
 		else
@@ -423,6 +424,20 @@ static void count_messages(struct observer *observer, const struct request *requ
 		     request->messages_consumed);
 }
 
+/* Only of the protocol's own durations: those of the process have the same spans. */
+static void exemplify(const struct observer *observer, const struct request *request,
+		      const struct series_slot *slots, uint64_t duration_ns)
+{
+	struct exemplar exemplar = {
+		.unix_ns = wall_clock_ns(observer->clock, request->end_ns),
+		.value = duration_ns,
+	};
+
+	memcpy(exemplar.trace_id, request->span->trace_id, TRACE_ID_BYTES);
+	memcpy(exemplar.span_id, request->span->span_id, SPAN_ID_BYTES);
+	series_exemplify_slot(observer->store, &slots[SERIES_DURATION], &exemplar);
+}
+
 static void on_request(void *context, const struct request *request)
 {
 	struct observer *observer = context;
@@ -438,6 +453,7 @@ static void on_request(void *context, const struct request *request)
 		[SERIES_VALUE_SIZE] = request->value_bytes,
 	};
 	unsigned missed, present = values_present(request);
+	struct series_slot forgotten[REQUEST_SERIES], *slots;
 	struct remembered *memory;
 
 	if (request->messages_sent | request->messages_consumed)
@@ -451,12 +467,17 @@ static void on_request(void *context, const struct request *request)
 	memory = request_memory_find(observer->memory, request);
 	if (memory && !memory->wanted)
 		memory->wanted = (uint8_t)series_wanted(request);
-	if (memory)
+	if (memory) {
 		missed = observe_remembered(observer, memory, values, present);
-	else
+		slots = memory->slots;
+	} else {
 		missed = series_wanted(request) & present;
+		slots = memset(forgotten, 0, sizeof(forgotten));
+	}
 	if (missed)
-		observe_by_labels(observer, request, values, missed, memory ? memory->slots : NULL);
+		observe_by_labels(observer, request, values, missed, slots);
+	if (observer->clock && request->span && request->span->is_sampled)
+		exemplify(observer, request, slots, duration_ns);
 	if (request->is_inner)
 		observe_told(observer, request);
 	if (request->statement && observer->statements)
@@ -608,6 +629,11 @@ struct observer *observer_new(struct series_store *store, struct statement_table
 		.syscall_error = on_syscall_error,
 	};
 	return observer;
+}
+
+void observer_set_exemplars(struct observer *observer, const struct wall_clock *clock)
+{
+	observer->clock = clock;
 }
 
 void observer_free(struct observer **observer)

@@ -8,11 +8,16 @@
 
 struct observer;
 struct statement_table;
+struct wall_clock;
 
 /* An observer that writes into the store and the statements (NULL: nobody wants them), which must outlive it. NULL when out
  * of memory. */
 struct observer *observer_new(struct series_store *store, struct statement_table *statements);
 void observer_free(struct observer **observer);
+
+/* From now on the spans of requests are examples in the buckets of their durations: one a bucket, the newest.
+ * clock  borrowed, which tells the spans' times; lives as long as requests come */
+void observer_set_exemplars(struct observer *observer, const struct wall_clock *clock);
 
 /* What to give to the engine; lives as long as the observer. What finds no room is counted in the
  * store. */

@@ -272,6 +272,13 @@ unsigned series_observe_slots(struct series_store *store, const struct series_sl
 	return missed;
 }
 
+void series_exemplify_slot(struct series_store *store, const struct series_slot *slot,
+			   const struct exemplar *exemplar)
+{
+	if (slot_is_good(store, slot))
+		histogram_exemplify(slot->series->histogram, exemplar);
+}
+
 int series_add_slot(struct series_store *store, const struct series_slot *slot, uint64_t delta)
 {
 	if (!slot_is_good(store, slot))

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "aggregate/exemplar.h"
 #include "aggregate/metric_table.h"
 #include "aggregate/snapshot.h"
 
@@ -48,6 +49,9 @@ struct series_slot {
  * empty or out of date: nothing was done for it. */
 unsigned series_observe_slots(struct series_store *store, const struct series_slot *slots,
 			      const uint64_t *values, size_t count);
+/* What was observed last in the slot's histogram is this span's; nothing happens when the slot is empty or out of date. */
+void series_exemplify_slot(struct series_store *store, const struct series_slot *slot,
+			   const struct exemplar *exemplar);
 /* Like series_add; -ENOENT when the slot is empty or out of date. */
 int series_add_slot(struct series_store *store, const struct series_slot *slot, uint64_t delta);
 

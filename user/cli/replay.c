@@ -177,7 +177,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	case 'f':
 		options->exporter = exporter_find(argument);
 		if (!options->exporter)
-			argp_error(state, "--format is prometheus or openmetrics");
+			argp_error(state, "--format is prometheus, openmetrics or protobuf");
 		return 0;
 	case ARGP_KEY_ARG:
 		if (options->path)
@@ -196,8 +196,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 int command_replay(int argc, char **argv)
 {
 	static const struct argp_option argp_options[] = {
-		{ "format", 'f', "NAME", 0, "prometheus (as without this option) or openmetrics",
-		  0 },
+		{ "format", 'f', "NAME", 0,
+		  "prometheus (as without this option), openmetrics or protobuf", 0 },
 		{ 0 },
 	};
 	static const struct argp argp = {
@@ -205,7 +205,7 @@ int command_replay(int argc, char **argv)
 		.parser = parse_option,
 		.children = dialect_option,
 		.args_doc = "FILE",
-		.doc = "Print the metrics that the events in FILE (- for standard input) make, as text."
+		.doc = "Print the metrics that the events in FILE (- for standard input) make."
 		       "\vA damaged file is used up to the damage, and the exit status is 1.",
 	};
 	struct replay_options options = { .exporter = &exporter_table[EXPORTER_PROMETHEUS] };

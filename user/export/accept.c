@@ -14,8 +14,8 @@ struct text {
 /* An element: `name;parameter=value;q=0.5`. */
 struct element {
 	struct text name;
-	struct text version; /* length 0: it names none */
-	int quality;	     /* thousandths; -1: malformed */
+	struct text parameters; /* as they came, `q` among them */
+	int quality;		/* thousandths; -1: malformed */
 };
 
 static bool is_space(char c)
@@ -80,33 +80,38 @@ static int quality_parse(struct text text)
 	return quality <= ACCEPT_QUALITY_MAX ? quality : -1;
 }
 
-static void parameter_read(struct text parameter, struct element *element)
+/* The next parameter; false when there is none left. */
+static bool parameter_next(struct text *rest, struct text *ret_name, struct text *ret_value)
 {
-	struct text name = text_cut(&parameter, '=');
-	struct text value = text_trim(parameter);
+	struct text parameter, value;
 
+	if (!rest->length)
+		return false;
+	parameter = text_cut(rest, ';');
+	*ret_name = text_cut(&parameter, '=');
+	value = text_trim(parameter);
 	if (value.length >= 2 && value.at[0] == '"' && value.at[value.length - 1] == '"') {
 		value.at++;
 		value.length -= 2;
 	}
-	if (text_is(name, "q"))
-		element->quality = quality_parse(value);
-	else if (text_is(name, "version"))
-		element->version = value;
+	*ret_value = value;
+	return true;
 }
 
 /* False at the end of the header. */
 static bool element_next(struct text *rest, struct element *ret_element)
 {
-	struct text whole;
+	struct text whole, name, value;
 
 	if (!rest->length)
 		return false;
 	*ret_element = (struct element){ .quality = ACCEPT_QUALITY_MAX };
 	whole = text_cut(rest, ',');
 	ret_element->name = text_cut(&whole, ';');
-	while (whole.length)
-		parameter_read(text_cut(&whole, ';'), ret_element);
+	ret_element->parameters = whole;
+	while (parameter_next(&whole, &name, &value))
+		if (text_is(name, "q"))
+			ret_element->quality = quality_parse(value);
 	return true;
 }
 
@@ -119,20 +124,47 @@ static bool is_range_of(struct text range, const char *type)
 	       strncasecmp(range.at, type, main_length) == 0;
 }
 
+static bool text_equal(struct text a, struct text b)
+{
+	return a.length == b.length && strncasecmp(a.at, b.at, a.length) == 0;
+}
+
+/* How many of the wanted parameters an element has; -1: one of them says something else. */
+static int parameters_agree(struct text parameters, const char *wanted)
+{
+	struct text name, value, wanted_name, wanted_value;
+	int agreed = 0;
+
+	while (parameter_next(&parameters, &name, &value)) {
+		struct text rest = { wanted, strlen(wanted) };
+
+		while (parameter_next(&rest, &wanted_name, &wanted_value)) {
+			if (!text_equal(name, wanted_name) || !value.length)
+				continue;
+			if (!text_equal(value, wanted_value))
+				return -1;
+			agreed++;
+		}
+	}
+	return agreed;
+}
+
 /* How closely an element names the type; 0: not at all. */
-static int specificity(const struct element *element, const char *type, const char *version)
+static int specificity(const struct element *element, const char *type, const char *wanted)
 {
 	if (text_is(element->name, type)) {
-		if (!element->version.length)
-			return 3;
-		return text_is(element->version, version) ? 4 : 0;
+		int agreed = parameters_agree(element->parameters, wanted);
+
+		if (agreed < 0)
+			return 0;
+		return agreed ? 4 : 3;
 	}
 	if (is_range_of(element->name, type))
 		return 2;
 	return text_is(element->name, "*/*") ? 1 : 0;
 }
 
-int accept_quality(const char *accept, const char *type, const char *version)
+int accept_quality(const char *accept, const char *type, const char *wanted)
 {
 	struct text rest = { accept, accept ? strlen(accept) : 0 };
 	int quality = 0, closest = 0;
@@ -141,7 +173,7 @@ int accept_quality(const char *accept, const char *type, const char *version)
 	if (!text_trim(rest).length)
 		return ACCEPT_QUALITY_MAX;
 	while (element_next(&rest, &element)) {
-		int close = specificity(&element, type, version);
+		int close = specificity(&element, type, wanted);
 
 		if (element.quality < 0 || close < closest || !close)
 			continue;

@@ -12,9 +12,9 @@
  *
  * accept   the header's value; NULL (absent) takes everything
  * type     "text/plain"
- * version  what a `version` parameter must say when the range has one
+ * wanted   "version=0.0.4;…": what parameters of these names must say when the range has them
  * Source   RFC 9110, sections 5.6.6, 12.4.2, 12.5.1; malformed ranges are passed over */
-int accept_quality(const char *accept, const char *type, const char *version);
+int accept_quality(const char *accept, const char *type, const char *wanted);
 
 /* True when Accept-Encoding takes gzip and does not prefer the plain bytes. NULL: it does not.
  * Source  RFC 9110, section 12.5.3 */

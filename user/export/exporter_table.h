@@ -9,7 +9,7 @@
 struct exporter {
 	const char *name; /* for the command line and for labels */
 	const char *media_type;
-	const char *version; /* of the media type */
+	const char *parameters; /* of the media type, those that a client may insist on */
 	const char *content_type;
 	int (*render)(const struct snapshot *snapshot,
 		      struct text_buffer *buffer); /* 0 or -ENOMEM */
@@ -18,6 +18,7 @@ struct exporter {
 enum exporter_id {
 	EXPORTER_PROMETHEUS, /* first: what is sent when nothing else is preferred */
 	EXPORTER_OPENMETRICS,
+	EXPORTER_PROTOBUF,
 	EXPORTER_COUNT,
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The two formats differ in the lines about a metric and in the last line; the samples are the
- * same. */
+/* The two formats differ in the lines about a metric, in exemplars and in the last line; the samples
+ * are the same. */
 #include "export/prometheus.h"
 
 #include <errno.h>
@@ -9,30 +9,15 @@
 
 #include "aggregate/labels.h"
 #include "base/cleanup.h"
-
-#define OVERFLOW_VALUE "other"
-#define OVERFLOW_LABEL "sonde_overflow=\"true\""
+#include "base/hex.h"
+#include "export/sample_list.h"
 
 struct family_writer {
 	struct text_buffer *out;    /* borrowed */
 	struct text_buffer *labels; /* borrowed; those of the sample that is being written */
 	const struct metric_row *row;
+	bool has_exemplars; /* the format knows them */
 };
-
-static int sample_compare(const void *left, const void *right)
-{
-	const struct sample *a = *(const struct sample *const *)left;
-	const struct sample *b = *(const struct sample *const *)right;
-	size_t common = a->values_bytes < b->values_bytes ? a->values_bytes : b->values_bytes;
-	int order;
-
-	if (a->is_overflow != b->is_overflow)
-		return a->is_overflow ? 1 : -1;
-	order = memcmp(a->values, b->values, common);
-	if (order)
-		return order;
-	return (a->values_bytes > b->values_bytes) - (a->values_bytes < b->values_bytes);
-}
 
 /* Source: text format 0.0.4 and OpenMetrics 1.0 alike: \\, \n and \" in label values. */
 static void append_escaped(struct text_buffer *out, const char *text)
@@ -76,9 +61,7 @@ static void labels_write(struct family_writer *writer, const struct sample *samp
 	}
 	if (!sample->is_overflow)
 		return;
-	if (writer->labels->length)
-		text_append(writer->labels, ",", 1);
-	text_append_string(writer->labels, OVERFLOW_LABEL);
+	append_label(writer->labels, OVERFLOW_LABEL, "true");
 }
 
 /* name and labels of one line, up to the value */
@@ -109,9 +92,28 @@ static void append_bound(struct text_buffer *out, enum metric_unit unit, uint64_
 		text_append(out, ".0", 2); /* OpenMetrics: `le` is a float */
 }
 
-static void bucket_write(const struct family_writer *writer, const struct bucket_layout *layout,
+/* Source  OpenMetrics 1.0, Exemplars: names and values of the labels have at most 128 characters; these have 63 */
+static void exemplar_write(const struct family_writer *writer, const struct exemplar *exemplar)
+{
+	struct text_buffer *out = writer->out;
+	char id[2 * TRACE_ID_BYTES + 1];
+
+	text_append_string(out, " # {trace_id=\"");
+	hex_write(id, exemplar->trace_id, TRACE_ID_BYTES);
+	text_append_string(out, id);
+	text_append_string(out, "\",span_id=\"");
+	hex_write(id, exemplar->span_id, SPAN_ID_BYTES);
+	text_append_string(out, id);
+	text_append_string(out, "\"} ");
+	append_amount(out, writer->row->unit, exemplar->value);
+	text_append(out, " ", 1);
+	text_append_seconds(out, exemplar->unix_ns);
+}
+
+static void bucket_write(const struct family_writer *writer, const struct histogram *histogram,
 			 size_t bucket, uint64_t below)
 {
+	const struct bucket_layout *layout = histogram->layout;
 	struct text_buffer *out = writer->out;
 
 	text_append_string(out, writer->row->name);
@@ -126,6 +128,8 @@ static void bucket_write(const struct family_writer *writer, const struct bucket
 		text_append_string(out, "+Inf");
 	text_append_string(out, "\"} ");
 	text_append_u64(out, below);
+	if (writer->has_exemplars && histogram->exemplars && histogram->exemplars[bucket].unix_ns)
+		exemplar_write(writer, &histogram->exemplars[bucket]);
 	text_append(out, "\n", 1);
 }
 
@@ -135,7 +139,7 @@ static void histogram_write(const struct family_writer *writer, const struct his
 
 	for (size_t i = 0; i <= histogram->layout->bound_count; i++) {
 		below += histogram->classic[i];
-		bucket_write(writer, histogram->layout, i, below);
+		bucket_write(writer, histogram, i, below);
 	}
 	line_begin(writer, "_sum");
 	append_amount(writer->out, writer->row->unit, histogram->sum);
@@ -216,26 +220,24 @@ static void head_openmetrics(struct text_buffer *out, const struct metric_row *r
 
 static int family_write(struct family_writer *writer, const struct sample *samples, size_t count)
 {
-	_cleanup_free_ const struct sample **sorted = calloc(count, sizeof(*sorted));
+	_cleanup_free_ const struct sample **sorted = sample_list_sorted(samples, count);
 
 	if (!sorted)
 		return -ENOMEM;
-	for (size_t i = 0; i < count; i++)
-		sorted[i] = &samples[i];
-	qsort(sorted, count, sizeof(*sorted), sample_compare);
 	for (size_t i = 0; i < count; i++)
 		sample_write(writer, sorted[i]);
 	return text_buffer_error(writer->labels);
 }
 
-static int render(const struct snapshot *snapshot, struct text_buffer *out,
+static int render(const struct snapshot *snapshot, struct text_buffer *out, bool has_exemplars,
 		  void (*head)(struct text_buffer *out, const struct metric_row *row))
 {
 	_cleanup_(text_buffer_done) struct text_buffer labels = { 0 };
 	int err = 0;
 
 	for (enum metric metric = 0; metric < METRIC_COUNT && err == 0; metric++) {
-		struct family_writer writer = { out, &labels, &metric_table[metric] };
+		struct family_writer writer = { out, &labels, &metric_table[metric],
+						has_exemplars };
 		const struct sample *samples;
 		size_t count;
 
@@ -250,12 +252,12 @@ static int render(const struct snapshot *snapshot, struct text_buffer *out,
 
 int prometheus_render_text(const struct snapshot *snapshot, struct text_buffer *buffer)
 {
-	return render(snapshot, buffer, head_text);
+	return render(snapshot, buffer, false, head_text);
 }
 
 int prometheus_render_openmetrics(const struct snapshot *snapshot, struct text_buffer *buffer)
 {
-	int err = render(snapshot, buffer, head_openmetrics);
+	int err = render(snapshot, buffer, true, head_openmetrics);
 
 	if (err < 0)
 		return err;

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hex.h"
+
 static void append_text(struct text_buffer *buffer, const char *text)
 {
 	text_append(buffer, "\"", 1);
@@ -24,13 +26,11 @@ static void append_text(struct text_buffer *buffer, const char *text)
 
 static void append_id(struct text_buffer *buffer, const char *key, const uint8_t *id, size_t bytes)
 {
-	static const char digits[] = "0123456789abcdef";
+	char text[2 * TRACE_ID_BYTES + 1]; /* the longest of them */
 
 	text_append_string(buffer, key);
-	for (size_t i = 0; i < bytes; i++) {
-		text_append(buffer, &digits[id[i] >> 4], 1);
-		text_append(buffer, &digits[id[i] & 15], 1);
-	}
+	hex_write(text, id, bytes);
+	text_append_string(buffer, text);
 	text_append(buffer, "\"", 1);
 }
 

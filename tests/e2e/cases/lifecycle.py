@@ -10,14 +10,13 @@ import socket
 import stat
 import subprocess
 import time
-import urllib.parse
-import urllib.request
 
 from sonde_test import bpf
 from sonde_test.agent import free_port
 from sonde_test.metrics import Metrics
 from sonde_test.nginx import PLAN
 from sonde_test.process import wait_until
+from sonde_test.prometheus import Prometheus
 from sonde_test.runner import test, tool
 
 SERVER = "http_server_request_duration_seconds_count"
@@ -240,32 +239,12 @@ def promtool_finds_no_fault(t):
     t.check(run.returncode == 0 and not run.stdout + run.stderr, f"exit {run.returncode}: {(run.stdout + run.stderr).decode()}")
 
 
-PROMETHEUS = """
-global: {{scrape_interval: 1s, scrape_timeout: 1s}}
-scrape_configs:
-  - job_name: sonde
-    static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
-"""
-
-
 @test(needs=("prometheus",))
 def prometheus_scrapes_and_answers_the_same(t):
     agent = t.agent()
     _, port = t.serve("timed_server", "127.0.0.1", "0", t.path("log"), service="queried")
-    with open(t.path("prometheus.yml"), "w") as file:
-        file.write(PROMETHEUS.format(port=agent.port))
-    own = free_port()
-    t.spawn(tool("prometheus"), f"--config.file={t.path('prometheus.yml')}", f"--storage.tsdb.path={t.path('tsdb')}",
-            f"--web.listen-address=127.0.0.1:{own}", "--log.level=error")
+    query = Prometheus(t, tool("prometheus"), agent).query
     t.spawn("load", "127.0.0.1", port, 2, 300, "keep", "GET /status/200", "POST /status/404 5", service="queried-client").wait(30)
-
-    def query(text):
-        address = f"http://127.0.0.1:{own}/api/v1/query?" + urllib.parse.urlencode({"query": text})
-        try:
-            with urllib.request.urlopen(address, timeout=10) as answer:
-                return [(row["metric"], float(row["value"][1])) for row in json.load(answer)["data"]["result"]]
-        except OSError:
-            return []
     text = f'sum by (http_response_status_code) ({SERVER}{{service_name="queried"}})'
     want = [("200", 150.0), ("404", 150.0)]
 

@@ -27,6 +27,7 @@ from .otelcol import Collector, otelcol
 from .php import Php, program as php_program
 from .postgresql import Postgres, programs as postgresql_programs
 from .process import Process, children, command_of, wait_until
+from .prometheus import promparse
 from .rabbitmq import RabbitMQ
 from .redis import Redis
 
@@ -91,6 +92,7 @@ NEEDS = {
     "pymemcache": (lambda: _has_module("pymemcache"), "python3-pymemcache is not installed"),
     "ferretdb": (ferretdb, "tests/e2e/fetch-ferretdb.sh could not build it"),
     "otelcol": (otelcol, "tests/e2e/fetch-otelcol.sh could not build it"),
+    "promparse": (promparse, "tests/e2e/fetch-promparse.sh could not build it"),
     "pymongo": (lambda: _has_module("pymongo"), "python3-pymongo is not installed"),
     "pika": (lambda: _has_module("pika"), "python3-pika is not installed"),
     "pymysql": (lambda: _has_module("pymysql"), "python3-pymysql is not installed"),

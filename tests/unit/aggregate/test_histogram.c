@@ -210,6 +210,55 @@ static void a_copy_is_whole_and_apart(void **state)
 	free(memory);
 }
 
+static struct exemplar exemplar_make(uint64_t value)
+{
+	return (struct exemplar){ .unix_ns = 1, .value = value };
+}
+
+static void the_newest_exemplar_of_each_bucket(void **state)
+{
+	struct histogram *histogram = histogram_new(&bucket_layouts[BUCKETS_REQUEST]), *copy;
+	static const uint64_t values[] = { 100000, 1, 100001, 60000000000 };
+	struct exemplar exemplar;
+	void *memory;
+
+	(void)state;
+	histogram_observe(histogram, 3);
+	assert_null(histogram->exemplars);
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		histogram_observe(histogram, values[i]);
+		exemplar = exemplar_make(values[i]);
+		histogram_exemplify(histogram, &exemplar);
+	}
+	memory = malloc(histogram_copy_bytes(histogram));
+	copy = histogram_copy_to(histogram, memory);
+	histogram_free(&histogram);
+	assert_int_equal(copy->exemplars[0].value, 1);
+	assert_int_equal(copy->exemplars[1].value, 100001);
+	for (size_t i = 2; i < copy->layout->bound_count; i++)
+		assert_int_equal(copy->exemplars[i].unix_ns, 0);
+	assert_int_equal(copy->exemplars[copy->layout->bound_count].value, 60000000000);
+	assert_views_agree(copy);
+	free(memory);
+}
+
+static void without_memory_there_is_no_exemplar(void **state)
+{
+	struct histogram *histogram = histogram_new(&bucket_layouts[BUCKETS_REQUEST]);
+	struct exemplar exemplar = exemplar_make(7);
+
+	(void)state;
+	histogram_observe(histogram, 7);
+	FOR_EACH_FAILING_ALLOC(nth)
+	{
+		histogram_exemplify(histogram, &exemplar);
+		assert_int_equal(!histogram->exemplars, failing_alloc_has_failed());
+	}
+	assert_int_equal(histogram->exemplars[0].value, 7);
+	assert_views_agree(histogram);
+	histogram_free(&histogram);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +271,8 @@ int main(void)
 		cmocka_unit_test(steady_state_allocates_nothing),
 		cmocka_unit_test(without_memory_resolution_is_lost_but_no_value),
 		cmocka_unit_test(a_copy_is_whole_and_apart),
+		cmocka_unit_test(the_newest_exemplar_of_each_bucket),
+		cmocka_unit_test(without_memory_there_is_no_exemplar),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

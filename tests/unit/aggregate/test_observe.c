@@ -14,6 +14,7 @@
 #include "aggregate/observe.h"
 #include "aggregate/request_memory.h"
 #include "aggregate/statement_table.h"
+#include "base/wall_clock.h"
 #include "failing_alloc.h"
 #include "protocol/protocol.h"
 
@@ -611,6 +612,54 @@ static void without_memory(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static const struct histogram *histogram_of(struct fixture *fixture, enum metric metric)
+{
+	size_t count;
+
+	snapshot_unref(&fixture->snapshot);
+	fixture->snapshot = series_snapshot(fixture->store);
+	return snapshot_samples(fixture->snapshot, metric, &count)[0].histogram;
+}
+
+/* Newly found, remembered, and not to be remembered: all the same. */
+static void spans_are_exemplars(void **state)
+{
+	static const struct wall_clock clock = { .offset_ns = 1000000000 };
+	struct fixture *fixture = *state;
+	struct conn_tuple tuple = tuple_v4();
+	struct request request = request_make(&tuple, ROLE_SERVER);
+	struct span_identity span = { .trace_id = { 1 }, .span_id = { 2 }, .is_sampled = true };
+	char long_method[MEMORY_TEXT_MAX + 8];
+	const struct exemplar *exemplar;
+
+	request.span = &span;
+	fixture->sink->request(fixture->sink->context, &request);
+	assert_null(histogram_of(fixture, METRIC_HTTP_SERVER_REQUEST_DURATION)->exemplars);
+	observer_set_exemplars(fixture->observer, &clock);
+	span.is_sampled = false;
+	fixture->sink->request(fixture->sink->context, &request);
+	request.span = NULL;
+	fixture->sink->request(fixture->sink->context, &request);
+	assert_null(histogram_of(fixture, METRIC_HTTP_SERVER_REQUEST_DURATION)->exemplars);
+	request.span = &span;
+	span.is_sampled = true;
+	fixture->sink->request(fixture->sink->context, &request);
+	exemplar = &histogram_of(fixture, METRIC_HTTP_SERVER_REQUEST_DURATION)->exemplars[4];
+	assert_int_equal(exemplar->value, 2500000);
+	assert_int_equal(exemplar->unix_ns, 1003500000);
+	assert_memory_equal(exemplar->trace_id, span.trace_id, TRACE_ID_BYTES);
+	assert_memory_equal(exemplar->span_id, span.span_id, SPAN_ID_BYTES);
+	assert_null(histogram_of(fixture, METRIC_PROCESS_REQUEST_DURATION)->exemplars);
+
+	memset(long_method, 'X', sizeof(long_method) - 1);
+	long_method[sizeof(long_method) - 1] = '\0';
+	request.attributes[ATTRIBUTE_HTTP_REQUEST_METHOD] = long_method;
+	request.role = ROLE_CLIENT;
+	fixture->sink->request(fixture->sink->context, &request);
+	exemplar = &histogram_of(fixture, METRIC_HTTP_CLIENT_REQUEST_DURATION)->exemplars[4];
+	assert_int_equal(exemplar->unix_ns, 1003500000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -632,6 +681,7 @@ int main(void)
 		cmocka_unit_test(all_labels_are_remembered),
 		cmocka_unit_test(names_of_numbers),
 		cmocka_unit_test(without_memory),
+		cmocka_unit_test_setup_teardown(spans_are_exemplars, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,7 @@
 
 static int plain(const char *accept)
 {
-	return accept_quality(accept, "text/plain", "0.0.4");
+	return accept_quality(accept, "text/plain", "version=0.0.4");
 }
 
 static void absent_or_empty_takes_everything(void **state)

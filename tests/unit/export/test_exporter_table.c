@@ -29,13 +29,29 @@ static void what_scrapers_send(void **state)
 					 "application/openmetrics-text;version=0.0.1;q=0.75,"
 					 "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"),
 			 EXPORTER_OPENMETRICS);
-	/* Prometheus with native histograms */
+	/* Prometheus 2.42 with native histograms */
 	assert_int_equal(
 		exporter_choose(
 			"application/vnd.google.protobuf;proto=io.prometheus.client."
-			"MetricFamily;encoding=delimited;q=0.8,application/openmetrics-text;"
-			"version=1.0.0;q=0.7,text/plain;version=0.0.4;q=0.6,*/*;q=0.5"),
-		EXPORTER_OPENMETRICS);
+			"MetricFamily;encoding=delimited,application/openmetrics-text;"
+			"version=1.0.0;q=0.8,application/openmetrics-text;version=0.0.1;q=0.75,"
+			"text/plain;version=0.0.4;q=0.5,*/*;q=0.1"),
+		EXPORTER_PROTOBUF);
+	/* Prometheus 3 with native histograms */
+	assert_int_equal(
+		exporter_choose(
+			"application/vnd.google.protobuf;proto=io.prometheus.client."
+			"MetricFamily;encoding=delimited;q=0.6,application/openmetrics-text;"
+			"version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;"
+			"version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,"
+			"text/plain;version=0.0.4;q=0.2,*/*;q=0.1"),
+		EXPORTER_PROTOBUF);
+	assert_int_equal(exporter_choose("application/vnd.google.protobuf;"
+					 "proto=io.prometheus.client.MetricFamily;encoding=text,"
+					 "application/openmetrics-text;q=0.1"),
+			 EXPORTER_OPENMETRICS);
+	assert_int_equal(exporter_choose("application/vnd.google.protobuf;proto=other,*/*;q=0.1"),
+			 EXPORTER_PROMETHEUS);
 	/* Firefox */
 	assert_int_equal(exporter_choose("text/html,application/xhtml+xml,application/xml;q=0.9,"
 					 "image/avif,image/webp,*/*;q=0.8"),

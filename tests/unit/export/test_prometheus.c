@@ -18,12 +18,18 @@ static void fill_requests(struct series_store *store)
 {
 	label_values get = { "shop", "GET", "200", "/item/{id}", "10.0.0.1", "8080" };
 	label_values failed = { "shop", "POST", "500", "/pay", "10.0.0.1", "8080", "500" };
+	struct exemplar exemplar = { .unix_ns = 1732222222123456789, .value = 60000000001 };
+	struct series_slot slot;
 
 	(void)series_observe(store, METRIC_HTTP_SERVER_REQUEST_DURATION, failed, 0, 0);
 	(void)series_observe(store, METRIC_HTTP_SERVER_REQUEST_DURATION, get, 0, 100000);
 	(void)series_observe(store, METRIC_HTTP_SERVER_REQUEST_DURATION, get, 0, 100001);
 	(void)series_observe(store, METRIC_HTTP_SERVER_REQUEST_DURATION, get, 0, 1000000000);
 	(void)series_observe(store, METRIC_HTTP_SERVER_REQUEST_DURATION, get, 0, 60000000001);
+	memset(exemplar.trace_id, 0xa1, sizeof(exemplar.trace_id));
+	memset(exemplar.span_id, 0xb2, sizeof(exemplar.span_id));
+	(void)series_remember(store, METRIC_HTTP_SERVER_REQUEST_DURATION, get, 0, &slot);
+	series_exemplify_slot(store, &slot, &exemplar);
 	(void)series_observe(store, METRIC_HTTP_SERVER_RESPONSE_BODY_SIZE, get, 0, 1024);
 }
 
