@@ -17,6 +17,8 @@ struct span_options {
 	const char *otlp_headers_file; /* lines of `name: value` */
 	const char *ndjson_path;       /* "-": standard output */
 	size_t queue;		       /* spans, for each exporter */
+	const char *spool_path; /* a folder for spans that cannot be posted yet; NULL: none */
+	uint64_t spool_bytes;
 };
 
 struct agent_options {

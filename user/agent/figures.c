@@ -266,6 +266,20 @@ static int write_program(void *context, const struct program_figures *figures)
 	return 0;
 }
 
+static void write_spool(struct agent *agent, const struct delivery_stats *stats)
+{
+	const struct spool_figures *spool = &stats->spool;
+
+	if (!stats->has_spool)
+		return;
+	set_gauge(agent, METRIC_SPANS_SPOOLED, stats->exporter, (double)spool->waiting);
+	set_total(agent, METRIC_SPANS_RECOVERED, stats->exporter, NULL, spool->recovered);
+	set_gauge(agent, METRIC_SPAN_SPOOL_BYTES, stats->exporter, (double)spool->bytes);
+	set_gauge(agent, METRIC_SPAN_SPOOL_LIMIT, stats->exporter, (double)spool->bytes_max);
+	set_total(agent, METRIC_SPAN_SPOOL_DAMAGES, stats->exporter, NULL, spool->damages);
+	set_total(agent, METRIC_SPAN_SPOOL_ERRORS, stats->exporter, NULL, stats->spool_errors);
+}
+
 static void write_spans(struct agent *agent)
 {
 	struct delivery_stats stats;
@@ -282,6 +296,7 @@ static void write_spans(struct agent *agent)
 		for (unsigned drop = 0; drop < SPAN_DROP_COUNT; drop++)
 			set_total(agent, METRIC_SPANS_DROPPED, stats.exporter, span_drop_name(drop),
 				  stats.dropped[drop]);
+		write_spool(agent, &stats);
 	}
 }
 

@@ -26,17 +26,27 @@ struct receiver {
 	bool was_closed;
 };
 
-static void take(void *context, const struct delivery_batch *batch,
+static int encode(void *context, struct span_record *const *records, size_t count,
+		  struct text_buffer *ret_body)
+{
+	(void)context;
+	for (size_t i = 0; i < count; i++) {
+		assert_string_equal(records[i]->texts, "shop");
+		text_append_string(ret_body, records[i]->texts);
+	}
+	return text_buffer_error(ret_body);
+}
+
+static void take(void *context, const struct delivery_body *body,
 		 struct delivery_outcome *ret_outcome)
 {
 	struct receiver *receiver = context;
 
 	pthread_mutex_lock(&receiver->lock);
 	receiver->batches++;
-	receiver->spans += batch->count;
-	receiver->repeated += batch->is_again;
-	for (size_t i = 0; i < batch->count; i++)
-		assert_string_equal(batch->records[i]->texts, "shop");
+	receiver->spans += body->count;
+	receiver->repeated += body->is_again;
+	assert_int_equal(body->length, body->count * strlen("shop"));
 	pthread_cond_broadcast(&receiver->changed);
 	while (!receiver->answers)
 		pthread_cond_wait(&receiver->changed, &receiver->lock);
@@ -50,7 +60,7 @@ static void closed(void *context)
 	((struct receiver *)context)->was_closed = true;
 }
 
-static const struct delivery_route route = { "test", take, closed };
+static const struct delivery_route route = { "test", encode, take, closed };
 
 static void receiver_init(struct receiver *receiver)
 {
@@ -114,7 +124,7 @@ static void a_full_queue_drops_the_newest(void **state)
 
 	(void)state;
 	receiver_init(&receiver);
-	assert_int_equal(delivery_start(&route, &receiver, 1000, &delivery), 0);
+	assert_int_equal(delivery_start(&route, &receiver, NULL, 1000, &delivery), 0);
 	put(delivery, 600);
 	wait_for_batches(&receiver, 1);
 	put(delivery, 600);
@@ -141,7 +151,7 @@ static void what_is_refused_is_counted(void **state)
 
 	(void)state;
 	receiver_init(&receiver);
-	assert_int_equal(delivery_start(&route, &receiver, 1000, &delivery), 0);
+	assert_int_equal(delivery_start(&route, &receiver, NULL, 1000, &delivery), 0);
 	answer(&receiver, UINT32_MAX,
 	       (struct delivery_outcome){
 		       .is_settled = true, .dropped = 3, .reason = SPAN_DROP_PARTIAL_SUCCESS });
@@ -161,7 +171,7 @@ static void a_batch_is_sent_until_it_is_settled(void **state)
 
 	(void)state;
 	receiver_init(&receiver);
-	assert_int_equal(delivery_start(&route, &receiver, 1000, &delivery), 0);
+	assert_int_equal(delivery_start(&route, &receiver, NULL, 1000, &delivery), 0);
 	put(delivery, 512);
 	answer(&receiver, 2, (struct delivery_outcome){ .wait_ms = 1 });
 	wait_for_batches(&receiver, 3);
@@ -182,7 +192,7 @@ static void the_end_delivers_what_waits(void **state)
 
 	(void)state;
 	receiver_init(&receiver);
-	assert_int_equal(delivery_start(&route, &receiver, 1000, &delivery), 0);
+	assert_int_equal(delivery_start(&route, &receiver, NULL, 1000, &delivery), 0);
 	put(delivery, 5);
 	answer(&receiver, UINT32_MAX, delivered);
 	delivery_finish(delivery, UINT64_MAX - 1);
@@ -199,7 +209,7 @@ static void the_end_comes_without_a_receiver(void **state)
 
 	(void)state;
 	receiver_init(&receiver);
-	assert_int_equal(delivery_start(&route, &receiver, 1000, &delivery), 0);
+	assert_int_equal(delivery_start(&route, &receiver, NULL, 1000, &delivery), 0);
 	put(delivery, 512);
 	wait_for_batches(&receiver, 1);
 	put(delivery, 7);
