@@ -99,7 +99,8 @@ bool spool_record_next(const uint8_t *bytes, size_t length, size_t position,
 		record.end = body + le32toh(head.length);
 		record.is_whole = le32toh(head.body_sum) == sum_of(bytes + body, record.end - body);
 	} else {
-		record.end = find_head(bytes, length, body);
+		record.end = find_head(bytes, length,
+				       position + 1); /* its own mark may be cut off, too */
 	}
 	*ret_record = record;
 	return true;
