@@ -22,6 +22,8 @@
 /* For want of memory, or of room on disk. */
 #define PAUSE_MS 1000
 #define SYNC_NS ((uint64_t)NS_PER_SECOND)
+/* A disk that stays full is spoken of so often. */
+#define WARN_INTERVAL_NS (60ull * NS_PER_SECOND)
 
 struct delivery {
 	const struct delivery_route *route;
@@ -35,7 +37,7 @@ struct delivery {
 	/* The thread's own. */
 	struct span_record *batch[BATCH_MOST];
 	uint64_t synced_ns;
-	bool has_spool_failed; /* and the log has said so */
+	uint64_t warned_ns; /* of the spool; 0: never */
 	/* With a spool that thread fills it, and another one sends what is in it. */
 	int spooled_fd; /* wakes the sender */
 	pthread_t sender;
@@ -149,14 +151,15 @@ static bool is_any_spooled(struct delivery *delivery)
 	return is_any;
 }
 
-static void tell_spool(struct delivery *delivery, int error)
+static void warn_of_spool(struct delivery *delivery, int error)
 {
-	if (error && !delivery->has_spool_failed)
-		log_warn("%s: cannot write to the spool: %s; spans wait in memory",
-			 delivery->route->name, strerror(-error));
-	if (!error && delivery->has_spool_failed)
-		log_info("%s: spans go through the spool again", delivery->route->name);
-	delivery->has_spool_failed = error != 0;
+	uint64_t now = monotonic_ns();
+
+	if (delivery->warned_ns && now - delivery->warned_ns < WARN_INTERVAL_NS)
+		return;
+	delivery->warned_ns = now;
+	log_warn("%s: cannot write to the spool: %s; spans wait in memory", delivery->route->name,
+		 strerror(-error));
 }
 
 /* Returns whether the batch is in the spool. */
@@ -176,8 +179,9 @@ static bool spool_batch(struct delivery *delivery, const struct delivery_body *b
 		span_queue_release(&delivery->queue);
 	pthread_mutex_unlock(&delivery->lock);
 	pthread_mutex_unlock(&delivery->spool_lock);
-	tell_spool(delivery, error);
-	if (!error)
+	if (error)
+		warn_of_spool(delivery, error);
+	else
 		poke(delivery->spooled_fd);
 	return !error;
 }
@@ -195,7 +199,7 @@ static void sync_spool(struct delivery *delivery)
 	error = spool_sync(delivery->spool);
 	pthread_mutex_unlock(&delivery->spool_lock);
 	if (error)
-		tell_spool(delivery, error);
+		warn_of_spool(delivery, error);
 }
 
 /* Returns whether the batch is settled. A spool that cannot be written to is first emptied, by the other thread: the route's

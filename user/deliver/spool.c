@@ -126,13 +126,14 @@ static void finish_oldest(struct spool *spool)
 	remove_oldest(spool);
 }
 
+/* spans  that are lost, as far as is known */
 static void tell_damage(struct spool *spool, struct spool_file *file, size_t from, size_t to,
-			const char *why)
+			uint64_t spans, const char *why)
 {
 	spool->figures.damages++;
 	if (!file->was_told_of)
-		log_warn("%s/%s: bytes %zu to %zu %s; what was there is lost", spool->path,
-			 file->name, from, to, why);
+		log_warn("%s/%s, bytes %zu to %zu: %s; %llu spans or more are lost", spool->path,
+			 file->name, from, to, why, (unsigned long long)spans);
 	file->was_told_of = true;
 }
 
@@ -178,7 +179,8 @@ static bool read_record(struct spool *spool, struct spool_record *ret_record)
 	if (record.is_whole && !record.is_sent)
 		return true;
 	if (!record.is_sent)
-		tell_damage(spool, spool->oldest, record.start, record.end, "are damaged");
+		tell_damage(spool, spool->oldest, record.start, record.end, record.spans,
+			    "damaged");
 	spool->position = record.end;
 	return false;
 }
@@ -211,7 +213,8 @@ int spool_take(struct spool *spool, struct spool_batch *ret_batch)
 		if (is_passing(error))
 			return error;
 		if (error) {
-			tell_damage(spool, file, spool->position, file->size, strerror(-error));
+			tell_damage(spool, file, spool->position, file->size, file->spans,
+				    strerror(-error));
 			spool->position = file->size;
 		} else if (read_record(spool, &record)) {
 			take(spool, &record);

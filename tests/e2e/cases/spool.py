@@ -1,17 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """Spans that wait on disk: the Collector and the agent are killed, and what was spooled arrives, once."""
 
+import json
 import os
+import time
 
 from cases.spans import DROPPED, EXPORTED, PRODUCED, QUEUED, RECOVERED, SPOOLED, balance, load
 from sonde_test.process import wait_until
 from sonde_test.runner import test
 
 BATCH_MOST = 2048
+# Of requests, and seconds that the Collector is away: SONDE_OUTAGE=120 makes it the long test.
+RATE = 1000
+SHORT = 2
+OUTAGE = int(os.environ.get("SONDE_OUTAGE", SHORT))
 
 
-def ids(spans):
-    return [(span["traceId"], span["spanId"]) for span in spans]
+def ids(collector):
+    """Of the spans in its file, a line at a time: of the long test they are many."""
+    found = []
+    with open(collector.path) as file:
+        for line in file:
+            found += [(span["traceId"], span["spanId"]) for of_resource in json.loads(line)["resourceSpans"]
+                      for of_scope in of_resource["scopeSpans"] for span in of_scope["spans"]]
+    return found
 
 
 def spooling(t, collector, nginx):
@@ -54,7 +66,7 @@ def spooled_spans_outlive_the_agent(t):
     collector.start()
     agent = spooling(t, collector, nginx)
     t.equal(drained(t, agent), (0, 2000, 2000, 0, 0, 0), "the receiver is back")
-    spans = ids(collector.spans())
+    spans = ids(collector)
     t.equal((len(spans), len(set(spans))), (2500, 2500), "spans at the Collector, and different ones")
     agent.stop()
     t.equal(os.listdir(os.path.join(t.directory, "spool")), [], "files in the spool")
@@ -62,22 +74,27 @@ def spooled_spans_outlive_the_agent(t):
 
 @test(needs=("nginx", "otelcol"))
 def spans_under_load_outlive_both(t):
-    """Collector and agent are killed under load: what had left the agent's memory arrives, at most one batch of it twice."""
+    """Collector and agent are killed under load: what had left the agent's memory arrives, at most one batch of it twice. Connections
+    are fresh, so that the second agent sees whole ones."""
     collector = t.collector(at_once=True)
     nginx = t.nginx(service="spool-server")
     agent = spooling(t, collector, nginx)
-    client = t.spawn("load", "127.0.0.1", nginx.port, 4, 6000, "fresh", "--slow-ms", 4, "GET /ok", "GET /items/17", service="spool-client")
+    client = t.spawn("load", "127.0.0.1", nginx.port, 9, int(RATE * (5 + OUTAGE)), "fresh", "--slow-ms", 8, "GET /ok", "GET /items/17",
+                     service="spool-client")
     wait_until(lambda: agent.scrape().total(EXPORTED) >= 500, 20 * t.patience, every=0.1)
     collector.kill()
-    wait_until(lambda: agent.scrape().total(SPOOLED) >= 1000, 20 * t.patience, every=0.1)
+    away = time.monotonic()
+    wait_until(lambda: agent.scrape().total(SPOOLED) >= RATE * OUTAGE / 2, OUTAGE * t.patience, every=0.1)
     before = state(balance(t, agent, "otlp"))
     agent.process.kill()
-    collector.start()
     agent = spooling(t, collector, nginx)
-    client.result(60 * t.patience)
+    time.sleep(max(0, away + OUTAGE - time.monotonic()))
+    collector.start()
+    away = time.monotonic() - away
+    client.result((60 + OUTAGE) * t.patience)
     wait_until(lambda: agent.scrape().total(QUEUED) == 0, 10 * t.patience)
     after = drained(t, agent)
-    spans = ids(collector.spans())
+    spans = ids(collector)
     twice = len(spans) - len(set(spans))
     t.check(after[0] > 0 and after[1] > 0, f"no load before or after: {before}, {after}")
     t.check(after[1] >= before[5], f"{after[1]} spans recovered of {before[5]} that were spooled")
@@ -86,3 +103,6 @@ def spans_under_load_outlive_both(t):
     t.check(twice <= BATCH_MOST, f"{twice} spans twice")
     missing = before[0] - before[2] - after[1]
     t.check(missing <= before[4], f"{missing} spans lost, {before[4]} were in memory a moment before")
+    if OUTAGE > SHORT:
+        print(f"# Collector away for {away:.0f} s; produced, recovered, exported, dropped, queued, spooled: {before} when the agent was "
+              f"killed, {after} at the end; {len(nginx.log())} requests, {len(set(spans))} spans arrived, {twice} of them twice")
