@@ -10,7 +10,7 @@ from sonde_test.process import wait_until
 from sonde_test.runner import test
 
 BATCH_MOST = 2048
-# Of requests, and seconds that the Collector is away: SONDE_OUTAGE=120 makes it the long test.
+# Spans a second, and seconds that the Collector is away: SONDE_OUTAGE=120 makes it the long test.
 RATE = 1000
 SHORT = 2
 OUTAGE = int(os.environ.get("SONDE_OUTAGE", SHORT))
@@ -26,10 +26,10 @@ def ids(collector):
     return found
 
 
-def spooling(t, collector, nginx):
-    """An agent that looks at nginx, which may have begun before it, and at nothing else."""
+def spooling(t, collector, nginx, *options):
+    """An agent that looks at nginx, which may have begun before it, and at nothing else but what the options add."""
     agent = t.agent("--otlp-endpoint", collector.endpoint, "--span-spool", os.path.join(t.directory, "spool"),
-                    "--only", f"port={nginx.port}")
+                    "--only", f"port={nginx.port}", *options)
     pids = {nginx.pid, *nginx.workers()}
     if not wait_until(lambda: pids <= {process["pid"] for process in agent.dump("procs") if not process["ignored"]}, 10 * t.patience):
         raise AssertionError(f"nginx is not looked at: {agent.dump('procs')}")
@@ -78,20 +78,23 @@ def spans_under_load_outlive_both(t):
     are fresh, so that the second agent sees whole ones."""
     collector = t.collector(at_once=True)
     nginx = t.nginx(service="spool-server")
-    agent = spooling(t, collector, nginx)
-    client = t.spawn("load", "127.0.0.1", nginx.port, 9, int(RATE * (5 + OUTAGE)), "fresh", "--slow-ms", 8, "GET /ok", "GET /items/17",
+    both = ("--only", f"exe={t.program('load')}")  # the client's spans too
+    agent = spooling(t, collector, nginx, *both)
+    client = t.spawn("load", "127.0.0.1", nginx.port, 10, RATE // 2 * (5 + OUTAGE), "fresh", "--slow-ms", 16, "GET /ok", "GET /items/17",
                      service="spool-client")
+    began = time.monotonic()
     wait_until(lambda: agent.scrape().total(EXPORTED) >= 500, 20 * t.patience, every=0.1)
     collector.kill()
-    away = time.monotonic()
+    killed = time.monotonic()
     wait_until(lambda: agent.scrape().total(SPOOLED) >= RATE * OUTAGE / 2, OUTAGE * t.patience, every=0.1)
     before = state(balance(t, agent, "otlp"))
     agent.process.kill()
-    agent = spooling(t, collector, nginx)
-    time.sleep(max(0, away + OUTAGE - time.monotonic()))
+    agent = spooling(t, collector, nginx, *both)
+    time.sleep(max(0, killed + OUTAGE - time.monotonic()))
     collector.start()
-    away = time.monotonic() - away
-    client.result((60 + OUTAGE) * t.patience)
+    away = time.monotonic() - killed
+    client.result((60 + 2 * OUTAGE) * t.patience)
+    rate = 2 * len(nginx.log()) / (time.monotonic() - began)
     wait_until(lambda: agent.scrape().total(QUEUED) == 0, 10 * t.patience)
     after = drained(t, agent)
     spans = ids(collector)
@@ -104,5 +107,5 @@ def spans_under_load_outlive_both(t):
     missing = before[0] - before[2] - after[1]
     t.check(missing <= before[4], f"{missing} spans lost, {before[4]} were in memory a moment before")
     if OUTAGE > SHORT:
-        print(f"# Collector away for {away:.0f} s; produced, recovered, exported, dropped, queued, spooled: {before} when the agent was "
+        print(f"# {rate:.0f} spans a second, Collector away for {away:.0f} s; produced, recovered, exported, dropped, queued, spooled: {before} when the agent was "
               f"killed, {after} at the end; {len(nginx.log())} requests, {len(set(spans))} spans arrived, {twice} of them twice")
