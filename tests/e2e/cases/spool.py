@@ -80,7 +80,7 @@ def spans_under_load_outlive_both(t):
     nginx = t.nginx(service="spool-server")
     both = ("--only", f"exe={t.program('load')}")  # the client's spans too
     agent = spooling(t, collector, nginx, *both)
-    client = t.spawn("load", "127.0.0.1", nginx.port, 10, RATE // 2 * (5 + OUTAGE), "fresh", "--slow-ms", 16, "GET /ok", "GET /items/17",
+    client = t.spawn("load", "127.0.0.1", nginx.port, 20, RATE // 2 * (5 + OUTAGE), "fresh", "--slow-ms", 16, "GET /ok", "GET /items/17",
                      service="spool-client")
     began = time.monotonic()
     wait_until(lambda: agent.scrape().total(EXPORTED) >= 500, 20 * t.patience, every=0.1)
