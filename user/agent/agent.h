@@ -19,6 +19,8 @@ struct span_options {
 	const char *ndjson_path;       /* "-": standard output */
 	size_t queue;		       /* spans, for each exporter */
 	struct sampling_rules sampling;
+	const char *spool_path; /* a folder for spans that cannot be posted yet; NULL: none */
+	uint64_t spool_bytes;
 };
 
 struct agent_options {

@@ -285,6 +285,20 @@ static void write_sampling(struct agent *agent)
 		  figures.routes.evicted);
 }
 
+static void write_spool(struct agent *agent, const struct delivery_stats *stats)
+{
+	const struct spool_figures *spool = &stats->spool;
+
+	if (!stats->has_spool)
+		return;
+	set_gauge(agent, METRIC_SPANS_SPOOLED, stats->exporter, (double)spool->waiting);
+	set_total(agent, METRIC_SPANS_RECOVERED, stats->exporter, NULL, spool->recovered);
+	set_gauge(agent, METRIC_SPAN_SPOOL_BYTES, stats->exporter, (double)spool->bytes);
+	set_gauge(agent, METRIC_SPAN_SPOOL_LIMIT, stats->exporter, (double)spool->bytes_max);
+	set_total(agent, METRIC_SPAN_SPOOL_DAMAGES, stats->exporter, NULL, spool->damages);
+	set_total(agent, METRIC_SPAN_SPOOL_ERRORS, stats->exporter, NULL, stats->spool_errors);
+}
+
 static void write_spans(struct agent *agent)
 {
 	struct delivery_stats stats;
@@ -302,6 +316,7 @@ static void write_spans(struct agent *agent)
 		for (unsigned drop = 0; drop < SPAN_DROP_COUNT; drop++)
 			set_total(agent, METRIC_SPANS_DROPPED, stats.exporter, span_drop_name(drop),
 				  stats.dropped[drop]);
+		write_spool(agent, &stats);
 	}
 }
 

@@ -123,16 +123,38 @@ void spans_random(struct spans *spans, uint8_t *ret_bytes, size_t count)
 	memcpy(ret_bytes, spans->random + spans->random_left, count);
 }
 
+/* Also takes the spool. */
 static int start_exporter(struct spans *spans, const struct delivery_route *route, void *context,
-			  size_t queue)
+			  struct spool *spool, size_t queue)
 {
-	int error = delivery_start(route, context, queue, &spans->exporters[spans->exporter_count]);
+	int error = delivery_start(route, context, spool, queue,
+				   &spans->exporters[spans->exporter_count]);
 
 	if (error)
 		log_error("cannot start the %s exporter: %s", route->name, strerror(-error));
 	else
 		spans->exporter_count++;
 	return error;
+}
+
+/* Spans that wait in memory are better than none. */
+static struct spool *open_spool(const struct span_options *options)
+{
+	struct spool *spool = NULL;
+	int error;
+
+	if (!options->spool_path)
+		return NULL;
+	error = spool_open(options->spool_path, options->spool_bytes, &spool);
+	if (error) {
+		log_error("cannot open the spool in %s: %s, spans wait in memory only",
+			  options->spool_path,
+			  error == -EBUSY ? "another agent uses it" : strerror(-error));
+		return NULL;
+	}
+	log_info("spans go through the spool in %s, where %llu wait", options->spool_path,
+		 (unsigned long long)spool_figures(spool)->waiting);
+	return spool;
 }
 
 static int start_otlp(struct spans *spans, const struct span_options *options)
@@ -151,9 +173,13 @@ static int start_otlp(struct spans *spans, const struct span_options *options)
 		if (error)
 			log_error("cannot post to %s: %s", settings.shown_url, strerror(-error));
 		else
-			error = start_exporter(spans, &otlp_post_route, post, options->queue);
+			error = start_exporter(spans, &otlp_post_route, post, open_spool(options),
+					       options->queue);
 	}
 	otlp_settings_done(&settings);
+	if (!error && !spans->exporter_count && options->spool_path)
+		log_warn("spans are not posted: the spool in %s is not looked at",
+			 options->spool_path);
 	return error;
 }
 
@@ -169,7 +195,7 @@ static int start_ndjson(struct spans *spans, const struct span_options *options)
 		log_error("cannot write spans to %s: %s", options->ndjson_path, strerror(-error));
 		return error;
 	}
-	return start_exporter(spans, &ndjson_file_route, file, options->queue);
+	return start_exporter(spans, &ndjson_file_route, file, NULL, options->queue);
 }
 
 static int read_resource(struct spans *spans)

@@ -199,7 +199,8 @@ int command_agent(int argc, char **argv)
 			   .routes_per_service = 200,
 			   .statements_per_service = 100,
 			   .series_ttl_seconds = 300,
-			   .spans = { .queue = SPAN_QUEUE_DEFAULT } },
+			   .spans = { .queue = SPAN_QUEUE_DEFAULT,
+				      .spool_bytes = SPAN_SPOOL_BYTES_DEFAULT } },
 	};
 
 	if (!parsed.agent.selection)

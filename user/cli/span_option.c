@@ -7,6 +7,8 @@
 
 #define QUEUE_LEAST 16
 #define QUEUE_MOST (1ul << 22)
+#define SPOOL_LEAST (1ull << 20)
+#define SPOOL_MOST (1ull << 40)
 
 enum {
 	OPTION_OTLP_ENDPOINT = 0x2000, /* beside those of the commands */
@@ -14,6 +16,8 @@ enum {
 	OPTION_SPANS_NDJSON,
 	OPTION_SPAN_QUEUE,
 	OPTION_SPAN_SAMPLING,
+	OPTION_SPAN_SPOOL,
+	OPTION_SPAN_SPOOL_BYTES,
 };
 
 static error_t parse_span_option(int key, char *argument, struct argp_state *state)
@@ -45,6 +49,17 @@ static error_t parse_span_option(int key, char *argument, struct argp_state *sta
 		if (sampling_rules_add(&spans->sampling, argument, why))
 			argp_error(state, "--span-sampling: %s", why);
 		return 0;
+	case OPTION_SPAN_SPOOL:
+		spans->spool_path = argument;
+		return 0;
+	case OPTION_SPAN_SPOOL_BYTES:
+		spans->spool_bytes = strtoull(argument, &end, 10);
+		if (*argument == '-' || *end || spans->spool_bytes < SPOOL_LEAST ||
+		    spans->spool_bytes > SPOOL_MOST)
+			argp_error(state,
+				   "--span-spool-bytes wants a number from %llu to %llu, not '%s'",
+				   SPOOL_LEAST, SPOOL_MOST, argument);
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -63,6 +78,10 @@ static const struct argp_option options[] = {
 	{ "span-sampling", OPTION_SPAN_SAMPLING, "RULES", 0,
 	  "Which spans to keep: errors,slow=pN,floor=N[@GLOB],parent,ratio=N,rate=N (OTEL_TRACES_SAMPLER; all)",
 	  2 },
+	{ "span-spool", OPTION_SPAN_SPOOL, "DIR", 0,
+	  "Keep spans there until they are posted, also when the agent ends (off)", 2 },
+	{ "span-spool-bytes", OPTION_SPAN_SPOOL_BYTES, "N", 0,
+	  "The most bytes that wait there, the oldest spans go first (268435456)", 2 },
 	{ 0 },
 };
 

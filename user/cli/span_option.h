@@ -6,6 +6,7 @@
 #include <argp.h>
 
 #define SPAN_QUEUE_DEFAULT 32768
+#define SPAN_SPOOL_BYTES_DEFAULT (256ull << 20)
 
 extern const struct argp_child span_option[];
 

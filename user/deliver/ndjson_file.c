@@ -24,9 +24,8 @@ struct ndjson_file {
 	const struct span_resource *resource;
 	const struct wall_clock *clock;
 	struct arena arena;
-	struct text_buffer lines; /* of the newest batch */
-	size_t written;		  /* of those */
-	bool has_failed;	  /* and the log has said so */
+	size_t written;	 /* of the newest batch */
+	bool has_failed; /* and the log has said so */
 };
 
 static void file_close(void *context)
@@ -36,7 +35,6 @@ static void file_close(void *context)
 	if (file->fd >= 0)
 		close(file->fd);
 	arena_done(&file->arena);
-	text_buffer_done(&file->lines);
 	free(file);
 }
 
@@ -61,44 +59,49 @@ int ndjson_file_new(const char *path, const struct span_resource *resource,
 	return 0;
 }
 
-static int make_lines(struct ndjson_file *file, const struct delivery_batch *batch)
+static int file_encode(void *context, struct span_record *const *records, size_t count,
+		       struct text_buffer *ret_body)
 {
-	text_buffer_done(&file->lines);
-	file->written = 0;
-	for (size_t i = 0; i < batch->count; i++) {
+	struct ndjson_file *file = context;
+	struct text_buffer lines = { 0 };
+	int error = 0;
+
+	for (size_t i = 0; i < count && !error; i++) {
 		arena_clear(&file->arena);
-		span_ndjson_append(batch->records[i], file->resource, file->clock, &file->arena,
-				   &file->lines);
-		if (file->arena.has_failed)
-			return -ENOMEM;
+		span_ndjson_append(records[i], file->resource, file->clock, &file->arena, &lines);
+		error = file->arena.has_failed ? -ENOMEM : text_buffer_error(&lines);
 	}
-	return text_buffer_error(&file->lines);
+	if (error)
+		text_buffer_done(&lines);
+	else
+		*ret_body = lines;
+	return error;
 }
 
-static bool is_in_time(const struct delivery_batch *batch)
+static bool is_in_time(const struct delivery_body *body)
 {
-	return monotonic_ns() < atomic_load_explicit(batch->deadline_ns, memory_order_acquire);
+	return monotonic_ns() < atomic_load_explicit(body->deadline_ns, memory_order_acquire);
 }
 
 /* A reader that stands still must not hold us at the end: a pipe that is ready takes PIPE_BUF bytes without blocking
  * (pipe(7)). Returns 0 or negative errno. */
-static int write_lines(struct ndjson_file *file, const struct delivery_batch *batch)
+static int write_lines(struct ndjson_file *file, const struct delivery_body *body)
 {
 	struct pollfd ready = { .fd = file->fd, .events = POLLOUT };
 
-	while (file->written < file->lines.length && is_in_time(batch)) {
-		size_t left = file->lines.length - file->written;
+	while (file->written < body->length && is_in_time(body)) {
+		size_t left = body->length - file->written;
 		ssize_t written;
 
 		if (poll(&ready, 1, LOOK_MS) <= 0)
 			continue;
-		written = write(file->fd, file->lines.bytes + file->written,
+		written = write(file->fd, (const char *)body->bytes + file->written,
 				left < PIPE_BUF ? left : PIPE_BUF);
 		if (written < 0 && errno != EINTR && errno != EAGAIN)
 			return -errno;
 		file->written += written > 0 ? (size_t)written : 0;
 	}
-	return file->written == file->lines.length ? 0 : -ETIMEDOUT;
+	return file->written == body->length ? 0 : -ETIMEDOUT;
 }
 
 static void tell(struct ndjson_file *file, int error)
@@ -111,18 +114,17 @@ static void tell(struct ndjson_file *file, int error)
 }
 
 /* A line that was begun is gone on with: a file that was full has whole lines when it is not any more. */
-static void file_send(void *context, const struct delivery_batch *batch,
+static void file_send(void *context, const struct delivery_body *body,
 		      struct delivery_outcome *ret_outcome)
 {
 	struct ndjson_file *file = context;
-	int error = batch->is_again && file->lines.length ? 0 : make_lines(file, batch);
+	int error;
 
-	if (error)
-		text_buffer_done(&file->lines);
-	else
-		error = write_lines(file, batch);
+	if (!body->is_again)
+		file->written = 0;
+	error = write_lines(file, body);
 	tell(file, error);
 	*ret_outcome = (struct delivery_outcome){ .is_settled = !error, .wait_ms = RETRY_MS };
 }
 
-const struct delivery_route ndjson_file_route = { "ndjson", file_send, file_close };
+const struct delivery_route ndjson_file_route = { "ndjson", file_encode, file_send, file_close };

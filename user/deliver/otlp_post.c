@@ -25,14 +25,14 @@
 struct otlp_post {
 	struct otlp_settings settings; /* owned, like all that follow but for the borrowed */
 	struct curl_slist *headers;
+	struct curl_slist *packed_headers; /* of a body in gzip */
 	CURL *curl;
 	const struct span_resource *resource; /* borrowed */
 	const struct wall_clock *clock;	      /* borrowed */
 	const _Atomic uint64_t *deadline_ns;  /* borrowed from the batch */
-	struct arena arena;
-	struct text_buffer body; /* of the newest batch */
-	unsigned tries;		 /* that failed, of that batch */
-	uint64_t warned_ns;	 /* 0: the receiver answers */
+	struct arena arena; /* of encode, as the settings; what follows is of send */
+	unsigned tries;	    /* that failed, of the newest batch */
+	uint64_t warned_ns; /* 0: the receiver answers */
 	size_t answer_length;
 	uint8_t answer[ANSWER_MAX];
 	char error[CURL_ERROR_SIZE];
@@ -58,25 +58,29 @@ static int is_time_over(void *context, curl_off_t down_total, curl_off_t down, c
 	return monotonic_ns() >= atomic_load_explicit(post->deadline_ns, memory_order_acquire);
 }
 
-static bool add_header(struct otlp_post *post, const char *header)
+static bool add_header(struct curl_slist **headers, const char *header)
 {
-	struct curl_slist *list = curl_slist_append(post->headers, header);
+	struct curl_slist *list = curl_slist_append(*headers, header);
 
 	if (list)
-		post->headers = list;
+		*headers = list;
 	return list != NULL;
 }
 
-static bool add_headers(struct otlp_post *post)
+static bool add_headers(struct otlp_post *post, struct curl_slist **headers)
 {
-	bool is_added = add_header(post, "Content-Type: application/x-protobuf") &&
-			add_header(post, "Expect:"); /* a body is sent without asking first */
+	bool is_added = add_header(headers, "Content-Type: application/x-protobuf") &&
+			add_header(headers, "Expect:"); /* a body is sent without asking first */
 
-	if (post->settings.is_gzip)
-		is_added = is_added && add_header(post, "Content-Encoding: gzip");
 	for (size_t i = 0; i < post->settings.header_count; i++)
-		is_added = is_added && add_header(post, post->settings.headers[i]);
+		is_added = is_added && add_header(headers, post->settings.headers[i]);
 	return is_added;
+}
+
+static bool add_all_headers(struct otlp_post *post)
+{
+	return add_headers(post, &post->headers) && add_headers(post, &post->packed_headers) &&
+	       add_header(&post->packed_headers, "Content-Encoding: gzip");
 }
 
 /* A NULL leaves libcurl's default. */
@@ -99,7 +103,6 @@ static bool set_options(struct otlp_post *post)
 	(void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_answer);
 	(void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, post);
 	(void)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)settings->timeout_ms);
-	(void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, post->headers);
 	return set_text(curl, CURLOPT_PROTOCOLS_STR, "http,https") &&
 	       set_text(curl, CURLOPT_USERAGENT, SPAN_SCOPE) &&
 	       set_text(curl, CURLOPT_URL, settings->url) &&
@@ -114,9 +117,9 @@ static void post_close(void *context)
 
 	curl_easy_cleanup(post->curl);
 	curl_slist_free_all(post->headers);
+	curl_slist_free_all(post->packed_headers);
 	otlp_settings_done(&post->settings);
 	arena_done(&post->arena);
-	text_buffer_done(&post->body);
 	free(post);
 }
 
@@ -134,7 +137,7 @@ int otlp_post_new(struct otlp_settings *settings, const struct span_resource *re
 	post->resource = resource;
 	post->clock = clock;
 	post->curl = curl_easy_init();
-	if (!post->curl || !add_headers(post) || !set_options(post)) {
+	if (!post->curl || !add_all_headers(post) || !set_options(post)) {
 		int error = post->curl ? -EINVAL : -ENOMEM;
 
 		post->settings = (struct otlp_settings){ 0 };
@@ -146,29 +149,39 @@ int otlp_post_new(struct otlp_settings *settings, const struct span_resource *re
 	return 0;
 }
 
-static int make_body(struct otlp_post *post, const struct delivery_batch *batch)
+static int post_encode(void *context, struct span_record *const *records, size_t count,
+		       struct text_buffer *ret_body)
 {
-	struct text_buffer plain = { 0 };
+	struct otlp_post *post = context;
+	struct text_buffer plain = { 0 }, packed = { 0 };
 	int error;
 
 	arena_clear(&post->arena);
-	text_buffer_done(&post->body);
-	error = otlp_encode(batch->records, batch->count, post->resource, post->clock, &post->arena,
-			    &plain);
-	if (!error && post->settings.is_gzip) {
-		error = gzip_compress(&plain, &post->body);
-	} else if (!error) {
-		post->body = plain;
+	error = otlp_encode(records, count, post->resource, post->clock, &post->arena, &plain);
+	if (!error && !post->settings.is_gzip) {
+		*ret_body = plain;
 		return 0;
 	}
+	if (!error)
+		error = gzip_compress(&plain, &packed);
 	text_buffer_done(&plain);
 	if (error)
-		text_buffer_done(&post->body);
+		text_buffer_done(&packed);
+	else
+		*ret_body = packed;
 	return error;
 }
 
+/* A batch of an earlier process may be packed when ours are not. A message never begins like that: it would be a field with
+ * number 3. Source: RFC 1952 section 2.3.1 */
+static bool is_packed(const struct delivery_body *body)
+{
+	return body->length > 2 && memcmp(body->bytes, "\x1f\x8b", 2) == 0;
+}
+
 /* Returns the HTTP status; 0: there was no answer, and post->error says why. */
-static long perform(struct otlp_post *post, curl_off_t *ret_after_s)
+static long perform(struct otlp_post *post, const struct delivery_body *body,
+		    curl_off_t *ret_after_s)
 {
 	long status = 0;
 	CURLcode code;
@@ -176,9 +189,11 @@ static long perform(struct otlp_post *post, curl_off_t *ret_after_s)
 	post->answer_length = 0;
 	post->error[0] = '\0';
 	*ret_after_s = 0;
-	(void)curl_easy_setopt(post->curl, CURLOPT_POSTFIELDS, post->body.bytes); /* as the next */
-	(void)curl_easy_setopt(post->curl, CURLOPT_POSTFIELDSIZE_LARGE,
-			       (curl_off_t)post->body.length);
+	(void)curl_easy_setopt(post->curl, CURLOPT_POSTFIELDS,
+			       body->bytes); /* as those that follow */
+	(void)curl_easy_setopt(post->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->length);
+	(void)curl_easy_setopt(post->curl, CURLOPT_HTTPHEADER,
+			       is_packed(body) ? post->packed_headers : post->headers);
 	code = curl_easy_perform(post->curl);
 	if (code != CURLE_OK) {
 		if (!post->error[0])
@@ -232,7 +247,7 @@ static void try_later(struct otlp_post *post, uint64_t after_s, struct delivery_
 	tell_failure(post, "trying again");
 }
 
-static void post_send(void *context, const struct delivery_batch *batch,
+static void post_send(void *context, const struct delivery_body *body,
 		      struct delivery_outcome *ret_outcome)
 {
 	struct otlp_post *post = context;
@@ -240,20 +255,16 @@ static void post_send(void *context, const struct delivery_batch *batch,
 	curl_off_t after_s;
 	long status;
 
-	post->deadline_ns = batch->deadline_ns;
-	if (!batch->is_again)
+	post->deadline_ns = body->deadline_ns;
+	if (!body->is_again)
 		post->tries = 0;
-	if ((!batch->is_again || !post->body.bytes) && make_body(post, batch)) {
-		*ret_outcome = (struct delivery_outcome){ .wait_ms = RETRY_FIRST_MS };
-		return;
-	}
-	status = perform(post, &after_s);
+	status = perform(post, body, &after_s);
 	switch (retry_judge(status)) {
 	case RETRY_DELIVERED:
-		read_answer(post, batch->count, &outcome);
+		read_answer(post, body->count, &outcome);
 		break;
 	case RETRY_REFUSED:
-		outcome.dropped = batch->count;
+		outcome.dropped = body->count;
 		outcome.reason = SPAN_DROP_REJECTED;
 		tell_failure(post, "they are lost");
 		break;
@@ -265,4 +276,4 @@ static void post_send(void *context, const struct delivery_batch *batch,
 	*ret_outcome = outcome;
 }
 
-const struct delivery_route otlp_post_route = { "otlp", post_send, post_close };
+const struct delivery_route otlp_post_route = { "otlp", post_encode, post_send, post_close };

@@ -18,6 +18,8 @@ PRODUCED = "sonde_spans_produced_total"
 EXPORTED = "sonde_spans_exported_total"
 DROPPED = "sonde_spans_dropped_total"
 QUEUED = "sonde_spans_queued"
+SPOOLED = "sonde_spans_spooled"
+RECOVERED = "sonde_spans_recovered_total"
 
 
 def of(spans, service):
@@ -42,10 +44,11 @@ def load(t, nginx, connections, requests, service, plan=PLAN):
 
 
 def balance(t, agent, exporter):
-    """produced = exported + dropped + queued, as of one scrape."""
+    """produced + recovered = exported + dropped + queued + spooled, as of one scrape."""
     metrics = agent.scrape()
-    t.equal(metrics.total(PRODUCED), metrics.total(EXPORTED, exporter=exporter) + metrics.total(DROPPED, exporter=exporter) +
-            metrics.total(QUEUED, exporter=exporter), f"spans produced, and what became of them ({exporter})")
+    t.equal(metrics.total(PRODUCED) + metrics.total(RECOVERED, exporter=exporter),
+            sum(metrics.total(name, exporter=exporter) for name in (EXPORTED, DROPPED, QUEUED, SPOOLED)),
+            f"spans produced and recovered, and what became of them ({exporter})")
     return metrics
 
 

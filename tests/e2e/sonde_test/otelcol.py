@@ -15,7 +15,7 @@ CACHE = os.environ.get("SONDE_CACHE") or os.path.join(HERE, "..", "..", "..", ".
 
 CONFIG = """
 receivers: {{otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:{port}"{tls}}}}}}}}}
-exporters: {{file: {{path: "{path}", append: true, flush_interval: 50ms}}}}
+exporters: {{file: {{path: "{path}", {writing}}}}}
 service:
   telemetry: {{metrics: {{level: none}}}}
   pipelines: {{traces: {{receivers: [otlp], exporters: [file]}}}}
@@ -84,13 +84,17 @@ class Certificates:
 
 
 class Collector:
-    def __init__(self, directory, patience=1, certificates=None):
+    """at_once: what is acknowledged is in the file, also when the Collector is killed: the exporter writes through a buffer unless
+    it rotates its file, which then is appended to anyway."""
+
+    def __init__(self, directory, patience=1, certificates=None, at_once=False):
+        writing = "rotation: {max_megabytes: 1000}" if at_once else "append: true, flush_interval: 50ms"
         self.directory, self.patience, self.certificates = directory, patience, certificates
         self.port = free_port()
         self.path = os.path.join(directory, f"spans-{self.port}.json")
         self.config = os.path.join(directory, f"otelcol-{self.port}.yaml")
         with open(self.config, "w") as file:
-            file.write(CONFIG.format(port=self.port, path=self.path, tls=certificates.of_collector() if certificates else ""))
+            file.write(CONFIG.format(port=self.port, path=self.path, writing=writing, tls=certificates.of_collector() if certificates else ""))
         self.process = None
         self.start()
 
@@ -108,3 +112,6 @@ class Collector:
 
     def stop(self):
         self.process.stop()
+
+    def kill(self):
+        self.process.kill()
