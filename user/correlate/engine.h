@@ -66,7 +66,9 @@ struct join_figures {
 	uint64_t ignored[TRACE_FORMAT_COUNT]; /* values that were malformed, or cut */
 	size_t threads;
 	size_t threads_limit;
-	uint64_t threads_refused; /* requests of threads, or processes, that found no room */
+	uint64_t contexts_shared; /* published ones of writes that hold more than one request, or answer */
+	uint64_t contexts_evicted; /* whose writes had not come yet */
+	uint64_t threads_refused;  /* requests of threads, or processes, that found no room */
 };
 
 /* Figures for the agent's own metrics. */

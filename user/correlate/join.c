@@ -59,7 +59,7 @@ void join_figures_read(const struct join *join, struct join_figures *ret_figures
 	ret_figures->threads_limit = JOIN_THREADS_MAX;
 }
 
-static struct trace *trace_new(struct join *join)
+struct trace *trace_new(struct join *join)
 {
 	struct trace *trace = join->spare_traces;
 
@@ -81,7 +81,7 @@ static struct trace *trace_ref(struct trace *trace)
 	return trace;
 }
 
-static void trace_unref(struct join *join, struct trace **slot)
+void trace_unref(struct join *join, struct trace **slot)
 {
 	struct trace *trace = *slot;
 
@@ -148,8 +148,7 @@ static struct trace *trace_made_up(struct engine *engine)
 	return trace;
 }
 
-/* The trace of a request, made up when nobody named it yet. NULL: out of memory. */
-static struct trace *trace_of(struct engine *engine, struct handling *handling)
+struct trace *trace_of(struct engine *engine, struct handling *handling)
 {
 	if (!handling->trace)
 		handling->trace = trace_made_up(engine);
@@ -195,7 +194,7 @@ static void find_cause(struct engine *engine, const struct connection *connectio
 		(void)handling_ref(candidates.handlings[i]);
 }
 
-static void drop_candidates(struct join *join, struct exchange_span *span)
+void join_drop_candidates(struct join *join, struct exchange_span *span)
 {
 	struct candidates *candidates = span->candidates;
 
@@ -236,6 +235,15 @@ static void find_peer(struct engine *engine, struct connection *connection,
 		pair(engine, &other->span, &exchange->span);
 }
 
+/* Once for a connection. */
+static void note_speaking(struct engine *engine, const struct connection *connection)
+{
+	struct process *process = process_lookup(engine->processes, connection->tgid);
+
+	if (process)
+		process->is_speaking = true;
+}
+
 void join_begin(struct engine *engine, struct connection *connection, struct exchange *exchange)
 {
 	struct exchange_span *span = &exchange->span;
@@ -243,6 +251,8 @@ void join_begin(struct engine *engine, struct connection *connection, struct exc
 	if (!engine->join || span->own || span->cause)
 		return;
 	span->join = SPAN_JOIN_GENERATED;
+	if (!connection->is_peer_known)
+		note_speaking(engine, connection);
 	if (connection->role == ROLE_CLIENT) {
 		find_cause(engine, connection, span);
 	} else if (connection->role == ROLE_SERVER) {
@@ -252,6 +262,8 @@ void join_begin(struct engine *engine, struct connection *connection, struct exc
 					  connection->tgid);
 	}
 	find_peer(engine, connection, exchange);
+	if (connection->role == ROLE_CLIENT)
+		join_context_note(engine->join, exchange);
 }
 
 void join_drop(struct engine *engine, struct connection *connection)
@@ -260,8 +272,7 @@ void join_drop(struct engine *engine, struct connection *connection)
 		join_peer_leave(engine->join, connection);
 }
 
-/* The application's trace takes the place of one that we made up. */
-static void adopt(struct engine *engine, struct handling *cause, const struct trace_context *wire)
+void join_adopt(struct engine *engine, struct handling *cause, const struct trace_context *wire)
 {
 	struct trace *trace = trace_of(engine, cause);
 
@@ -292,12 +303,12 @@ static void take_wire(struct engine *engine, struct exchange *exchange)
 	if (span->own)
 		slot = &span->own->trace;
 	if (span->cause)
-		adopt(engine, span->cause, wire);
+		join_adopt(engine, span->cause, wire);
 	trace_unref(engine->join, slot);
 	*slot = trace;
 	memcpy(span->parent_span_id, wire->span_id, SPAN_ID_BYTES);
 	span->join = SPAN_JOIN_HEADER;
-	drop_candidates(engine->join, span);
+	join_drop_candidates(engine->join, span);
 }
 
 void join_head(struct engine *engine, struct exchange *exchange)
@@ -314,8 +325,10 @@ void join_head(struct engine *engine, struct exchange *exchange)
 
 void join_answer(struct engine *engine, struct connection *connection, struct exchange *exchange)
 {
-	if (engine->join && exchange->span.own)
-		join_thread_answer(exchange->span.own, connection->tid);
+	if (!engine->join || !exchange->span.own)
+		return;
+	join_thread_answer(exchange->span.own, connection->tid);
+	join_context_answer(engine, connection, exchange);
 }
 
 void join_read(struct engine *engine, struct connection *connection)
@@ -343,7 +356,7 @@ void join_forget(struct engine *engine, struct exchange *exchange)
 	handling_unref(engine->join, &span->own);
 	handling_unref(engine->join, &span->cause);
 	trace_unref(engine->join, &span->trace);
-	drop_candidates(engine->join, span);
+	join_drop_candidates(engine->join, span);
 }
 
 static void add_link(struct joined *joined, const uint8_t trace_id[TRACE_ID_BYTES],

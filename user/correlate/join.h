@@ -30,6 +30,11 @@ void join_head(struct engine *engine, struct exchange *exchange);
 void join_answer(struct engine *engine, struct connection *connection, struct exchange *exchange);
 /* A thread has read from the connection; to be told before what the bytes say. */
 void join_read(struct engine *engine, struct connection *connection);
+/* A thread has published a context, and writes. */
+void join_take_context(struct engine *engine, const struct event_thread_context *event);
+/* The write of a thread that published one: before, and after its bytes are taken in. */
+void join_write(struct engine *engine, const struct event_turn *event);
+void join_written(struct engine *engine, const struct connection *connection);
 /* The connection is forgotten; its exchanges are over. */
 void join_drop(struct engine *engine, struct connection *connection);
 /* It is over. */

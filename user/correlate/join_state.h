@@ -54,6 +54,16 @@ struct candidates {
 	struct handling *handlings[SPAN_LINKS_MAX]; /* counted */
 };
 
+/* What a thread had published as it wrote; the event of the write comes next on that connection. */
+struct published {
+	uint64_t conn_id; /* 0: none */
+	uint64_t ktime_ns;
+	uint32_t tid;
+	bool is_used; /* its write has come */
+	struct trace_context context;
+};
+#define PUBLISHED_SLOTS 256 /* by conn_id; power of two */
+
 struct join {
 	struct table threads;		  /* owns its nodes */
 	struct table processes;		  /* the same */
@@ -61,6 +71,10 @@ struct join {
 	struct trace *spare_traces;	  /* owned */
 	size_t spare_handling_count;
 	size_t spare_trace_count;
+	struct published published[PUBLISHED_SLOTS];
+	const struct trace_context *context; /* of the write in hand, borrowed; NULL: none */
+	struct exchange *asked;		     /* the newest request that it began; NULL: none */
+	unsigned asked_count;
 	struct table peers; /* connections by addresses, borrowed until they leave */
 	struct join_figures figures;
 };
@@ -91,5 +105,21 @@ int join_threads_init(struct join *join);
 void join_threads_done(struct join *join);
 
 struct handling *handling_ref(struct handling *handling);
+
+/* One reference, or NULL: out of memory. */
+struct trace *trace_new(struct join *join);
+void trace_unref(struct join *join, struct trace **slot);
+
+/* The trace of a request, made up when nobody named it yet. NULL: out of memory. */
+struct trace *trace_of(struct engine *engine, struct handling *handling);
+
+/* The application's trace takes the place of one that we made up. */
+void join_adopt(struct engine *engine, struct handling *cause, const struct trace_context *wire);
+void join_drop_candidates(struct join *join, struct exchange_span *span);
+
+/* The write in hand begins this request, or this answer. */
+void join_context_note(struct join *join, struct exchange *exchange);
+void join_context_answer(struct engine *engine, const struct connection *connection,
+			 struct exchange *exchange);
 
 #endif

@@ -23,6 +23,7 @@ struct process {
 	uint32_t parent_tgid;
 	unsigned references;
 	bool is_ignored;		 /* not selected */
+	bool is_speaking;		 /* it had a request, or an answer */
 	bool is_renewing;		 /* was ignored until now: for who decides that */
 	char executable[64];		 /* base name of the program: process_executable_name */
 	char path[PROCESS_PATH_MAX + 1]; /* like the others made fit to be shown (shown_text.h) */

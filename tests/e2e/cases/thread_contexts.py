@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Spans of ours are children of those that an application's tracer publishes in its threads, wherever its thread-local lies."""
+
+import http.client
+import os
+import subprocess
+import threading
+from collections import Counter
+
+from sonde_test.otelcol import read_spans
+from sonde_test.process import wait_until
+from sonde_test.runner import test
+
+SERVER, CLIENT = 2, 3
+SOURCES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "context")
+READ = "sonde_thread_context_processes"
+
+# How the variable is found: options of the library (None: it is part of the program), and whether it is loaded at run time.
+MODELS = {
+    "executable": (None, False),
+    "initial-exec": (("-ftls-model=initial-exec",), False),
+    "general-dynamic": (("-mtls-dialect=gnu",), False),
+    "descriptor": (("-mtls-dialect=gnu2",), False),
+    "loaded-general-dynamic": (("-mtls-dialect=gnu",), True),
+    "loaded-descriptor": (("-mtls-dialect=gnu2",), True),
+    "loaded-large-descriptor": (("-mtls-dialect=gnu2", "-DROOM=65536"), True),  # no static place is left for it
+    "loaded-initial-exec": (("-ftls-model=initial-exec",), True),
+    "local": (("-mtls-dialect=gnu", "-Wl,-Bsymbolic"), True),
+    "old-hash": (("-mtls-dialect=gnu", "-Wl,--hash-style=sysv"), True),
+}
+
+
+def compiled(t, file, name, *options):
+    path = os.path.join(t.directory, name)
+    if not os.path.exists(path):
+        subprocess.run(["gcc", "-Wall", "-Werror", *options, os.path.join(SOURCES, file), "-o", path], check=True)
+    return path
+
+
+def build(t, name):
+    """Returns the program's command, but for the port of Redis, and what comes behind it."""
+    options, is_loaded = MODELS[name]
+    if is_loaded:
+        library = compiled(t, "publisher.c", f"lib{name}.so", "-fPIC", "-shared", *options)
+        return [compiled(t, "server.c", "loader", "-DLOADED")], [library]
+    server = compiled(t, "server.c", "server.o", "-c")
+    publisher = compiled(t, "publisher.c", f"lib{name}.so" if options else "publisher.o", *(("-fPIC", "-shared", *options) if options else ("-c",)))
+    program = os.path.join(t.directory, name)
+    subprocess.run(["gcc", "-rdynamic", server, publisher, "-o", program], check=True)
+    return [program], []
+
+
+def ask(port, paths):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    for path in paths:
+        connection.request("GET", path)
+        connection.getresponse().read()
+    connection.close()
+
+
+def start(t, agent, redis, *names):
+    """Servers whose contexts are read: they are asked once, and waited for. Returns their ports by name."""
+    before, ports = agent.scrape().total(READ, state="read"), {}
+    for name in names:
+        program, behind = build(t, name)
+        _, ports[name] = t.serve(*program, redis.port, *behind, service=f"context-{name}")
+        ask(ports[name], ["/none/0"])
+    metrics = agent.settle(lambda m: m.total(READ, state="read"), before + len(names))
+    t.equal(metrics.total(READ, state="read"), before + len(names), "processes whose contexts are read")
+    return ports
+
+
+def of(spans, service, kind):
+    return [span for span in spans if span["resource"]["service.name"] == service and span["kind"] == kind]
+
+
+def collect(t, file, service, requests):
+    def all_of():
+        spans = read_spans(file)
+        return spans if min(len(of(spans, service, kind)) for kind in (SERVER, CLIENT)) >= requests else None
+    return wait_until(all_of, 20 * t.patience, every=0.2) or read_spans(file)
+
+
+def number_of(span):
+    return int(span["attributes"]["url.path"].rpartition("/")[2])
+
+
+def check_spans(t, spans, name, requests):
+    """Each request's span has the published one for its parent, what Redis was asked meanwhile that one's child."""
+    served, asked = of(spans, f"context-{name}", SERVER), of(spans, f"context-{name}", CLIENT)
+    t.equal((len(served), len(asked)), (requests + 1, requests + 1), f"{name}: spans, that of the first request too")
+    want = {(f"{n + 1:032x}", f"{2 * n + 2:016x}") for n in range(requests)}
+    got = Counter((span["traceId"], span.get("parentSpanId")) for span in served if "/none" not in span["attributes"]["url.path"])
+    t.equal(got, Counter(want), f"{name}: traces and parents of the requests")
+    t.check(all((span["traceId"], span.get("parentSpanId")) == (f"{number_of(span) + 1:032x}", f"{2 * number_of(span) + 2:016x}")
+                for span in served if "/none" not in span["attributes"]["url.path"]), f"{name}: another request's parent")
+    calls = Counter((span["traceId"], span.get("parentSpanId")) for span in asked if span["attributes"]["sonde.join"] == "thread_context")
+    t.equal(calls, Counter((f"{n + 1:032x}", f"{2 * n + 3:016x}") for n in range(requests)), f"{name}: those of the calls")
+    joins = Counter(span["attributes"]["sonde.join"] for span in served)
+    t.equal(joins, Counter(thread_context=requests, generated=1), f"{name}: how they were joined")
+    ids = {span["spanId"]: span for span in asked}
+    below = [span for span in spans if span["kind"] == SERVER and span.get("parentSpanId") in ids]
+    t.equal(len(below), requests + 1, f"{name}: what Redis was asked, below the calls")
+    t.check(all(span["traceId"] == ids[span["parentSpanId"]]["traceId"] for span in below), f"{name}: their traces")
+
+
+def watch(t):
+    file = os.path.join(t.directory, "spans.ndjson")
+    return t.agent("--spans-ndjson", file, "--only", "service=context-*"), file
+
+
+@test(needs=("redis-server",))
+def published_spans_are_parents(t):
+    agent, file = watch(t)
+    redis = t.redis(service="context-redis")
+    clients, each = 4, 25
+    for name, port in start(t, agent, redis, *MODELS).items():
+        threads = [threading.Thread(target=ask, args=(port, [f"/{client * each + i}" for i in range(each)]))
+                   for client in range(clients)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        check_spans(t, collect(t, file, f"context-{name}", clients * each + 1), name, clients * each)
+        if t.failures:
+            return
+    t.nothing_lost(agent)
