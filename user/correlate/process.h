@@ -101,6 +101,9 @@ void service_name_choose(const struct event *exec, char ret_name[SERVICE_NAME_MA
 #define PROCFS_EVENT_MAX 2048
 int procfs_read_process(uint32_t tgid, void *buffer, size_t size);
 
+/* Let such an event say another service name. Its buffer has room for SERVICE_NAME_MAX bytes more. Returns its new length. */
+size_t procfs_rename(void *event, const char *service);
+
 /* What of a running process may change without an event. */
 struct procfs_standing {
 	uint32_t owner; /* effective user */

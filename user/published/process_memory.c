@@ -110,6 +110,30 @@ static bool parse_line(const char *line, size_t length, struct mapping *ret_mapp
 	return true;
 }
 
+static bool is_named(const char *path, const char *name)
+{
+	static const char *const kinds[] = { "[anon_shmem:", "[anon:", "/memfd:" };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		size_t length = strlen(kinds[i]);
+
+		if (!strncmp(path, kinds[i], length) && !strncmp(path + length, name, strlen(name)))
+			return true;
+	}
+	return false;
+}
+
+uint64_t mapped_name_find(const struct mapped_files *files, const char *name)
+{
+	const char *line = files->text;
+	struct mapping mapping;
+
+	for (; line && *line; line = strchr(line, '\n'), line = line ? line + 1 : NULL)
+		if (parse_line(line, strcspn(line, "\n"), &mapping) && is_named(mapping.path, name))
+			return mapping.start;
+	return 0;
+}
+
 /* A file's mappings stand together, its beginning first. */
 void mapped_files_each(const struct mapped_files *files,
 		       int (*visit)(void *context, const struct mapped_file *), void *context)

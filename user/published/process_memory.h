@@ -31,4 +31,7 @@ struct mapped_file {
 void mapped_files_each(const struct mapped_files *files,
 		       int (*visit)(void *context, const struct mapped_file *), void *context);
 
+/* Where memory begins that was given a name: by prctl(2), PR_SET_VMA, or by memfd_create(2). 0: there is none */
+uint64_t mapped_name_find(const struct mapped_files *files, const char *name);
+
 #endif

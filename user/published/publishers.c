@@ -127,7 +127,8 @@ static void look(struct publishers *publishers, struct publisher *publisher)
 {
 	bool was_unplaced = publisher->is_unplaced;
 	struct thread_place place;
-	int error = publishers->feedback.find(publisher->tgid, &place);
+	int error =
+		publishers->feedback.find(publishers->feedback.context, publisher->tgid, &place);
 
 	if (!error) {
 		set(publishers, publisher, &place);

@@ -12,8 +12,8 @@ struct publishers;
 
 struct publishers_feedback {
 	void *context;
-	/* As thread_place_find. */
-	int (*find)(uint32_t tgid, struct thread_place *ret_place);
+	/* As thread_place_find; -ESRCH, -EPERM … when it cannot be read. */
+	int (*find)(void *context, uint32_t tgid, struct thread_place *ret_place);
 	/* Tell the kernel side; NULL: it publishes no more. Returns 0, or negative errno: there is no room. */
 	int (*set)(void *context, uint32_t tgid, const struct thread_place *place);
 	/* It publishes, but nothing says where. Once for each. */

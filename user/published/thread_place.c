@@ -154,18 +154,14 @@ static int look_into(void *context, const struct mapped_file *file)
 	return !result;
 }
 
-int thread_place_find(uint32_t tgid, struct thread_place *ret_place)
+int thread_place_find(uint32_t tgid, const struct mapped_files *files,
+		      struct thread_place *ret_place)
 {
 	struct process_search search = { .memory = { process_memory_read, &tgid },
 					 .result = -ENOENT };
-	struct mapped_files files;
-	int error = mapped_files_read(tgid, &files);
 
-	if (error)
-		return error;
-	mapped_files_each(&files, notice_musl, &search);
-	mapped_files_each(&files, look_into, &search);
-	mapped_files_done(&files);
+	mapped_files_each(files, notice_musl, &search);
+	mapped_files_each(files, look_into, &search);
 	if (!search.result)
 		*ret_place = search.place;
 	return search.result;

@@ -17,7 +17,9 @@
 int thread_place_read(const struct memory *memory, uint64_t start, bool is_executable, bool is_musl,
 		      struct thread_place *ret_place);
 
-/* Look into all of a process's. Returns the same; -ESRCH, -EPERM … when it cannot be read */
-int thread_place_find(uint32_t tgid, struct thread_place *ret_place);
+/* Look into all of a process's. Returns the same */
+struct mapped_files;
+int thread_place_find(uint32_t tgid, const struct mapped_files *files,
+		      struct thread_place *ret_place);
 
 #endif

@@ -2,11 +2,13 @@
 """Spans of ours are children of those that an application's tracer publishes in its threads, wherever its thread-local lies."""
 
 import http.client
+import json
 import os
 import subprocess
 import threading
 from collections import Counter
 
+from sonde_test import pypi
 from sonde_test.otelcol import read_spans
 from sonde_test.process import wait_until
 from sonde_test.runner import test
@@ -50,10 +52,10 @@ def build(t, name):
     return [program], []
 
 
-def ask(port, paths):
+def ask(port, paths, headers=lambda path: {}):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     for path in paths:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=headers(path))
         connection.getresponse().read()
     connection.close()
 
@@ -81,8 +83,12 @@ def collect(t, file, service, requests):
     return wait_until(all_of, 20 * t.patience, every=0.2) or read_spans(file)
 
 
+def number_in(path):
+    return int(path.rpartition("/")[2])
+
+
 def number_of(span):
-    return int(span["attributes"]["url.path"].rpartition("/")[2])
+    return number_in(span["attributes"]["url.path"])
 
 
 def check_spans(t, spans, name, requests):
@@ -124,4 +130,63 @@ def published_spans_are_parents(t):
         check_spans(t, collect(t, file, f"context-{name}", clients * each + 1), name, clients * each)
         if t.failures:
             return
+    t.nothing_lost(agent)
+
+
+@test(needs=("redis-server",))
+def published_spans_that_are_none(t):
+    """No span is active, the record is not valid, or not in memory: joined by other means, and the last is counted."""
+    agent, file = watch(t)
+    port = start(t, agent, t.redis(service="context-redis"), "general-dynamic")["general-dynamic"]
+    faults = "sonde_thread_context_faults_total"
+    before = agent.scrape().total(faults)
+    ask(port, [f"/{kind}/{number}" for number in range(10) for kind in ("none", "bad", "away")])
+    spans = collect(t, file, "context-general-dynamic", 31)
+    joins = Counter((span["kind"], span["attributes"]["sonde.join"]) for span in spans
+                    if span["resource"]["service.name"] == "context-general-dynamic")
+    t.equal(joins, Counter({(SERVER, "generated"): 31, (CLIENT, "parent"): 31}), "how they were joined")
+    t.equal(agent.scrape().total(faults) - before, 2 * 10, "writes whose context was not in memory")
+
+
+def caller(path):
+    """Every other request says whose it is: (trace, span)."""
+    number = number_in(path) + 1
+    return (f"{number:032x}", f"{number:016x}") if number % 2 else None
+
+
+def headers(path):
+    return {"traceparent": "00-{}-{}-01".format(*caller(path))} if caller(path) else {}
+
+
+@test(needs=("redis-server", "opentelemetry-sdk"))
+def spans_of_python_are_parents(t):
+    """OpenTelemetry's SDK for Python, whose own spans are the witness; and what the process says it is called."""
+    agent, file = watch(t)
+    redis, told = t.redis(service="context-redis"), os.path.join(t.directory, "told")
+    library = compiled(t, "publisher.c", "libpublisher.so", "-fPIC", "-shared")
+    python, port = t.serve("/usr/bin/python3", os.path.join(SOURCES, "service.py"), redis.port, library, told, "context-published",
+                           service="context-guessed", env={"PYTHONPATH": pypi.OPENTELEMETRY})
+    ask(port, ["/warm/0"])
+    agent.settle(lambda m: m.total(READ, state="read"), 1)
+    named = lambda: any(process["pid"] == python.pid and process["service"] == "context-published" for process in agent.dump("procs"))
+    t.check(wait_until(named, 10 * t.patience), f"it is not called what it says: {agent.dump('procs')}")
+    clients, each = 4, 25
+    threads = [threading.Thread(target=ask, args=(port, [f"/{client * each + i}" for i in range(each)], headers)) for client in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    spans = collect(t, file, "context-published", clients * each)
+    with open(told) as lines:
+        own = [span for span in map(json.loads, lines) if "warm" not in span["path"]]
+    served = {span["path"]: span for span in own if span["kind"] == "SERVER"}
+    t.equal((len(served), len(own)), (clients * each, 2 * clients * each), "the SDK's spans")
+    want = Counter((path, span["trace"], *(("header", span["parent"]) if caller(path) else ("thread_context", span["span"])))
+                   for path, span in served.items())
+    got = Counter((span["attributes"]["url.path"], span["traceId"], span["attributes"]["sonde.join"], span.get("parentSpanId"))
+                  for span in of(spans, "context-published", SERVER))
+    t.equal(got, want, "requests: trace, join and parent")
+    asked = Counter((span["trace"], span["span"]) for span in own if span["kind"] == "CLIENT")
+    got = Counter((span["traceId"], span.get("parentSpanId")) for span in of(spans, "context-published", CLIENT))
+    t.equal(got, asked, "calls: trace and parent")
     t.nothing_lost(agent)

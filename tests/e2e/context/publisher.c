@@ -22,17 +22,18 @@ static __thread struct record record;
 __attribute__((visibility("default"))) __thread char room[ROOM];
 #endif
 
-void publish(unsigned long trace, unsigned long span, int valid)
+void publish(unsigned long trace_high, unsigned long trace, unsigned long span, int valid)
 {
 	otel_thread_ctx_v1 = 0;
 	if (!span)
 		return;
 	memset(&record, 0, sizeof(record));
 	for (int i = 0; i < 8; i++) {
+		record.trace_id[7 - i] = (unsigned char)(trace_high >> (8 * i));
 		record.trace_id[15 - i] = (unsigned char)(trace >> (8 * i));
 		record.span_id[7 - i] = (unsigned char)(span >> (8 * i));
 	}
 	record.valid = (unsigned char)valid;
 	record.flags = 1;
-	otel_thread_ctx_v1 = &record;
+	otel_thread_ctx_v1 = valid == AWAY ? (void *)8 : &record;
 }

@@ -3,7 +3,8 @@
  *
  * GET /N       the server's span 2N+2 in trace N+1, and, while Redis is asked, its child 2N+3
  * GET /none/N  no span is active
- * GET /bad/N   the record is not valid */
+ * GET /bad/N   the record is not valid
+ * GET /away/N  the record is not in memory */
 #include "publisher.h"
 
 #include <arpa/inet.h>
@@ -19,7 +20,8 @@
 static int redis_port;
 
 #ifdef LOADED
-static void (*publish_now)(unsigned long trace, unsigned long span, int valid);
+static void (*publish_now)(unsigned long trace_high, unsigned long trace, unsigned long span,
+			   int valid);
 #else
 #define publish_now publish
 #endif
@@ -44,18 +46,20 @@ static void ask_redis(int *fd)
 static void answer(int fd, const char *request, int *redis)
 {
 	static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-	int is_bad = !strncmp(request, "GET /bad/", 9),
-	    is_none = !strncmp(request, "GET /none/", 10);
-	unsigned long number = strtoul(request + (is_bad ? 9 : is_none ? 10 : 5), NULL, 10);
+	int is_none = !strncmp(request, "GET /none/", 10);
+	int valid = !strncmp(request, "GET /bad/", 9)	? 2 :
+		    !strncmp(request, "GET /away/", 10) ? AWAY :
+							  1;
+	unsigned long number = strtoul(request + strcspn(request, "0123456789"), NULL, 10);
 
 	if (!is_none)
-		publish_now(number + 1, 2 * number + 3, is_bad ? 2 : 1);
+		publish_now(0, number + 1, 2 * number + 3, valid);
 	ask_redis(redis);
 	if (!is_none)
-		publish_now(number + 1, 2 * number + 2, is_bad ? 2 : 1);
+		publish_now(0, number + 1, 2 * number + 2, valid);
 	if (write(fd, ok, sizeof(ok) - 1) < 0)
 		err(1, "write");
-	publish_now(0, 0, 0);
+	publish_now(0, 0, 0, 0);
 }
 
 static void *serve(void *context)

@@ -95,6 +95,7 @@ NEEDS = {
     "pika": (lambda: _has_module("pika"), "python3-pika is not installed"),
     "pymysql": (lambda: _has_module("pymysql"), "python3-pymysql is not installed"),
     "pypi-packages": (pypi.install, "pip cannot install the packages of tests/e2e/python"),
+    "opentelemetry-sdk": (pypi.install_opentelemetry, "pip cannot install the packages of tests/e2e/python"),
     "node-packages": (node.install, "npm cannot install the packages of tests/e2e/node"),
     "opensearch": (opensearch.install, "mvn cannot install the libraries of tests/e2e/java"),
     "jsonrpclib": (lambda: works("/usr/bin/python3", "-c", "import jsonrpclib"), "python3-jsonrpclib-pelix is not installed"),

@@ -31,8 +31,9 @@ static void say(const char *what, uint32_t tgid)
 	strncat(fake.log, line, sizeof(fake.log) - strlen(fake.log) - 1);
 }
 
-static int find(uint32_t tgid, struct thread_place *ret_place)
+static int find(void *context, uint32_t tgid, struct thread_place *ret_place)
 {
+	assert_ptr_equal(context, &fake);
 	(void)tgid;
 	fake.looks++;
 	if (!fake.found)

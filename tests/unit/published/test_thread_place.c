@@ -80,17 +80,28 @@ static uintptr_t variable_at(const struct thread_place *place)
 	return vector[2 * place->module] + (uintptr_t)place->offset;
 }
 
+static int find_here(struct thread_place *ret_place)
+{
+	struct mapped_files files;
+	int result = mapped_files_read((uint32_t)getpid(), &files);
+
+	assert_int_equal(result, 0);
+	result = thread_place_find((uint32_t)getpid(), &files, ret_place);
+	mapped_files_done(&files);
+	return result;
+}
+
 static void check(const char *name, const char *options, uint32_t kind)
 {
 	void *library = load(name, options);
 	struct thread_place place = { 0 };
 	uintptr_t wanted = (uintptr_t)dlsym(library, THREAD_CONTEXT_SYMBOL);
 
-	assert_int_equal(thread_place_find((uint32_t)getpid(), &place), 0);
+	assert_int_equal(find_here(&place), 0);
 	assert_int_equal(place.kind, kind);
 	assert_true(variable_at(&place) == wanted);
 	dlclose(library);
-	assert_int_equal(thread_place_find((uint32_t)getpid(), &place), -ENOENT);
+	assert_int_equal(find_here(&place), -ENOENT);
 }
 
 static void initial_exec(void **state)
@@ -131,7 +142,7 @@ static void without_a_reference(void **state)
 		       "echo '__thread void *otel_thread_ctx_v1;' > %s/source.c", folder);
 	assert_int_equal(run(command), 0);
 	library = load("alone", "");
-	assert_int_equal(thread_place_find((uint32_t)getpid(), &place), -ENOTSUP);
+	assert_int_equal(find_here(&place), -ENOTSUP);
 	dlclose(library);
 	(void)snprintf(command, sizeof(command), "echo '%s' > %s/source.c", source, folder);
 	assert_int_equal(run(command), 0);
@@ -140,10 +151,11 @@ static void without_a_reference(void **state)
 static void nobody(void **state)
 {
 	struct thread_place place;
+	struct mapped_files files;
 
 	(void)state;
-	assert_int_equal(thread_place_find((uint32_t)getpid(), &place), -ENOENT);
-	assert_int_equal(thread_place_find(0x7fffffff, &place), -ESRCH);
+	assert_int_equal(find_here(&place), -ENOENT);
+	assert_int_equal(mapped_files_read(0x7fffffff, &files), -ESRCH);
 }
 
 /* Reads succeed so many times. */
