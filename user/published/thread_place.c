@@ -9,11 +9,18 @@
 /* No address is below (vm.mmap_min_addr), no thread's storage is so long. */
 #define ADDRESS_MIN 65536
 
+/* musl has the vector beside the thread pointer on x86-64, as glibc does, but below it on arm64 (arch/aarch64/pthread_arch.h). */
+#ifdef __x86_64__
+#define VECTOR_OF_MUSL THREAD_PLACE_MUSL
+#else
+#define VECTOR_OF_MUSL 0
+#endif
+
 struct search {
 	const struct loaded_module *module;
 	const struct thread_symbol *symbol;
 	struct thread_place place;
-	uint32_t vector_kind; /* enum thread_place_kind */
+	uint32_t vector_kind; /* enum thread_place_kind; 0: where threads have theirs is not known */
 	bool is_unready;
 };
 
@@ -41,7 +48,7 @@ static int take_module(struct search *search, const struct thread_reference *ref
 		search->is_unready = true;
 		return 0;
 	}
-	if (pair[0] > THREAD_MODULE_MAX)
+	if (pair[0] > THREAD_MODULE_MAX || !search->vector_kind)
 		return 0;
 	search->place = (struct thread_place){
 		.kind = search->vector_kind,
@@ -103,7 +110,7 @@ int thread_place_read(const struct memory *memory, uint64_t start, bool is_execu
 	struct search search = {
 		.module = &module,
 		.symbol = &symbol,
-		.vector_kind = is_musl ? THREAD_PLACE_MUSL : THREAD_PLACE_GLIBC,
+		.vector_kind = is_musl ? VECTOR_OF_MUSL : THREAD_PLACE_GLIBC,
 	};
 	int result = loaded_module_open(memory, start, &module);
 
