@@ -60,6 +60,16 @@ def ask(port, paths, headers=lambda path: {}):
     connection.close()
 
 
+def ask_at_once(ports, clients, each, headers=lambda path: {}):
+    """Each server by so many clients, each of which asks so often: numbers from 0."""
+    threads = [threading.Thread(target=ask, args=(port, [f"/{client * each + i}" for i in range(each)], headers))
+               for port in ports for client in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def start(t, agent, redis, *names):
     """Servers whose contexts are read: they are asked once, and waited for. Returns their ports by name."""
     before, ports = agent.scrape().total(READ, state="read"), {}
@@ -76,10 +86,10 @@ def of(spans, service, kind):
     return [span for span in spans if span["resource"]["service.name"] == service and span["kind"] == kind]
 
 
-def collect(t, file, service, requests):
+def collect(t, file, requests, *services):
     def all_of():
         spans = read_spans(file)
-        return spans if min(len(of(spans, service, kind)) for kind in (SERVER, CLIENT)) >= requests else None
+        return spans if min(len(of(spans, service, kind)) for service in services for kind in (SERVER, CLIENT)) >= requests else None
     return wait_until(all_of, 20 * t.patience, every=0.2) or read_spans(file)
 
 
@@ -120,16 +130,11 @@ def published_spans_are_parents(t):
     agent, file = watch(t)
     redis = t.redis(service="context-redis")
     clients, each = 4, 25
-    for name, port in start(t, agent, redis, *MODELS).items():
-        threads = [threading.Thread(target=ask, args=(port, [f"/{client * each + i}" for i in range(each)]))
-                   for client in range(clients)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        check_spans(t, collect(t, file, f"context-{name}", clients * each + 1), name, clients * each)
-        if t.failures:
-            return
+    ports = start(t, agent, redis, *MODELS)
+    ask_at_once(ports.values(), clients, each)
+    spans = collect(t, file, clients * each + 1, *(f"context-{name}" for name in MODELS))
+    for name in MODELS:
+        check_spans(t, spans, name, clients * each)
     t.nothing_lost(agent)
 
 
@@ -141,11 +146,27 @@ def published_spans_that_are_none(t):
     faults = "sonde_thread_context_faults_total"
     before = agent.scrape().total(faults)
     ask(port, [f"/{kind}/{number}" for number in range(10) for kind in ("none", "bad", "away")])
-    spans = collect(t, file, "context-general-dynamic", 31)
+    spans = collect(t, file, 31, "context-general-dynamic")
     joins = Counter((span["kind"], span["attributes"]["sonde.join"]) for span in spans
                     if span["resource"]["service.name"] == "context-general-dynamic")
     t.equal(joins, Counter({(SERVER, "generated"): 31, (CLIENT, "parent"): 31}), "how they were joined")
     t.equal(agent.scrape().total(faults) - before, 2 * 10, "writes whose context was not in memory")
+
+
+@test(needs=("redis-server", "javac"))
+def published_spans_of_java_are_parents(t):
+    """A pool of threads whose contexts a native library publishes."""
+    agent, file = watch(t)
+    redis, home = t.redis(service="context-redis"), os.path.dirname(os.path.dirname(os.path.realpath("/usr/bin/javac")))
+    library = compiled(t, "service_java.c", "libservice.so", "-fPIC", "-shared", *(f"-I{home}/{part}" for part in ("include", "include/linux")),
+                       os.path.join(SOURCES, "publisher.c"))
+    _, port = t.serve("/usr/bin/java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", os.path.join(SOURCES, "Service.java"), redis.port, library,
+                      service="context-java")
+    ask(port, ["/none/0"])
+    agent.settle(lambda m: m.total(READ, state="read"), 1)
+    ask_at_once([port], 4, 25)
+    check_spans(t, collect(t, file, 101, "context-java"), "java", 100)
+    t.nothing_lost(agent)
 
 
 def caller(path):
@@ -171,12 +192,8 @@ def spans_of_python_are_parents(t):
     named = lambda: any(process["pid"] == python.pid and process["service"] == "context-published" for process in agent.dump("procs"))
     t.check(wait_until(named, 10 * t.patience), f"it is not called what it says: {agent.dump('procs')}")
     clients, each = 4, 25
-    threads = [threading.Thread(target=ask, args=(port, [f"/{client * each + i}" for i in range(each)], headers)) for client in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    spans = collect(t, file, "context-published", clients * each)
+    ask_at_once([port], clients, each, headers)
+    spans = collect(t, file, clients * each, "context-published")
     with open(told) as lines:
         own = [span for span in map(json.loads, lines) if "warm" not in span["path"]]
     served = {span["path"]: span for span in own if span["kind"] == "SERVER"}

@@ -85,6 +85,7 @@ NEEDS = {
               "this kernel has no netem"),
     "grpc": (lambda: works("/usr/bin/python3", "-c", "import grpc"), "python3-grpcio is not installed"),
     "php-fpm": (php_program, "php-fpm is not installed"),
+    "javac": (lambda: tool("javac") and tool("java"), "openjdk-17-jdk-headless is not installed"),
     "java": (lambda: tool("java") and tool("mvn"), "openjdk-17-jre-headless or maven is not installed"),
     "confluent_kafka": (lambda: works("/usr/bin/python3", "-c", "import confluent_kafka"), "python3-confluent-kafka is not installed"),
     "kafka-python": (lambda: works("/usr/bin/python3", "-c", "import kafka"), "python3-kafka is not installed"),
