@@ -27,7 +27,6 @@ MODELS = {
     "loaded-descriptor": (("-mtls-dialect=gnu2",), True),
     "loaded-large-descriptor": (("-mtls-dialect=gnu2", "-DROOM=65536"), True),  # no static place is left for it
     "loaded-initial-exec": (("-ftls-model=initial-exec",), True),
-    "local": (("-mtls-dialect=gnu", "-Wl,-Bsymbolic"), True),
     "old-hash": (("-mtls-dialect=gnu", "-Wl,--hash-style=sysv"), True),
 }
 
