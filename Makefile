@@ -211,7 +211,7 @@ $1/%.o: %.c Makefile
 
 # The first build needs the skeletons before dependencies are known; user/load alone includes them.
 $(patsubst %.c,$1/%.o,$(filter user/load/%,$(lib_sources))): | $(skeletons)
-$(patsubst %.c,$1/%.o,$(filter user/export/%,$(lib_sources))): | $(proto_headers)
+$(patsubst %.c,$1/%.o,$(filter user/export/% user/published/%,$(lib_sources))): | $(proto_headers)
 $(patsubst %.c,$1/%.o,$(version_users)): $B/version
 $(patsubst %.c,$1/%.o,$(version_users)): private version_flag = -DSONDE_VERSION='"$(version)"'
 

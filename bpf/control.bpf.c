@@ -7,6 +7,7 @@
 #include "lib/conn.bpf.h"
 #include "lib/listener.bpf.h"
 #include "lib/process.bpf.h"
+#include "lib/thread_place.bpf.h"
 #include "lib/unix.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -93,6 +94,8 @@ int BPF_PROG(control, __u64 op, __u64 key, __u64 id, __u64 value)
 		return renew_conn((const struct sock *)key, id);
 	case CONTROL_UNIX_CHECK:
 		return check_unix((const struct sock *)key, id);
+	case CONTROL_THREAD_PLACE:
+		return thread_place_set((__u32)key, (__s64)id, value);
 	}
 	return -1;
 }

@@ -5,6 +5,7 @@
 
 #include "lib/emit.bpf.h"
 #include "lib/process.bpf.h"
+#include "lib/thread_place.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -174,6 +175,7 @@ static __always_inline int on_exec(const struct task_struct *task, const char *f
 		return 0;
 	size += sizeof(*event);
 	event->header.size = (__u16)size;
+	thread_place_remove(event->header.tgid);
 	/* What was decided for the program before does not hold for this one. */
 	process = process_find(event->header.tgid);
 	if (process)
@@ -221,6 +223,7 @@ static __always_inline int on_task_exit(const struct task_struct *task)
 	emit_fill_header(&event.header, (__u32)BPF_CORE_READ(task, tgid), EVENT_PROCESS_EXIT,
 			 sizeof(event));
 	process_forget_ignored(event.header.tgid);
+	thread_place_remove(event.header.tgid);
 	event.start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
 	emit_copy(RING_PROCESS, &event.header, sizeof(event));
 	return 0;

@@ -128,6 +128,26 @@ struct process_state {
 };
 _Static_assert(sizeof(struct process_state) == 176, "process_state is shared");
 
+/* How a thread finds its variable `otel_thread_ctx_v1`. */
+enum thread_place_kind {
+	THREAD_PLACE_STATIC = 1, /* at the thread pointer plus `offset` */
+	THREAD_PLACE_GLIBC =
+		2, /* at `offset` in the block that the thread's vector has for `module`; elements of two words */
+	THREAD_PLACE_MUSL = 3, /* the same; elements of a word */
+	THREAD_PLACE_KIND_COUNT = 4,
+};
+
+/* Value of thread_places (key: tgid). */
+struct thread_place {
+	__s64 offset;
+	__u32 module; /* from 1 */
+	__u32 kind;   /* enum thread_place_kind */
+};
+_Static_assert(sizeof(struct thread_place) == 16, "thread_place is shared");
+
+/* Modules that a thread's vector is looked into for. */
+#define THREAD_MODULE_MAX 65536
+
 /* Key of syscall_errors; the value is a __u64 count. */
 struct syscall_error_key {
 	__u32 tgid;
@@ -186,13 +206,15 @@ _Static_assert(sizeof(struct listen_port_owner) == 32, "listen_port_owner is sha
 	X(6, UNIX_FULL, "conn_by_sock_unix",                                                 \
 	  "Unix-domain sockets not tracked: they had their share of the table")              \
 	X(7, DATAGRAMS_BEYOND, "datagrams",                                                  \
-	  "datagrams of one call not looked at: it moved more than DATAGRAMS_LOOK_MAX")
+	  "datagrams of one call not looked at: it moved more than DATAGRAMS_LOOK_MAX")      \
+	X(8, THREAD_CONTEXT_FAULT, "thread_context",                                         \
+	  "thread contexts not read: the memory was not present")
 
 enum kernel_counter {
 #define X(number, NAME, label, help) COUNTER_##NAME = number,
 	KERNEL_COUNTERS(X)
 #undef X
-		KERNEL_COUNTER_COUNT = 8,
+		KERNEL_COUNTER_COUNT = 9,
 };
 
 /* Value of event_counts (per CPU, key: enum event_kind). Produced is delivered plus lost. */
@@ -218,6 +240,8 @@ enum control_op {
 		4, /* key: sock, id: conn_id: its process was ignored; begin anew, as found open */
 	CONTROL_UNIX_CHECK =
 		5, /* key: sock, id: conn_id: end the connection if the socket is dead */
+	CONTROL_THREAD_PLACE =
+		6, /* key: tgid, id: offset, value: module << 32 | kind; kind 0: remove */
 };
 
 #endif

@@ -29,13 +29,14 @@
 	X(10, SYSCALL_ERROR, syscall_error) \
 	X(11, UNIX_OPEN, unix_open)         \
 	X(12, UNIX_CLOSE, unix_close)       \
-	X(13, DATAGRAM, datagram)
+	X(13, DATAGRAM, datagram)           \
+	X(14, THREAD_CONTEXT, thread_context)
 
 enum event_kind {
 #define X(number, KIND, name) EVENT_##KIND = number,
 	EVENT_KINDS(X)
 #undef X
-		EVENT_KIND_COUNT = 14, /* one more than the highest number */
+		EVENT_KIND_COUNT = 15, /* one more than the highest number */
 };
 
 struct event_header {
@@ -258,6 +259,20 @@ struct event_datagram {
 	__u8 _pad;
 };
 _Static_assert(sizeof(struct event_datagram) == 72, "event_datagram is ABI");
+
+/* What the thread published when it wrote: the TURN event of that call is the next one of this connection and thread. A record
+ * that names no trace has no event. Source: OpenTelemetry enhancement proposal 4947. */
+struct event_thread_context {
+	struct event_header header;
+	__u64 conn_id;
+	__u8 trace_id[16];
+	__u8 span_id[8];
+	__u8 valid; /* 1 */
+	__u8 trace_flags;
+	__u16 _pad;
+	__u32 tid;
+};
+_Static_assert(sizeof(struct event_thread_context) == 56, "event_thread_context is ABI");
 
 #define SYSCALL_COMPAT_BIT 0x8000 /* a 32-bit caller's number */
 #define SYSCALL_X32_BIT 0x4000	  /* an x32 caller's number, its own mark (bit 30) left out */

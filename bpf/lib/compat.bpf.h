@@ -89,6 +89,15 @@ static __always_inline bool compat_is_softirq(void)
 }
 #endif
 
+/* Where the current thread's static thread-local storage is. A program that moves it by itself (WRFSBASE) is seen to have done so
+ * from its next switch on; C libraries ask the kernel. */
+static __always_inline __u64 compat_thread_pointer(const struct task_struct *task)
+{
+	if (compat_has_task_btf())
+		return task->thread.THREAD_POINTER_FIELD;
+	return BPF_CORE_READ(task, thread.THREAD_POINTER_FIELD);
+}
+
 /* Whether the running system call came in through the 32-bit entry. */
 static __always_inline bool compat_is_32bit_call(const struct task_struct *task)
 {

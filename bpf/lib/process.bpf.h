@@ -54,12 +54,13 @@ static __always_inline struct process_state *process_get(__u32 tgid)
 #define IGNORED_SLOTS 4096 /* power of two */
 
 struct ignored_slot {
-	__u32 tgid;    /* an ignored process whose remainder this is, or 0 */
-	__u32 crowded; /* others were ignored beside it: only the process's flags tell */
+	__u32 tgid;	  /* an ignored process whose remainder this is, or 0 */
+	__u32 crowded;	  /* others were ignored beside it: only the process's flags tell */
+	__u32 publishers; /* processes of this remainder in thread_places */
 };
 
 /* Key: tgid modulo the slots. Says with one look-up, which costs next to nothing, that a process is ignored, or that it is
- * not. Set and cleared with the process's flags. */
+ * not, and the same of publishing. Set and cleared with the process's flags. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, IGNORED_SLOTS);

@@ -9,6 +9,7 @@
 #include "lib/datagram.bpf.h"
 #include "lib/fd.bpf.h"
 #include "lib/stream.bpf.h"
+#include "lib/thread_context.bpf.h"
 #include "lib/turn_event.bpf.h"
 #include "lib/unix_call.bpf.h"
 
@@ -161,6 +162,16 @@ static __always_inline void turn_stream_call(struct turn_scratch *scratch,
 	*value_left = rest;
 }
 
+/* What the thread that writes has published comes before the event of the write. */
+static __always_inline void turn_tell_context(const struct turn_move *move)
+{
+	__u32 tgid = (__u32)(move->id >> 32);
+
+	if (move->dir == DIR_WRITE && (move->want || move->flags != TURN_CONTINUED) &&
+	    thread_place_may_be(tgid))
+		thread_context_emit(tgid, move->conn->ring, move->conn->conn_id, move->now);
+}
+
 /* A write that returned after the read that followed it. */
 static __always_inline void turn_late(struct turn_move *move)
 {
@@ -175,6 +186,7 @@ static __always_inline void turn_late(struct turn_move *move)
 	conn->late_bytes -= bytes < conn->late_bytes ? bytes : conn->late_bytes;
 	if (conn->mode == MODE_LENGTHS || !scratch)
 		return;
+	turn_tell_context(move);
 	__builtin_memset(&scratch->event.prev, 0, sizeof(scratch->event.prev));
 	scratch->event.turn = (struct turn_summary){ .bytes = call->bytes,
 						     .start_ns = move->now,
@@ -624,11 +636,12 @@ static __always_inline void turn_move(struct turn_move *move, const bool is_dire
 		frames->left = (__u32)(verdict >> 32);
 	}
 	turn_set_want(move, is_new);
-	if (conn->mode >= MODE_LENGTHS) {
-		if (conn->mode == MODE_LENGTHS) {
-			turn_advance(move, NULL);
-			return;
-		}
+	if (conn->mode == MODE_LENGTHS) {
+		turn_advance(move, NULL);
+		return;
+	}
+	turn_tell_context(move);
+	if (conn->mode > MODE_LENGTHS) {
 		if (!turn_is_short(move)) {
 			turn_in_stream(move);
 			return;

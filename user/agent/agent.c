@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "load/feature.h"
+#include "published/publishers.h"
 
 #define NS_PER_MS 1000000u
 /* Nothing wakes us for an event. Batches pay: 10 ms while there is traffic; an idle machine is left in peace, as nothing
@@ -100,6 +101,7 @@ static void refresh(struct agent *agent)
 static void housekeep(struct agent *agent, uint64_t now_ns)
 {
 	figures_window(agent, now_ns);
+	contexts_review(agent, now_ns);
 	if (now_ns - agent->housekept_ns < HOUSEKEEPING_NS)
 		return;
 	agent->housekept_ns = now_ns;
@@ -246,7 +248,7 @@ static int start_tables(struct agent *agent)
 	if (!agent->engine)
 		return -ENOMEM;
 	engine_set_dialects(agent->engine, options->dialects, options->dialect_count);
-	return 0;
+	return agent->spans ? contexts_start(agent) : 0;
 }
 
 static void log_report(const struct check_report *report)
@@ -386,6 +388,7 @@ static void stop(struct agent *agent)
 		close(agent->stats_fd);
 	totals_free(&agent->totals);
 	ring_consumer_free(&agent->consumer);
+	publishers_free(&agent->publishers);
 	loader_stop(&agent->loader);
 	engine_free(&agent->engine);
 	spans_free(&agent->spans);

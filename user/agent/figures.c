@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "load/figures.h"
 #include "load/kernel_table.h"
+#include "published/publishers.h"
 
 #ifndef SONDE_VERSION
 #define SONDE_VERSION "unknown"
@@ -156,9 +157,12 @@ static void write_kernel_counters(struct agent *agent)
 	if (kernel_counters(loader_map(agent->loader, "kernel_counts"), counters))
 		return;
 	for (unsigned i = 0; i < KERNEL_COUNTER_COUNT; i++)
-		if (i != COUNTER_PAYLOAD_FAULT && i != COUNTER_DATAGRAMS_BEYOND)
+		if (i != COUNTER_PAYLOAD_FAULT && i != COUNTER_DATAGRAMS_BEYOND &&
+		    i != COUNTER_THREAD_CONTEXT_FAULT)
 			set_total(agent, METRIC_MAP_FULL, labels[i], NULL, counters[i]);
 	set_total(agent, METRIC_PAYLOAD_FAULTS, NULL, NULL, counters[COUNTER_PAYLOAD_FAULT]);
+	set_total(agent, METRIC_THREAD_CONTEXT_FAULTS, NULL, NULL,
+		  counters[COUNTER_THREAD_CONTEXT_FAULT]);
 	set_total(agent, METRIC_DATAGRAMS_BEYOND, NULL, NULL, counters[COUNTER_DATAGRAMS_BEYOND]);
 	set_total(agent, METRIC_SYSCALL_ERRORS_UNATTRIBUTED, NULL, NULL,
 		  counters[COUNTER_ERROR_TABLE_FULL]);
@@ -253,8 +257,24 @@ static void write_joins(struct agent *agent, const struct join_figures *join)
 		set_total(agent, METRIC_SPAN_JOINS, joins[i], NULL, join->spans[i]);
 	set_total(agent, METRIC_SPAN_JOINS, "ambiguous", NULL, join->ambiguous);
 	set_total(agent, METRIC_SPAN_ADOPTIONS_LATE, NULL, NULL, join->late);
+	set_total(agent, METRIC_THREAD_CONTEXTS_SHARED, NULL, NULL, join->contexts_shared);
+	set_total(agent, METRIC_THREAD_CONTEXTS_EVICTED, NULL, NULL, join->contexts_evicted);
 	for (unsigned i = 0; i < TRACE_FORMAT_COUNT; i++)
 		set_total(agent, METRIC_TRACE_HEADERS_IGNORED, formats[i], NULL, join->ignored[i]);
+}
+
+static void write_contexts(struct agent *agent)
+{
+	struct publishers_figures figures;
+
+	if (!agent->publishers)
+		return;
+	publishers_read(agent->publishers, &figures);
+	set_table(agent, "thread_context_looks", (double)figures.held, (double)figures.limit,
+		  figures.refused);
+	set_gauge(agent, METRIC_THREAD_CONTEXT_PROCESSES, "read", (double)figures.placed);
+	set_gauge(agent, METRIC_THREAD_CONTEXT_PROCESSES, "unplaced", (double)figures.unplaced);
+	set_total(agent, METRIC_THREAD_CONTEXT_UNREADABLE, NULL, NULL, figures.unreadable);
 }
 
 static int write_program(void *context, const struct program_figures *figures)
@@ -392,6 +412,7 @@ void figures_write(struct agent *agent)
 	engine_stats_read(agent->engine, &engine);
 	write_tables(agent, &engine);
 	write_joins(agent, &engine.join);
+	write_contexts(agent);
 	write_spans(agent);
 	write_cost(agent);
 	http_server_report(agent->http, agent->store);

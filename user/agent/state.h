@@ -40,7 +40,8 @@ struct agent {
 	struct series_store *store;
 	struct statement_table *statements;
 	struct observer *observer;
-	struct spans *spans; /* NULL: nobody wants any */
+	struct spans *spans;	       /* NULL: nobody wants any */
+	struct publishers *publishers; /* NULL as well */
 	struct engine *engine;
 	struct totals *totals;
 	struct exchange *exchange;
@@ -56,6 +57,7 @@ struct agent {
 	uint64_t stats_total_ns; /* of the windows that are over */
 	uint64_t started_realtime_ns;
 	uint64_t housekept_ns;
+	uint64_t contexts_reviewed_ns;
 	uint64_t lost_events; /* that the log has spoken of */
 	uint64_t warned_ns;
 	uint64_t newest_event_ns; /* when a drain last brought something */
@@ -89,6 +91,10 @@ void figures_warn_of_losses(struct agent *agent,
 			    uint64_t now_ns); /* a log line, at most one a minute */
 void figures_window(struct agent *agent,
 		    uint64_t now_ns); /* open and close the windows of BPF statistics */
+
+/* contexts.c: whose threads' spans are read; where spans are wanted. */
+int contexts_start(struct agent *agent);
+void contexts_review(struct agent *agent, uint64_t now_ns);
 
 /* services.c: requests, errors and latency of each service, for people. Returns 0 or -ENOMEM. */
 int services_write(struct agent *agent, json_t **ret_array);

@@ -184,6 +184,12 @@ static int take_syscall_error(struct engine *engine, const struct event *event)
 	return 0;
 }
 
+static int take_thread_context(struct engine *engine, const struct event *event)
+{
+	join_take_context(engine, event->thread_context);
+	return 0;
+}
+
 int engine_feed(struct engine *engine, const struct event *event)
 {
 	static int (*const take[EVENT_KIND_COUNT])(struct engine * engine,
@@ -201,6 +207,7 @@ int engine_feed(struct engine *engine, const struct event *event)
 		[EVENT_UNIX_OPEN] = take_unix_open,
 		[EVENT_UNIX_CLOSE] = take_unix_close,
 		[EVENT_DATAGRAM] = lookup_take_datagram,
+		[EVENT_THREAD_CONTEXT] = take_thread_context,
 	};
 
 	return take[event->header->kind](engine, event);

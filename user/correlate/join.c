@@ -105,7 +105,7 @@ static void find_cause(struct engine *engine, const struct connection *connectio
 		(void)handling_ref(candidates.handlings[i]);
 }
 
-static void drop_candidates(struct join *join, struct exchange_span *span)
+void join_drop_candidates(struct join *join, struct exchange_span *span)
 {
 	struct candidates *candidates = span->candidates;
 
@@ -146,6 +146,15 @@ static void find_peer(struct engine *engine, struct connection *connection,
 		pair(engine, &other->span, &exchange->span);
 }
 
+/* Once for a connection. */
+static void note_speaking(struct engine *engine, const struct connection *connection)
+{
+	struct process *process = process_lookup(engine->processes, connection->tgid);
+
+	if (process)
+		process->is_speaking = true;
+}
+
 void join_begin(struct engine *engine, struct connection *connection, struct exchange *exchange)
 {
 	struct exchange_span *span = &exchange->span;
@@ -157,6 +166,8 @@ void join_begin(struct engine *engine, struct connection *connection, struct exc
 	thread = join_thread_find(engine->join, connection->tid);
 	if (thread)
 		join_release(engine, thread);
+	if (!connection->is_peer_known)
+		note_speaking(engine, connection);
 	if (connection->role == ROLE_CLIENT) {
 		find_cause(engine, connection, span);
 		if (thread)
@@ -168,6 +179,8 @@ void join_begin(struct engine *engine, struct connection *connection, struct exc
 					  connection->tgid);
 	}
 	find_peer(engine, connection, exchange);
+	if (connection->role == ROLE_CLIENT)
+		join_context_note(engine->join, exchange);
 }
 
 void join_drop(struct engine *engine, struct connection *connection)
@@ -179,9 +192,8 @@ void join_drop(struct engine *engine, struct connection *connection)
 	join_peer_leave(engine->join, connection);
 }
 
-/* The application's trace takes the place of one that we made up. */
-static void adopt(struct engine *engine, struct handling *cause, const struct trace_context *wire,
-		  const struct trace_probability *probability)
+void join_adopt(struct engine *engine, struct handling *cause, const struct trace_context *wire,
+		const struct trace_probability *probability)
 {
 	struct trace *trace = trace_of(engine, cause);
 
@@ -195,7 +207,8 @@ static void adopt(struct engine *engine, struct handling *cause, const struct tr
 	}
 	memcpy(trace->id, wire->trace_id, TRACE_ID_BYTES);
 	trace->flags = wire->flags;
-	trace->probability = *probability;
+	if (probability)
+		trace->probability = *probability;
 	trace->is_ours = false;
 	trace->is_adopted = true;
 }
@@ -204,7 +217,7 @@ void join_give_cause(struct engine *engine, struct exchange_span *call, struct h
 {
 	if (!join_unite(cause, call))
 		return;
-	drop_candidates(engine->join, call);
+	join_drop_candidates(engine->join, call);
 	set_cause(engine, call, cause);
 }
 
@@ -216,8 +229,8 @@ void join_confirm(struct engine *engine, struct handling *handling)
 	if (!call || call->cause)
 		return;
 	if (call->join == SPAN_JOIN_HEADER)
-		adopt(engine, handling, &exchange->facts.trace, &call->trace->probability);
-	else
+		join_adopt(engine, handling, &exchange->facts.trace, &call->trace->probability);
+	else if (call->join == SPAN_JOIN_GENERATED)
 		join_give_cause(engine, call, handling);
 }
 
@@ -246,12 +259,12 @@ static void take_wire(struct engine *engine, struct exchange *exchange)
 	if (span->own)
 		slot = &span->own->trace;
 	if (span->cause)
-		adopt(engine, span->cause, wire, &trace->probability);
+		join_adopt(engine, span->cause, wire, &trace->probability);
 	trace_unref(engine->join, slot);
 	*slot = trace;
 	memcpy(span->parent_span_id, wire->span_id, SPAN_ID_BYTES);
 	span->join = SPAN_JOIN_HEADER;
-	drop_candidates(engine->join, span);
+	join_drop_candidates(engine->join, span);
 }
 
 void join_head(struct engine *engine, struct exchange *exchange)
@@ -284,6 +297,7 @@ void join_answer(struct engine *engine, struct connection *connection, struct ex
 		thread->step = STEP_WROTE;
 	}
 	join_thread_answer(handling, connection->tid);
+	join_context_answer(engine, connection, exchange);
 }
 
 static struct handling *of_thread(struct handling *handling, const struct join_thread *thread)
@@ -323,7 +337,7 @@ void join_forget(struct engine *engine, struct exchange *exchange)
 		span->guess->guessed = NULL;
 	handling_unref(engine->join, &span->guess);
 	trace_unref(engine->join, &span->trace);
-	drop_candidates(engine->join, span);
+	join_drop_candidates(engine->join, span);
 }
 
 static void add_link(struct joined *joined, const uint8_t trace_id[TRACE_ID_BYTES],

@@ -38,6 +38,11 @@ void join_read(struct engine *engine, struct connection *connection);
 bool join_hold(struct engine *engine, struct connection *connection, struct exchange *exchange);
 /* Once a tick. */
 void join_tick(struct engine *engine, uint64_t now_ns);
+/* A thread has published a context, and writes. */
+void join_take_context(struct engine *engine, const struct event_thread_context *event);
+/* The write of a thread that published one: before, and after its bytes are taken in. */
+void join_write(struct engine *engine, const struct event_turn *event);
+void join_written(struct engine *engine, const struct connection *connection);
 /* The connection is forgotten; its exchanges are over. */
 void join_drop(struct engine *engine, struct connection *connection);
 /* It is over. */

@@ -71,6 +71,16 @@ struct candidates {
 	struct handling *handlings[SPAN_LINKS_MAX]; /* counted */
 };
 
+/* What a thread had published as it wrote; the event of the write comes next on that connection. */
+struct published {
+	uint64_t conn_id; /* 0: none */
+	uint64_t ktime_ns;
+	uint32_t tid;
+	bool is_used; /* its write has come */
+	struct trace_context context;
+};
+#define PUBLISHED_SLOTS 256 /* by conn_id; power of two */
+
 struct join {
 	struct table threads;		  /* owns its nodes */
 	struct table processes;		  /* the same */
@@ -79,9 +89,13 @@ struct join {
 	size_t spare_handling_count;
 	size_t spare_trace_count;
 	struct table request_ids; /* owns its nodes */
-	struct table peers;	  /* connections by addresses, borrowed until they leave */
 	struct join_thread *held_oldest;
 	struct join_thread *held_newest;
+	struct published published[PUBLISHED_SLOTS];
+	const struct trace_context *context; /* of the write in hand, borrowed; NULL: none */
+	struct exchange *asked;		     /* the newest request that it began; NULL: none */
+	unsigned asked_count;
+	struct table peers; /* connections by addresses, borrowed until they leave */
 	struct join_figures figures;
 };
 
@@ -143,5 +157,15 @@ void join_confirm(struct engine *engine, struct handling *handling);
 
 /* The thread's held exchange, if any, is over: report it. */
 void join_release(struct engine *engine, struct join_thread *thread);
+
+/* The application's trace takes the place of one that we made up. probability NULL: not known */
+void join_adopt(struct engine *engine, struct handling *cause, const struct trace_context *wire,
+		const struct trace_probability *probability);
+void join_drop_candidates(struct join *join, struct exchange_span *span);
+
+/* The write in hand begins this request, or this answer. */
+void join_context_note(struct join *join, struct exchange *exchange);
+void join_context_answer(struct engine *engine, const struct connection *connection,
+			 struct exchange *exchange);
 
 #endif

@@ -23,6 +23,7 @@ struct process {
 	uint32_t parent_tgid;
 	unsigned references;
 	bool is_ignored;		 /* not selected */
+	bool is_speaking;		 /* it had a request, or an answer */
 	bool is_renewing;		 /* was ignored until now: for who decides that */
 	char executable[64];		 /* base name of the program: process_executable_name */
 	char path[PROCESS_PATH_MAX + 1]; /* like the others made fit to be shown (shown_text.h) */
@@ -99,6 +100,9 @@ void service_name_choose(const struct event *exec, char ret_name[SERVICE_NAME_MA
  * Returns  bytes written; negative errno (-ESRCH: gone, or a kernel thread) */
 #define PROCFS_EVENT_MAX 2048
 int procfs_read_process(uint32_t tgid, void *buffer, size_t size);
+
+/* Let such an event say another service name. Its buffer has room for SERVICE_NAME_MAX bytes more. Returns its new length. */
+size_t procfs_rename(void *event, const char *service);
 
 /* What of a running process may change without an event. */
 struct procfs_standing {

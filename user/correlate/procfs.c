@@ -294,6 +294,21 @@ int procfs_read_process(uint32_t tgid, void *buffer, size_t size)
 	return exec->header.size;
 }
 
+size_t procfs_rename(void *event, const char *service)
+{
+	struct event_process_exec *exec = event;
+	char *name = (char *)(exec + 1) + exec->path_bytes + exec->args_bytes;
+	const char *rest = name + exec->service_name_bytes,
+		   *end = (char *)event + exec->header.size;
+	size_t length = strlen(service);
+
+	memmove(name + length, rest, (size_t)(end - rest));
+	memcpy(name, service, length);
+	exec->header.size = (__u16)(exec->header.size - exec->service_name_bytes + length);
+	exec->service_name_bytes = (__u16)length;
+	return exec->header.size;
+}
+
 /* Source: proc(5), /proc/pid/status: `Uid:` real, effective, saved, file system. */
 static int read_owner(int proc_fd, char *buffer, size_t size, uint32_t *ret_owner)
 {

@@ -431,11 +431,16 @@ int turn_take(struct engine *engine, const struct event *event)
 		return 0;
 	if (turn->turn.dir == DIR_READ)
 		join_read(engine, connection);
+	else
+		join_write(engine, turn);
 	connection->is_turn_late = false;
-	if (!turn->turn_flags && take_known_turn(engine, connection, event))
+	if (!turn->turn_flags && take_known_turn(engine, connection, event)) {
+		join_written(engine, connection);
 		return 0;
+	}
 	if (!is_in_place(connection) || !take_in_place(engine, connection, event))
 		take_in_turn(engine, connection, event);
+	join_written(engine, connection);
 	connection->position[turn->turn.dir] = turn->position + (uint32_t)turn->call_bytes;
 	review(engine, connection);
 	return 0;

@@ -126,6 +126,13 @@ static bool check_unix_close(const void *record, size_t payload_bytes)
 	       summary_is_sane(&close->turn);
 }
 
+static bool check_thread_context(const void *record, size_t payload_bytes)
+{
+	const struct event_thread_context *context = record;
+
+	return payload_bytes == 0 && context->valid == 1;
+}
+
 struct kind {
 	const char *name;
 	size_t struct_bytes;

@@ -25,6 +25,7 @@ struct event {
 		const struct event_unix_open *unix_open;
 		const struct event_unix_close *unix_close;
 		const struct event_datagram *datagram;
+		const struct event_thread_context *thread_context;
 	};
 	const uint8_t *payload; /* what follows the struct */
 	size_t payload_bytes;

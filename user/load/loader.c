@@ -35,7 +35,7 @@ static const char *const family_order[] = { FAMILY_CONTROL, "process", "tcp", "s
 static const char *const shared_maps[] = {
 	"rings",	"event_counts",	    "kernel_counts",	"process_by_tgid",
 	"conn_by_sock", "listener_by_sock", "listener_by_port", "ignored_tgids",
-	"unix_count"
+	"unix_count",	"thread_places"
 };
 
 struct family {

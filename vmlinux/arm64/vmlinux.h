@@ -11,6 +11,12 @@ struct thread_info {
 	unsigned long flags; /* TIF_32BIT: the task runs AArch32 code */
 };
 
+struct thread_struct {
+	struct {
+		unsigned long tp_value;
+	} uw;
+};
+
 struct pt_regs {
 	__u64 regs[31];
 	__u64 orig_x0;
@@ -22,6 +28,7 @@ struct pt_regs {
 #define TIF_32BIT 22
 #define TASK_IS_COMPAT(thread_info_word) ((thread_info_word) & (1ul << TIF_32BIT))
 #define THREAD_INFO_COMPAT_FIELD flags
+#define THREAD_POINTER_FIELD uw.tp_value
 
 /* x0 is overwritten by the result; orig_x0 keeps the first argument. */
 #define REGS_SYSCALL_NR syscallno

@@ -11,6 +11,10 @@ struct thread_info {
 	__u32 status; /* TS_COMPAT: the running system call is a 32-bit one */
 };
 
+struct thread_struct {
+	unsigned long fsbase;
+};
+
 struct pt_regs {
 	unsigned long r10, r9, r8, ax, dx, si, di, orig_ax;
 };
@@ -20,6 +24,7 @@ struct pt_regs {
 #define TS_COMPAT 2
 #define TASK_IS_COMPAT(thread_info_word) ((thread_info_word)&TS_COMPAT)
 #define THREAD_INFO_COMPAT_FIELD status
+#define THREAD_POINTER_FIELD fsbase
 
 /* The argument registers survive a system call; ax does not, orig_ax keeps the number. */
 #define REGS_SYSCALL_NR orig_ax

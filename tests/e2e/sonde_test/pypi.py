@@ -1,28 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Client libraries that Debian has not, from PyPI: pinned in tests/e2e/python, installed once into .cache."""
+"""Libraries that Debian has not, from PyPI: pinned in tests/e2e/python, installed once into .cache."""
 
 import os
 import shutil
 import subprocess
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
-_PINS = os.path.join(_HERE, "..", "python", "requirements.txt")
-FOLDER = os.path.join(os.path.realpath(os.path.join(_HERE, "..", "..", "..", ".cache")), "python")
+_CACHE = os.path.realpath(os.path.join(_HERE, "..", "..", "..", ".cache"))
+FOLDER, OPENTELEMETRY = (os.path.join(_CACHE, name) for name in ("python", "python-opentelemetry"))
 
 
-def install():
-    """Returns whether they are there."""
-    done = os.path.join(FOLDER, "installed")
-    with open(_PINS) as file:
+def _install(pins, folder):
+    done = os.path.join(folder, "installed")
+    pins = os.path.join(_HERE, "..", "python", pins)
+    with open(pins) as file:
         wanted = file.read()
     if os.path.exists(done):
         with open(done) as file:
             if file.read() == wanted:
                 return True
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    command = ["python3", "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--target", FOLDER, "-r", _PINS]
+    shutil.rmtree(folder, ignore_errors=True)
+    command = ["python3", "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--target", folder, "-r", pins]
     if subprocess.run(command, capture_output=True).returncode != 0:
         return False
     with open(done, "w") as file:
         file.write(wanted)
     return True
+
+
+def install():
+    """Returns whether the client libraries are there."""
+    return _install("requirements.txt", FOLDER)
+
+
+def install_opentelemetry():
+    return _install("opentelemetry.txt", OPENTELEMETRY)

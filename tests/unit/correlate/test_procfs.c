@@ -23,7 +23,7 @@ struct child {
 	int hold; /* closing it ends the child */
 };
 
-static _Alignas(8) uint8_t buffer[PROCFS_EVENT_MAX];
+static _Alignas(8) uint8_t buffer[PROCFS_EVENT_MAX + SERVICE_NAME_MAX];
 
 /* Run a program that reads standard input to its end, and wait until it has been loaded: the pipe that exec
  * closes says so. */
@@ -149,6 +149,34 @@ static void test_environment(void **state)
 	stop(&child);
 }
 
+/* What a process publishes takes the place of what its environment says, and of nothing. */
+static void test_renamed(void **state)
+{
+	char *environments[][2] = { { (char *)"OTEL_SERVICE_NAME=shop", NULL }, { NULL, NULL } };
+	char *argv[] = { (char *)"/bin/cat", NULL }, name[SERVICE_NAME_MAX];
+	char longest[SERVICE_NAME_MAX];
+	const char *published[] = { "till", longest };
+
+	(void)state;
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	for (unsigned i = 0; i < 4; i++) {
+		struct child child = start(argv, environments[i / 2]);
+		struct event before = read_event(child.pid), after;
+		struct event_process_exec exec = *before.process_exec;
+		size_t length = procfs_rename(buffer, published[i % 2]);
+
+		assert_int_equal(length, exec.header.size - exec.service_name_bytes +
+						 strlen(published[i % 2]));
+		assert_int_equal(event_decode(buffer, length, &after), 0);
+		service_name_choose(&after, name);
+		assert_string_equal(name, published[i % 2]);
+		assert_memory_equal(after.payload, "/", 1);
+		assert_int_equal(after.process_exec->cgroup_bytes, exec.cgroup_bytes);
+		stop(&child);
+	}
+}
+
 /* Class paths of kilobytes must not push out what names the program. */
 static void test_long_arguments(void **state)
 {
@@ -246,6 +274,7 @@ int main(void)
 		cmocka_unit_test(test_shell_script),
 		cmocka_unit_test(test_python_module),
 		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_renamed),
 		cmocka_unit_test(test_long_arguments),
 		cmocka_unit_test(test_start_time_names_the_process),
 		cmocka_unit_test(test_gone),

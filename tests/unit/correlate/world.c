@@ -207,6 +207,25 @@ void world_pause(struct world *world, unsigned milliseconds)
 	engine_tick(world->engine, world->now_ns);
 }
 
+void world_publish(struct world *world, const struct wire *wire, uint32_t tid, uint8_t trace,
+		   uint8_t span)
+{
+	struct event_thread_context event = {
+		.header = { .ktime_ns = world->now_ns + CALL_NS,
+			    .tgid = wire->tgid,
+			    .kind = EVENT_THREAD_CONTEXT,
+			    .size = sizeof(event) },
+		.conn_id = wire->conn.conn_id,
+		.trace_id[TRACE_ID_BYTES - 1] = trace,
+		.span_id[SPAN_ID_BYTES - 1] = span,
+		.valid = 1,
+		.trace_flags = TRACE_FLAG_SAMPLED,
+		.tid = tid,
+	};
+
+	feed(world, &event, sizeof(event));
+}
+
 void world_hang_up(struct world *world, struct wire *wire)
 {
 	struct event_tcp_close event = {

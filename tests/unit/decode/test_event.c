@@ -25,6 +25,7 @@ union sample {
 	struct event_tcp_accept accept;
 	struct event_tcp_sample tcp_sample;
 	struct event_datagram datagram;
+	struct event_thread_context thread_context;
 	uint8_t bytes[sizeof(struct event_turn) + PREFIX_MAX + 8];
 };
 
@@ -56,6 +57,8 @@ static size_t make_sample(unsigned kind, union sample *sample)
 		sample->turn.captured = 7;
 		sample->turn.call_bytes = 9;
 		size += 7;
+	} else if (kind == EVENT_THREAD_CONTEXT) {
+		sample->thread_context.valid = 1;
 	} else if (kind == EVENT_DATAGRAM) {
 		sample->datagram.captured = 7;
 		sample->datagram.bytes = 9;
@@ -205,6 +208,8 @@ static void refuses_fields_out_of_range(void **state)
 		{ EVENT_DATAGRAM, offsetof(struct event_datagram, captured), 2, 8 },
 		{ EVENT_DATAGRAM, offsetof(struct event_datagram, bytes), 4, 6 },
 		{ EVENT_DATAGRAM, offsetof(struct event_datagram, dir), 1, DIR_COUNT },
+		{ EVENT_THREAD_CONTEXT, offsetof(struct event_thread_context, valid), 1, 0 },
+		{ EVENT_THREAD_CONTEXT, offsetof(struct event_thread_context, valid), 1, 2 },
 	};
 	union sample sample;
 	struct event event;
