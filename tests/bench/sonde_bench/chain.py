@@ -9,6 +9,7 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import subprocess
 import threading
 from collections import Counter, defaultdict
@@ -46,7 +47,7 @@ class Service(Program):
 
     def __init__(self, name, *command):
         super().__init__(env={**os.environ, "OTEL_SERVICE_NAME": name, "PYTHONPATH": os.path.join(cache(), "python"),
-                              "NODE_PATH": os.path.join(cache(), "node_modules")}, stdout=subprocess.PIPE)
+                              "NODE_PATH": os.path.join(cache(), "node_modules")}, stdout=subprocess.PIPE, start_new_session=True)
         self.start([str(word) for word in command])
         words = self.popen.stdout.readline().split()
         if words[:1] != [b"ready"]:
@@ -54,6 +55,8 @@ class Service(Program):
         self.port = int(words[1])
 
     def __exit__(self, *reason):
+        if self.is_alive():
+            os.killpg(self.popen.pid, signal.SIGTERM)  # its workers, too
         super().__exit__(*reason)
         self.popen.stdout.close()
 
