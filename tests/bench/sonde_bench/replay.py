@@ -14,6 +14,12 @@ TALKS = os.path.join(os.path.dirname(HERE), "e2e", "talks")
 NO_TALKS = ("record", "http_close")  # a program; one request a connection
 
 
+def is_stale(path):
+    """Not there, or recorded when events looked otherwise."""
+    abi = os.path.join(os.path.dirname(os.path.dirname(HERE)), "headers", "event_abi.h")
+    return not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(abi)
+
+
 def record(settings, path):
     """Once: a recording is megabytes of the same few events."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -61,7 +67,7 @@ def by_protocol(settings):
         path = os.path.join(settings.cache, f"talk-{talk}-{settings.recorded_requests}.recording")
         if talk in NO_TALKS:
             continue
-        if not os.path.exists(path):
+        if is_stale(path):
             record_talk(settings, talk, path)
         rooms = room_cost(settings, path)
         events, requests = rooms["decode"][1], rooms["requests"][1]
@@ -83,7 +89,7 @@ def replay_seconds(settings, path):
 
 def run(settings):
     path = os.path.join(settings.cache, f"nginx-{settings.recorded_requests}.recording")
-    if not os.path.exists(path):
+    if is_stale(path):
         record(settings, path)
     seconds, counted, said = zip(*(replay_seconds(settings, path) for _ in range(settings.rounds)))
     rooms = room_cost(settings, path)
