@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/control_client.h"
 #include "cli/dialect_option.h"
+#include "cli/number_option.h"
 #include "cli/socket_option.h"
 #include "cli/span_option.h"
 
@@ -40,18 +41,6 @@ struct parsed {
 	struct forced_hook forced[FORCED_MAX];
 	struct dialect_rules dialects;
 };
-
-static unsigned long number(struct argp_state *state, const char *option, const char *text,
-			    unsigned long least, unsigned long most)
-{
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
-
-	if (end == text || *end || *text == '-' || value < least || value > most)
-		argp_error(state, "--%s wants a number from %lu to %lu, not '%s'", option, least,
-			   most, text);
-	return value;
-}
 
 static void add_rule(struct argp_state *state, struct selection_rules *rules,
 		     enum selection_list list, const char *option, const char *text)
@@ -91,11 +80,12 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		agent->listen = argument;
 		return 0;
 	case OPTION_RING_BYTES:
-		agent->loader.ring_bytes = number(state, "ring-bytes", argument, 4096, 1ul << 30);
+		agent->loader.ring_bytes =
+			number_option(state, "ring-bytes", argument, 4096, 1ul << 30);
 		return 0;
 	case OPTION_PREFIX_BYTES:
 		settings->prefix_bytes =
-			(uint32_t)number(state, "prefix-bytes", argument, 64, PREFIX_MAX);
+			(uint32_t)number_option(state, "prefix-bytes", argument, 64, PREFIX_MAX);
 		return 0;
 	case OPTION_HOOK:
 		add_forced(state, parsed, argument);
@@ -105,11 +95,11 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		return 0;
 	case OPTION_ERROR_EVENTS:
 		settings->error_events_per_second =
-			(uint32_t)number(state, "error-events", argument, 0, 1000000);
+			(uint32_t)number_option(state, "error-events", argument, 0, 1000000);
 		return 0;
 	case OPTION_SAMPLE_SECONDS:
 		settings->sample_interval_ns =
-			number(state, "sample-seconds", argument, 1, 3600) * 1000000000u;
+			number_option(state, "sample-seconds", argument, 1, 3600) * 1000000000u;
 		return 0;
 	case OPTION_SKIP:
 		add_rule(state, agent->selection, SELECTION_SKIP, "skip", argument);
@@ -118,23 +108,26 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		add_rule(state, agent->selection, SELECTION_ONLY, "only", argument);
 		return 0;
 	case OPTION_CONNECTIONS:
-		agent->loader.connections = number(state, "connections", argument, 16, 1ul << 22);
+		agent->loader.connections =
+			number_option(state, "connections", argument, 16, 1ul << 22);
 		return 0;
 	case OPTION_PROCESSES:
-		agent->loader.processes = number(state, "processes", argument, 16, 1ul << 20);
+		agent->loader.processes =
+			number_option(state, "processes", argument, 16, 1ul << 20);
 		return 0;
 	case OPTION_SERIES:
-		agent->series_limit = number(state, "series", argument, 1, 1ul << 20);
+		agent->series_limit = number_option(state, "series", argument, 1, 1ul << 20);
 		return 0;
 	case OPTION_SERIES_TTL:
 		agent->series_ttl_seconds =
-			(unsigned)number(state, "series-ttl", argument, 1, 86400);
+			(unsigned)number_option(state, "series-ttl", argument, 1, 86400);
 		return 0;
 	case OPTION_ROUTES:
-		agent->routes_per_service = number(state, "routes", argument, 1, 1ul << 16);
+		agent->routes_per_service = number_option(state, "routes", argument, 1, 1ul << 16);
 		return 0;
 	case OPTION_STATEMENTS:
-		agent->statements_per_service = number(state, "statements", argument, 0, 1000);
+		agent->statements_per_service =
+			number_option(state, "statements", argument, 0, 1000);
 		return 0;
 	case OPTION_DEBUG:
 		log_set_level(LOG_LEVEL_DEBUG);

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/span_option.h"
 
-#include <stdlib.h>
-
 #include "agent/agent.h"
+#include "cli/number_option.h"
 
 #define QUEUE_LEAST 16
 #define QUEUE_MOST (1ul << 22)
-#define SPOOL_LEAST (1ull << 20)
-#define SPOOL_MOST (1ull << 40)
+#define SPOOL_LEAST (1ul << 20)
+#define SPOOL_MOST (1ul << 40)
 
 enum {
 	OPTION_OTLP_ENDPOINT = 0x2000, /* beside those of the commands */
@@ -24,7 +23,6 @@ static error_t parse_span_option(int key, char *argument, struct argp_state *sta
 {
 	struct span_options *spans = state->input;
 	char why[SAMPLING_WHY_MAX];
-	char *end;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
@@ -39,11 +37,8 @@ static error_t parse_span_option(int key, char *argument, struct argp_state *sta
 		spans->ndjson_path = argument;
 		return 0;
 	case OPTION_SPAN_QUEUE:
-		spans->queue = strtoul(argument, &end, 10);
-		if (*argument == '-' || *end || spans->queue < QUEUE_LEAST ||
-		    spans->queue > QUEUE_MOST)
-			argp_error(state, "--span-queue wants a number from %d to %lu, not '%s'",
-				   QUEUE_LEAST, QUEUE_MOST, argument);
+		spans->queue =
+			number_option(state, "span-queue", argument, QUEUE_LEAST, QUEUE_MOST);
 		return 0;
 	case OPTION_SPAN_SAMPLING:
 		if (sampling_rules_add(&spans->sampling, argument, why))
@@ -53,12 +48,8 @@ static error_t parse_span_option(int key, char *argument, struct argp_state *sta
 		spans->spool_path = argument;
 		return 0;
 	case OPTION_SPAN_SPOOL_BYTES:
-		spans->spool_bytes = strtoull(argument, &end, 10);
-		if (*argument == '-' || *end || spans->spool_bytes < SPOOL_LEAST ||
-		    spans->spool_bytes > SPOOL_MOST)
-			argp_error(state,
-				   "--span-spool-bytes wants a number from %llu to %llu, not '%s'",
-				   SPOOL_LEAST, SPOOL_MOST, argument);
+		spans->spool_bytes =
+			number_option(state, "span-spool-bytes", argument, SPOOL_LEAST, SPOOL_MOST);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
