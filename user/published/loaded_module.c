@@ -156,7 +156,6 @@ int loaded_module_open(const struct memory *memory, uint64_t start,
 				header.e_phnum * sizeof(segments[0]));
 	if (error)
 		return error;
-	module.machine = header.e_machine;
 	dynamic = take_segments(&module, segments, header.e_phnum, &bytes);
 	if (!dynamic)
 		return -ENOEXEC;

@@ -30,7 +30,6 @@ struct loaded_module {
 	uint64_t hash;	   /* the same */
 	uint64_t relocations[2];
 	uint64_t relocations_bytes[2];
-	uint16_t machine;
 };
 
 /* Read what is needed of the file that is mapped at `start` from its beginning. Returns 0; -ENOEXEC: not one we read, or broken;

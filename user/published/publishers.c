@@ -20,7 +20,6 @@ struct publisher {
 	uint64_t due_ns;
 	uint64_t interval_ns;
 	uint64_t round; /* it was offered in */
-	struct thread_place place;
 	uint32_t tgid;
 	bool is_placed;
 	bool is_unplaced;
@@ -119,7 +118,6 @@ static void set(struct publishers *publishers, struct publisher *publisher,
 		return;
 	}
 	publisher->is_placed = true;
-	publisher->place = *place;
 	publishers->figures.placed++;
 }
 
