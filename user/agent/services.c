@@ -9,18 +9,6 @@
 #include "aggregate/snapshot.h"
 #include "base/cleanup.h"
 
-struct key;
-
-/* Sums over the series of one service, side and system. */
-struct service_row {
-	const struct key *key;
-	const struct bucket_layout *layout;
-	uint64_t count;
-	uint64_t errors;
-	uint64_t sum;
-	uint64_t classic[BUCKET_BOUNDS_MAX + 1];
-};
-
 /* What the series of a metric are told apart by: one of these, or what a label says where it is a label's name. */
 static const struct {
 	enum metric metric;
@@ -48,6 +36,16 @@ struct key {
 	const char *kind;
 	const char *system;
 	bool is_error;
+};
+
+/* Sums over the series of one service, side and system. */
+struct service_row {
+	const struct key *key;
+	const struct bucket_layout *layout;
+	uint64_t count;
+	uint64_t errors;
+	uint64_t sum;
+	uint64_t classic[BUCKET_BOUNDS_MAX + 1];
 };
 
 /* Returns the text itself when there is no label of that name. */

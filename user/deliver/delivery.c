@@ -21,7 +21,7 @@
 #define BATCH_MOST 2048
 /* For want of memory, or of room on disk. */
 #define PAUSE_MS 1000
-#define SYNC_NS ((uint64_t)NS_PER_SECOND)
+#define SYNC_NS NS_PER_SECOND
 /* A disk that stays full is spoken of so often. */
 #define WARN_INTERVAL_NS (60ull * NS_PER_SECOND)
 

@@ -67,6 +67,12 @@ static void add_file(struct spool *spool, struct spool_file *file)
 	spool->figures.bytes += bytes_of(file);
 }
 
+/* Whether that file is the one that is appended to. */
+static bool is_growing(const struct spool *spool, const struct spool_file *file)
+{
+	return spool->is_growing && file == spool->newest;
+}
+
 /* A batch that is taken keeps its bytes. */
 static void forget_loaded(struct spool *spool)
 {
@@ -114,7 +120,7 @@ static void finish_oldest(struct spool *spool)
 	spool->figures.dropped_damaged += file->spans;
 	spool->figures.waiting -= file->spans;
 	file->spans = 0;
-	if (spool->is_growing && file == spool->newest) {
+	if (is_growing(spool, file)) {
 		uint64_t bytes = bytes_of(file);
 
 		if (!file->size || spool_file_truncate(file) == 0) {
@@ -203,7 +209,7 @@ int spool_take(struct spool *spool, struct spool_batch *ret_batch)
 		struct spool_record record;
 		int error;
 
-		if (!file || (!file->size && spool->is_growing && file == spool->newest))
+		if (!file || (!file->size && is_growing(spool, file)))
 			return 0;
 		if (spool->position >= file->size) {
 			finish_oldest(spool);
@@ -271,7 +277,7 @@ static int grow(struct spool *spool, size_t length)
 
 static void make_room(struct spool *spool, uint64_t bytes)
 {
-	while (spool->oldest && !(spool->is_growing && spool->oldest == spool->newest) &&
+	while (spool->oldest && !is_growing(spool, spool->oldest) &&
 	       spool->figures.bytes + bytes > spool->figures.bytes_max)
 		drop_oldest(spool);
 }
@@ -445,8 +451,7 @@ void spool_close(struct spool **spool)
 	*spool = NULL;
 	if (!mine)
 		return;
-	if (mine->oldest && !mine->figures.waiting && mine->is_growing &&
-	    mine->oldest == mine->newest)
+	if (mine->oldest && !mine->figures.waiting && is_growing(mine, mine->oldest))
 		remove_oldest(mine); /* it is empty */
 	if (mine->directory >= 0)
 		(void)spool_sync(mine); /* the kernel writes it some time later, too */

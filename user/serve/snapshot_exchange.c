@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rounds: a request asks for round n + 1, publishing ends a round. */
 #include "serve/snapshot_exchange.h"
-#include "base/clock.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -10,8 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define NS_PER_MS 1000000ull
-#define NS_PER_S 1000000000ull
 
 struct exchange {
 	/* Guards all that follows but request_fd, which never changes. */
@@ -108,8 +108,8 @@ void exchange_publish(struct exchange *exchange, struct snapshot *snapshot)
 static bool wait_until(struct exchange *exchange, uint64_t deadline_ns)
 {
 	struct timespec deadline = {
-		.tv_sec = (time_t)(deadline_ns / NS_PER_S),
-		.tv_nsec = (long)(deadline_ns % NS_PER_S),
+		.tv_sec = (time_t)(deadline_ns / NS_PER_SECOND),
+		.tv_nsec = (long)(deadline_ns % NS_PER_SECOND),
 	};
 
 	return pthread_cond_timedwait(&exchange->changed, &exchange->lock, &deadline) != ETIMEDOUT;
