@@ -86,11 +86,11 @@ static void guess_cause(struct join_thread *thread, struct exchange *exchange)
 	thread->step = STEP_WROTE;
 }
 
-static void find_cause(struct engine *engine, const struct connection *connection,
+static void find_cause(struct engine *engine, const struct join_thread *thread,
 		       struct exchange_span *span)
 {
 	struct candidates candidates;
-	struct handling *cause = join_thread_cause(engine->join, connection->tid, &candidates);
+	struct handling *cause = join_thread_cause(engine->join, thread, &candidates);
 
 	if (cause) {
 		set_cause(engine, span, cause);
@@ -168,10 +168,9 @@ void join_begin(struct engine *engine, struct connection *connection, struct exc
 		join_release(engine, thread);
 	if (!connection->is_peer_known)
 		note_speaking(engine, connection);
-	if (connection->role == ROLE_CLIENT) {
-		find_cause(engine, connection, span);
-		if (thread)
-			guess_cause(thread, exchange);
+	if (connection->role == ROLE_CLIENT && thread) {
+		find_cause(engine, thread, span);
+		guess_cause(thread, exchange);
 	} else if (connection->role == ROLE_SERVER) {
 		span->own = handling_new(engine->join);
 		if (span->own)

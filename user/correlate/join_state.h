@@ -111,7 +111,7 @@ void join_thread_answer(struct handling *handling, uint32_t tid);
 struct join_thread *join_thread_find(const struct join *join, uint32_t tid);
 
 /* The request that a call which the thread makes now is for; NULL: none, or one of ret_candidates. */
-struct handling *join_thread_cause(struct join *join, uint32_t tid,
+struct handling *join_thread_cause(const struct join *join, const struct join_thread *thread,
 				   struct candidates *ret_candidates);
 
 /* The exchange of the other end, of which this one, just begun, is sure to be the counterpart; else NULL. */

@@ -225,11 +225,10 @@ static bool is_sure(const struct join *join, const struct join_thread *thread,
 	return !process->is_mixed && process->proven >= PROOFS_WANTED;
 }
 
-struct handling *join_thread_cause(struct join *join, uint32_t tid,
+struct handling *join_thread_cause(const struct join *join, const struct join_thread *thread,
 				   struct candidates *ret_candidates)
 {
-	struct join_thread *thread = join_thread_find(join, tid);
-	struct handling *handling = thread ? thread->newest : NULL;
+	struct handling *handling = thread->newest;
 
 	ret_candidates->count = 0;
 	if (!handling)
