@@ -1,65 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which trace and which parent a span gets: by each rule, and where the rules end. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "failing_alloc.h"
-#include "world.h"
+#include "join_scene.h"
 
 #define SERVER 100u /* a process, and its first thread */
 #define OTHER 200u
 
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
-#define GET_WITH(path, fields) "GET " path " HTTP/1.1\r\nHost: a\r\n" fields "\r\n"
-#define OK "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-/* Trace 0x…a1, span 0x…b2. */
-#define TRACEPARENT "traceparent: 00-000000000000000000000000000000a1-00000000000000b2-01\r\n"
 #define TRACEPARENT_2 "traceparent: 00-000000000000000000000000000000c3-00000000000000d4-00\r\n"
-
-static struct world world;
-
-static int setup(void **state)
-{
-	(void)state;
-	return world_open(&world, true);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_close(&world);
-	return 0;
-}
-
-static void expect(const char *expected)
-{
-	assert_string_equal(world.log, expected);
-	world.log_bytes = 0;
-	world.log[0] = '\0';
-}
-
-static struct join_figures figures(void)
-{
-	struct engine_stats stats;
-
-	engine_stats_read(world.engine, &stats);
-	return stats.join;
-}
-
-static struct wire *server(uint32_t tgid)
-{
-	return world_connect(&world, ROLE_SERVER, tgid);
-}
-
-static struct wire *client(uint32_t tgid)
-{
-	return world_connect(&world, ROLE_CLIENT, tgid);
-}
 
 static void call(struct wire *wire, uint32_t tid, const char *request)
 {

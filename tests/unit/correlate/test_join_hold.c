@@ -1,54 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls of event loops: each is a request's when it follows its reading, and the request's answer follows the call's. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "failing_alloc.h"
-#include "world.h"
+#include "join_scene.h"
 
 #define LOOP 100u /* a process, and its only thread */
 #define ASKER 200u
 
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
-#define GET_WITH(path, fields) "GET " path " HTTP/1.1\r\nHost: a\r\n" fields "\r\n"
-#define OK "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 #define OPEN "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
-#define TRACEPARENT "traceparent: 00-000000000000000000000000000000a1-00000000000000b2-01\r\n"
-
-static struct world world;
 
 /* Two requests and what the loop calls for them. */
 static struct wire *a, *b, *for_a, *for_b;
 
-static int setup(void **state)
+static int begin(void **state)
 {
-	(void)state;
-	if (world_open(&world, true) < 0)
+	if (setup(state) < 0)
 		return -1;
-	a = world_connect(&world, ROLE_SERVER, LOOP);
-	b = world_connect(&world, ROLE_SERVER, LOOP);
-	for_a = world_connect(&world, ROLE_CLIENT, LOOP);
-	for_b = world_connect(&world, ROLE_CLIENT, LOOP);
+	a = server(LOOP);
+	b = server(LOOP);
+	for_a = client(LOOP);
+	for_b = client(LOOP);
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_close(&world);
-	return 0;
-}
-
-static void expect(const char *expected)
-{
-	assert_string_equal(world.log, expected);
-	world.log_bytes = 0;
-	world.log[0] = '\0';
 }
 
 static void reads(struct wire *wire, const char *bytes)
@@ -124,11 +94,11 @@ static void not_when_others_answers_are_there_too(void **state)
 /* The answer that follows is another request's. */
 static void not_when_another_is_answered(void **state)
 {
-	struct wire *c = world_connect(&world, ROLE_SERVER, LOOP);
+	struct wire *c = server(LOOP);
 
 	(void)state;
 	reads(c, GET("/c"));
-	writes(world_connect(&world, ROLE_CLIENT, LOOP), GET("/for-c"));
+	writes(client(LOOP), GET("/for-c"));
 	begin_both();
 	reads(for_b, OK);
 	writes(a, OK);
@@ -161,7 +131,7 @@ static void not_when_several_answers_are_read_at_once(void **state)
 /* Which of its calls is whose, its answer does not tell. */
 static void not_one_of_several_calls(void **state)
 {
-	struct wire *more = world_connect(&world, ROLE_CLIENT, LOOP);
+	struct wire *more = client(LOOP);
 
 	(void)state;
 	begin_both();
@@ -251,7 +221,7 @@ static void allocations_fail(void **state)
 	world_close(&world);
 	FOR_EACH_FAILING_ALLOC(nth)
 	{
-		if (setup(state) < 0)
+		if (begin(state) < 0)
 			continue;
 		begin_both();
 		reads(for_b, OK);
@@ -260,12 +230,12 @@ static void allocations_fail(void **state)
 		writes(a, OK);
 		world_close(&world);
 	}
-	assert_int_equal(setup(state), 0);
+	assert_int_equal(begin(state), 0);
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(proxies_keep_theirs),
 		TEST(one_after_the_other_is_guessed_too),

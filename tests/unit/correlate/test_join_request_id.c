@@ -1,53 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls of a proxy, joined by the X-Request-ID that it passes on. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "correlate/join.h"
-#include "failing_alloc.h"
-#include "world.h"
+#include "join_scene.h"
 
 #define PROXY 100u
 #define OTHER 200u
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
-#define GET_WITH(path, fields) "GET " path " HTTP/1.1\r\nHost: a\r\n" fields "\r\n"
 #define ID(id) "X-Request-ID: " id "\r\n"
-#define TRACEPARENT "traceparent: 00-000000000000000000000000000000a1-00000000000000b2-01\r\n"
-#define OK "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-
-static struct world world;
-
-static int setup(void **state)
-{
-	(void)state;
-	return world_open(&world, true);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	world_close(&world);
-	return 0;
-}
-
-static struct join_figures figures(void)
-{
-	struct engine_stats stats;
-
-	engine_stats_read(world.engine, &stats);
-	return stats.join;
-}
-
-static void expect(const char *expected)
-{
-	assert_string_equal(world.log, expected);
-	world.log_bytes = 0;
-	world.log[0] = '\0';
-}
 
 static struct wire *asked(const char *request)
 {
