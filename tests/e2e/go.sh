@@ -42,3 +42,25 @@ go_open() {
 	fi
 	export GOTOOLCHAIN=local GOFLAGS=-mod=mod GOPATH=$2/gopath GOCACHE=$2/gocache
 }
+
+# go_program NAME ARGUMENT…: build tests/e2e/NAME, which pins its modules with checksums, into $cache/NAME/NAME; it must start with
+# these arguments. Does nothing when it is there.
+go_program() {
+	local pins built=$cache/$1 sum
+	pins=$(realpath "$(dirname "${BASH_SOURCE[0]}")/$1")
+	mkdir -p "$built"
+	exec 9>"$cache/.$1.lock"
+	flock 9
+	sum=$(cat "$pins"/go.mod "$pins"/main.go | sha256sum | cut -d ' ' -f 1)
+	if [ -x "$built/$1" ] && [ "$(cat "$built/sources" 2>/dev/null)" = "$sum" ]; then
+		return
+	fi
+	go_open 24 "$built"
+	rm -rf "$built/work"
+	cp -r "$pins" "$built/work"
+	(cd "$built/work" && "$go" build -trimpath -p 2 -ldflags='-s -w' -o "$built/$1" .)
+	chmod -R u+w "$built/gopath"
+	rm -rf "$built/work" "$built/gopath" "$built/gocache" "$built/go"
+	"$built/$1" "${@:2}" </dev/null || die "the $1 that was built does not start"
+	echo "$sum" >"$built/sources"
+}
