@@ -44,10 +44,10 @@ static __attribute__((noinline)) void take_undecoded(struct agent *agent, const 
 /* After the engine took it in. */
 static __attribute__((noinline)) void take_exec(struct agent *agent, const struct event *event)
 {
+	selection_take_exec(agent, event->header);
 	if (is_cut(event->process_exec))
 		(void)take_in_running(agent,
 				      event->header->tgid); /* gone already: a cut name must do */
-	selection_take_exec(agent, event->header->tgid);
 }
 
 void intake_record(void *context, const void *bytes, size_t length)

@@ -28,7 +28,8 @@ struct review {
 	struct agent *agent;
 	unsigned needs; /* enum selection_need */
 	uint64_t now_boot_ns;
-	bool is_of_all; /* else only /proc's young ones */
+	uint64_t seen_since_ns; /* the kernel side has looked at the process in hand since then, whatever we thought; 0: it has not */
+	bool is_of_all;		/* else only /proc's young ones */
 	bool is_renewing;
 	size_t listening_count;
 	struct listening listening[LISTENERS_MAX];
@@ -137,7 +138,8 @@ static void renew_connection(void *context, const void *key, const void *value)
 			process_lookup(review->agent->processes, conn->tgid) :
 			NULL;
 
-	if (process && process->is_renewing)
+	if (process && process->is_renewing &&
+	    (!review->seen_since_ns || conn->opened_ns < review->seen_since_ns))
 		(void)loader_control(review->agent->loader, CONTROL_CONN_RENEW,
 				     *(const uint64_t *)key, conn->conn_id,
 				     0); /* closed: no matter */
@@ -167,7 +169,9 @@ static int visit_process(void *context, struct process *process)
 	return 0;
 }
 
-void selection_take_exec(struct agent *agent, uint32_t tgid)
+/* The kernel side has forgotten at the exec what was decided for the program before. We are told later: what the new program opened
+ * meanwhile was seen from its start. */
+void selection_take_exec(struct agent *agent, const struct event_header *exec)
 {
 	_cleanup_free_ struct review *review = NULL;
 	struct process *process;
@@ -175,9 +179,10 @@ void selection_take_exec(struct agent *agent, uint32_t tgid)
 	if (selection_rules_are_none(agent->selection.rules))
 		return;
 	review = review_new(agent);
-	process = process_lookup(agent->processes, tgid);
+	process = process_lookup(agent->processes, exec->tgid);
 	if (!review || !process)
 		return;
+	review->seen_since_ns = exec->ktime_ns;
 	review->is_of_all = true;
 	decide(review, process);
 	review_finish(review);

@@ -9,11 +9,14 @@
 #include <stdint.h>
 
 #include "agent/selection_rules.h"
+#include "event_abi.h"
 
 struct agent;
 
-/* A process began to run a program, or was found running: decide about it. */
-void selection_take_exec(struct agent *agent, uint32_t tgid);
+/* A process began to run a program, or was found running: decide about it.
+ *
+ * exec  of its PROCESS_EXEC event */
+void selection_take_exec(struct agent *agent, const struct event_header *exec);
 
 /* What rules ask after may have changed: decide again, at most once a second. What only /proc tells is asked every second
  * while a process is young and every ten seconds later. */

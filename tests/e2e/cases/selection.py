@@ -3,6 +3,7 @@
 
 import http.client
 import os
+import signal
 import socket
 import subprocess
 
@@ -10,6 +11,7 @@ from sonde_test.process import wait_until
 from sonde_test.runner import test
 
 CONNECTS = "sonde_tcp_connects_total"
+ASKED = "http_client_request_duration_seconds_count"
 SERVED = "http_server_request_duration_seconds_count"
 PARTIAL = "sonde_requests_partial_total"
 # Serves HTTP/1.1 on one connection at a time, as whoever it was told to be.
@@ -28,6 +30,18 @@ server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 os.setuid(int(sys.argv[1]))
 print("ready", server.server_address[1], flush=True)
 server.serve_forever()
+"""
+
+# Requests before and after a line comes in.
+TELLER = """
+import http.client, sys
+connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
+for count, word in ((5, "asked"), (7, "done")):
+    for _ in range(count):
+        connection.request("GET", "/")
+        connection.getresponse().read()
+    print(word, flush=True)
+    sys.stdin.readline()
 """
 
 
@@ -90,6 +104,28 @@ def selected_by_every_condition(t):
         t.equal(metrics.by(SERVED, "service_name"), {"shop": 7}, "requests served")
         agent.stop()
     t.where = ""
+
+
+@test()
+def selected_program_heard_of_late(t):
+    """One that is looked at, started by one that is left out, is in the middle of its requests when the agent hears of it."""
+    agent = t.agent("--only", "service=teller")
+    server, port = serve(t, "shop")
+    wait_until(lambda: is_ignored(agent, server.pid) and is_ignored(agent, os.getpid()), 5 * t.patience)
+    os.kill(agent.pid, signal.SIGSTOP)
+    try:
+        teller = t.spawn("/usr/bin/python3", "-c", TELLER, port, service="teller", stdin=True)
+        teller.wait_line("asked")
+    finally:
+        os.kill(agent.pid, signal.SIGCONT)
+    wait_until(lambda: teller.pid in {process["pid"] for process in agent.dump("procs")}, 5 * t.patience)
+    teller.say()
+    teller.wait_line("done")
+    metrics = agent.settle(lambda m: m.total(ASKED), 12)
+    teller.say()
+    teller.wait(20)
+    t.equal(metrics.by(ASKED, "service_name"), {"teller": 12}, "requests made")
+    t.equal(metrics.total(PARTIAL), 0, "partial requests")
 
 
 @test()
