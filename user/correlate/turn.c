@@ -410,6 +410,8 @@ static inline void take_in_turn(struct engine *engine, struct connection *connec
 	else if (turn->conn.turn_no == connection->turn_no && turn->turn_flags & TURN_CONTINUED &&
 		 turn->turn.dir == connection->turn.dir)
 		take_more(engine, connection, event);
+	else
+		engine->turns_missed++; /* of two threads at once the later one was first */
 }
 
 int turn_take(struct engine *engine, const struct event *event)
