@@ -233,6 +233,8 @@ static void write_tables(struct agent *agent, const struct engine_stats *engine)
 		  (double)engine->join.threads_limit, engine->join.threads_refused);
 	set_table(agent, "span_request_ids", (double)engine->join.request_ids,
 		  (double)engine->join.request_ids_limit, engine->join.request_ids_refused);
+	set_table(agent, "span_openings", (double)engine->join.openings,
+		  (double)engine->join.openings_limit, engine->join.openings_evicted);
 	set_total(agent, METRIC_DNS_NAMES_REFUSED, NULL, NULL, engine->names_refused);
 	set_total(agent, METRIC_TURNS_MISSED, NULL, NULL, engine->turns_missed);
 	set_total(agent, METRIC_ROUTES_REFUSED, NULL, NULL, engine->routes_refused);
@@ -321,12 +323,19 @@ static void write_spool(struct agent *agent, const struct delivery_stats *stats)
 
 static void write_spans(struct agent *agent)
 {
+	static const char *const parts[] = {
+#define X(NAME, label, meaning) label,
+		SPAN_PARTS(X)
+#undef X
+	};
 	struct delivery_stats stats;
 
 	if (!agent->spans)
 		return;
 	write_sampling(agent);
 	set_total(agent, METRIC_SPANS_PRODUCED, NULL, NULL, spans_produced(agent->spans));
+	for (enum span_part i = SPAN_PART_REQUEST + 1; i < SPAN_PART_COUNT; i++)
+		set_total(agent, METRIC_SPAN_PARTS, parts[i], NULL, spans_parts(agent->spans, i));
 	for (size_t i = 0; spans_read(agent->spans, i, &stats); i++) {
 		set_total(agent, METRIC_SPANS_EXPORTED, stats.exporter, NULL, stats.exported);
 		set_total(agent, METRIC_SPAN_RETRIES, stats.exporter, NULL, stats.retries);

@@ -31,10 +31,40 @@ struct spans {
 	struct wall_clock clock;
 	struct sampling_rules rules;
 	struct sampler *sampler; /* owned */
-	uint64_t produced;
+	uint64_t produced;	 /* parts included */
+	uint64_t parts[SPAN_PART_COUNT];
 	size_t random_left;
 	uint8_t random[RANDOM_BYTES];
 };
+
+static void put(struct spans *spans, const struct request *span)
+{
+	spans->produced++;
+	for (size_t i = 0; i < spans->exporter_count; i++)
+		delivery_put(spans->exporters[i], span);
+}
+
+/* A child of the request's span, kept as that is. */
+static void put_opening(struct spans *spans, const struct request *whole)
+{
+	struct span_identity identity = *whole->span;
+	struct request part = {
+		.start_ns = whole->opening->start_ns,
+		.end_ns = whole->opening->end_ns,
+		.process = whole->process,
+		.tuple = whole->tuple,
+		.span = &identity,
+		.tracestate = whole->tracestate,
+		.role = whole->role,
+		.part = whole->role == ROLE_SERVER ? SPAN_PART_ACCEPT_QUEUE : SPAN_PART_CONNECT,
+	};
+
+	memcpy(identity.parent_span_id, identity.span_id, SPAN_ID_BYTES);
+	spans_random(spans, identity.span_id, SPAN_ID_BYTES);
+	identity.span_id[0] |= 1; /* no ID is zero */
+	spans->parts[part.part]++;
+	put(spans, &part);
+}
 
 /* Deliveries make none: the kernel side never observes the agent (struct bpf_settings). */
 static void on_request(void *context, const struct request *request)
@@ -52,9 +82,9 @@ static void on_request(void *context, const struct request *request)
 	spans->observer->request(spans->observer->context, &decided);
 	if (!span.is_sampled)
 		return;
-	spans->produced++;
-	for (size_t i = 0; i < spans->exporter_count; i++)
-		delivery_put(spans->exporters[i], &decided);
+	put(spans, &decided);
+	if (decided.opening)
+		put_opening(spans, &decided);
 }
 
 static void on_message(void *context, const struct free_message *message)
@@ -286,6 +316,11 @@ const struct wall_clock *spans_clock(const struct spans *spans)
 uint64_t spans_produced(const struct spans *spans)
 {
 	return spans->produced;
+}
+
+uint64_t spans_parts(const struct spans *spans, enum span_part part)
+{
+	return spans->parts[part];
 }
 
 void spans_read_sampling(const struct spans *spans, struct sampler_figures *ret_figures)

@@ -28,6 +28,8 @@ const struct wall_clock *spans_clock(const struct spans *spans);
 void spans_random(struct spans *spans, uint8_t *ret_bytes, size_t count);
 
 uint64_t spans_produced(const struct spans *spans);
+/* Of them, those that tell of a part of a request. */
+uint64_t spans_parts(const struct spans *spans, enum span_part part);
 void spans_read_sampling(const struct spans *spans, struct sampler_figures *ret_figures);
 /* Figures of the exporter with that number, from 0; false: there are no more. */
 bool spans_read(struct spans *spans, size_t number, struct delivery_stats *ret_stats);

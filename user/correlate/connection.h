@@ -26,6 +26,7 @@ struct exchange_span {
 	struct candidates *candidates; /* owned: the requests one of which is the cause; NULL: none */
 	struct handling
 		*guess; /* counted: the one of them that the thread had just read; NULL: none */
+	struct span_opening opening;	       /* of the connection, when this is its first */
 	uint8_t span_id[SPAN_ID_BYTES];	       /* zeros: none yet, or the own one's */
 	uint8_t parent_span_id[SPAN_ID_BYTES]; /* zeros: none */
 	uint8_t join;	/* enum span_join, with a parent or SPAN_JOIN_HEADER */
@@ -137,6 +138,7 @@ struct connection {
 	bool had_late_write;	    /* since the newest write turn */
 	bool is_moved_unsure;	    /* turns were missed, or other bytes before the first */
 	bool is_order_unsure;	    /* the turn may hold answers that were not seen */
+	bool has_opening;	    /* which the next request is to tell of */
 	bool has_lookups;	    /* the engine's table may hold some of it */
 	uint8_t sniffed[SNIFF_MAX]; /* first bytes of the turn, too few to say */
 	uint8_t early[SNIFF_MAX];   /* the same of a turn that is over, of early_dir */

@@ -88,8 +88,10 @@ static int take_tcp_connect(struct engine *engine, const struct event *event)
 {
 	const struct process *process = selected_process(engine, event->header->tgid);
 
-	if (process)
-		engine->sink->tcp_connect(engine->sink->context, event->tcp_connect, process);
+	if (!process)
+		return 0;
+	join_connected(engine, event->tcp_connect);
+	engine->sink->tcp_connect(engine->sink->context, event->tcp_connect, process);
 	return 0;
 }
 
@@ -97,8 +99,10 @@ static int take_tcp_accept(struct engine *engine, const struct event *event)
 {
 	const struct process *process = selected_process(engine, event->header->tgid);
 
-	if (process)
-		engine->sink->tcp_accept(engine->sink->context, event->tcp_accept, process);
+	if (!process)
+		return 0;
+	join_accepted(engine, event->tcp_accept);
+	engine->sink->tcp_accept(engine->sink->context, event->tcp_accept, process);
 	return 0;
 }
 

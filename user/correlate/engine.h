@@ -71,7 +71,10 @@ struct join_figures {
 	uint64_t request_ids_refused;
 	uint64_t contexts_shared; /* published ones of writes that hold more than one request, or answer */
 	uint64_t contexts_evicted; /* whose writes had not come yet */
-	uint64_t threads_refused;  /* requests of threads, or processes, that found no room */
+	size_t openings;	   /* of connections whose first request has not come */
+	size_t openings_limit;
+	uint64_t openings_evicted;
+	uint64_t threads_refused; /* requests of threads, or processes, that found no room */
 };
 
 /* Figures for the agent's own metrics. */

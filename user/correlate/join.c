@@ -44,6 +44,7 @@ void join_free(struct join **slot)
 void join_figures_read(const struct join *join, struct join_figures *ret_figures)
 {
 	*ret_figures = (struct join_figures){ .threads_limit = JOIN_THREADS_MAX,
+					      .openings_limit = OPENED_SLOTS,
 					      .request_ids_limit = JOIN_REQUEST_IDS_MAX };
 	if (!join)
 		return;
@@ -52,6 +53,7 @@ void join_figures_read(const struct join *join, struct join_figures *ret_figures
 	ret_figures->threads_limit = JOIN_THREADS_MAX;
 	ret_figures->request_ids = join->request_ids.count;
 	ret_figures->request_ids_limit = JOIN_REQUEST_IDS_MAX;
+	ret_figures->openings_limit = OPENED_SLOTS;
 }
 
 static void name_span(struct engine *engine, uint8_t span_id[SPAN_ID_BYTES])
@@ -140,10 +142,16 @@ static void find_peer(struct engine *engine, struct connection *connection,
 {
 	struct exchange *other = join_peer_exchange(engine, connection, exchange);
 
-	if (other && connection->role == ROLE_CLIENT)
-		pair(engine, &exchange->span, &other->span);
-	else if (other)
-		pair(engine, &other->span, &exchange->span);
+	if (!other)
+		return;
+	if (connection->role != ROLE_CLIENT) {
+		struct exchange *server = exchange;
+
+		exchange = other;
+		other = server;
+	}
+	pair(engine, &exchange->span, &other->span);
+	join_opening_pair(exchange, other);
 }
 
 /* Once for a connection. */
@@ -168,14 +176,18 @@ void join_begin(struct engine *engine, struct connection *connection, struct exc
 		join_release(engine, thread);
 	if (!connection->is_peer_known)
 		note_speaking(engine, connection);
+	if (!connection->is_peer_known || connection->has_opening)
+		join_opening_take(engine, connection, exchange);
 	if (connection->role == ROLE_CLIENT && thread) {
 		find_cause(engine, thread, span);
 		guess_cause(thread, exchange);
 	} else if (connection->role == ROLE_SERVER) {
 		span->own = handling_new(engine->join);
-		if (span->own)
+		if (span->own) {
+			span->own->start_ns = exchange->start_ns;
 			join_thread_enter(engine->join, span->own, connection->tid,
 					  connection->tgid);
+		}
 	}
 	find_peer(engine, connection, exchange);
 	if (connection->role == ROLE_CLIENT)
@@ -404,6 +416,7 @@ bool join_finish(struct engine *engine, const struct exchange *exchange, struct 
 	ret_joined->link_count = 0;
 	ret_joined->tracestate = ret_joined->request_id = NULL;
 	ret_joined->has_upstream = false;
+	ret_joined->opening = known ? join_opening_told(known) : (struct span_opening){ 0 };
 	*span = (struct span_identity){ .flags = TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM,
 					.join = SPAN_JOIN_GENERATED,
 					.is_sampled = true };

@@ -43,6 +43,12 @@ void join_take_context(struct engine *engine, const struct event_thread_context 
 /* The write of a thread that published one: before, and after its bytes are taken in. */
 void join_write(struct engine *engine, const struct event_turn *event);
 void join_written(struct engine *engine, const struct connection *connection);
+/* A connection was established, or accepted. */
+void join_connected(struct engine *engine, const struct event_tcp_connect *event);
+void join_accepted(struct engine *engine, const struct event_tcp_accept *event);
+/* The exchange is not told: how its connection was opened is for the next one to tell. */
+void join_pass_opening(struct engine *engine, struct connection *connection,
+		       const struct exchange *exchange);
 /* The connection is forgotten; its exchanges are over. */
 void join_drop(struct engine *engine, struct connection *connection);
 /* It is over. */
@@ -53,6 +59,7 @@ struct joined {
 	struct span_identity span;
 	struct span_link links[SPAN_LINKS_MAX];
 	size_t link_count;
+	struct span_opening opening; /* end_ns 0: none */
 	const char *tracestate;
 	const char *request_id;
 	struct trace_probability upstream;

@@ -24,6 +24,7 @@ struct handling {
 	struct join_thread *thread;   /* borrowed; NULL: it is over, or nobody makes calls for it */
 	struct join_process *process; /* borrowed; NULL: its answer has begun */
 	struct trace *trace;	      /* counted; NULL: none yet */
+	uint64_t start_ns;	      /* its first byte was read */
 	uint32_t references;
 	uint8_t span_id[SPAN_ID_BYTES];
 	struct join_request_id *request_id; /* counted; NULL: it has none, or there was no room */
@@ -81,6 +82,14 @@ struct published {
 };
 #define PUBLISHED_SLOTS 256 /* by conn_id; power of two */
 
+/* How a connection was opened, until its first request comes. */
+struct opened {
+	uint64_t conn_id; /* 0: none */
+	struct span_opening opening;
+	uint32_t tgid; /* who connected, or accepted */
+};
+#define OPENED_SLOTS 4096 /* by conn_id; power of two */
+
 struct join {
 	struct table threads;		  /* owns its nodes */
 	struct table processes;		  /* the same */
@@ -89,6 +98,7 @@ struct join {
 	size_t spare_handling_count;
 	size_t spare_trace_count;
 	struct table request_ids; /* owns its nodes */
+	struct opened opened[OPENED_SLOTS];
 	struct join_thread *held_oldest;
 	struct join_thread *held_newest;
 	struct published published[PUBLISHED_SLOTS];
@@ -120,6 +130,14 @@ struct exchange *join_peer_exchange(struct engine *engine, struct connection *co
 void join_peer_leave(struct join *join, struct connection *connection);
 int join_peers_init(struct join *join, size_t connections);
 void join_peers_done(struct join *join);
+
+/* The exchange has just begun: is it the first of its connection? */
+void join_opening_take(struct engine *engine, struct connection *connection,
+		       struct exchange *exchange);
+/* Both ends' exchanges of one request: the server's does not begin before the client's. */
+void join_opening_pair(const struct exchange *client, struct exchange *server);
+/* What is told of it, in the end. */
+struct span_opening join_opening_told(const struct exchange_span *span);
 
 /* X-Request-ID of requests that a process has to answer. */
 int join_request_ids_init(struct join *join);

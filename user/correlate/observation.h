@@ -19,13 +19,15 @@ struct trace_probability;
 struct request {
 	uint64_t start_ns; /* server: its first byte was read; client: its first byte was written */
 	uint64_t end_ns;   /* server: last byte of the answer written; client: read */
-	const struct protocol *protocol;
+	const struct protocol *protocol; /* NULL: a part of a request */
 	const struct process *process;
 	const struct conn_tuple *tuple;
 	const struct span_identity *span;   /* NULL: nobody wants spans, or it is no span */
 	const struct span_link *span_links; /* those that it may be a child of, or else belongs to */
 	size_t span_link_count;		    /* at most SPAN_LINKS_MAX */
-	const char *tracestate;		    /* W3C, as it came; NULL: none */
+	const struct span_opening
+		*opening;	/* of its connection: the span begins with it; NULL: none */
+	const char *tracestate; /* W3C, as it came; NULL: none */
 	const struct trace_probability
 		*upstream; /* of the spans of whoever named the trace; NULL: it is ours */
 	const char *
@@ -37,6 +39,7 @@ struct request {
 	uint64_t rows;	      /* as rows_kind says */
 	bool has_value;
 	uint8_t rows_kind;	    /* enum rows_kind */
+	uint8_t part;		    /* enum span_part; all but the request itself are spans only */
 	uint32_t reads;		    /* keys that a database looked up */
 	uint32_t read_hits;	    /* of those, found */
 	uint32_t retries;	    /* times that it was sent again before the answer */

@@ -87,6 +87,7 @@ static void send_inner_request(struct engine *engine, const struct exchange *exc
 	request.is_inner = true;
 	request.span = NULL;
 	request.span_link_count = 0;
+	request.opening = NULL;
 	request.tracestate = NULL;
 	request.has_took = spoken->has_took;
 	request.took_ns = spoken->took_ns;
@@ -109,6 +110,7 @@ static void tell_span(struct request *request, const struct joined *joined)
 	request->span = &joined->span;
 	request->span_links = joined->links;
 	request->span_link_count = joined->link_count;
+	request->opening = joined->opening.end_ns ? &joined->opening : NULL;
 	request->tracestate = joined->tracestate;
 	request->upstream = joined->has_upstream ? &joined->upstream : NULL;
 	request->attributes[ATTRIBUTE_HTTP_REQUEST_ID] = joined->request_id;
@@ -202,6 +204,7 @@ void exchange_report(struct engine *engine, struct connection *connection,
 		if (exchange->failure == PARSE_OK)
 			outcomes = 0;
 		outcomes |= exchange->facts.outcomes & ~(1ull << PARSE_PIPELINED);
+		join_pass_opening(engine, connection, exchange);
 	} else if (is_reported(connection, exchange)) {
 		send_request(engine, connection, exchange, process);
 		outcomes |= exchange->facts.outcomes;

@@ -31,6 +31,25 @@ struct span_link {
 };
 #define SPAN_LINKS_MAX 8
 
+/* How a connection was opened, of which a request is the first: by connect, or from its arrival to accept. */
+struct span_opening {
+	uint64_t start_ns; /* client: the SYN was sent; server: established */
+	uint64_t end_ns; /* client: established; server: accept returned; 0: not known, or not for this request */
+};
+
+/* What a span tells of. X(NAME, label, meaning) */
+#define SPAN_PARTS(X)                                                                \
+	X(REQUEST, "request", "a whole request, with how its connection was opened") \
+	X(CONNECT, "connect", "the connect before it")                               \
+	X(ACCEPT_QUEUE, "accept_queue", "the wait for accept before it")
+
+enum span_part {
+#define X(NAME, label, meaning) SPAN_PART_##NAME,
+	SPAN_PARTS(X)
+#undef X
+		SPAN_PART_COUNT,
+};
+
 struct span_identity {
 	uint8_t trace_id[TRACE_ID_BYTES];
 	uint8_t span_id[SPAN_ID_BYTES];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Source: OpenTelemetry semantic conventions 1.37: names, kinds and attributes of HTTP, database, RPC and messaging spans. */
+/* Source: OpenTelemetry semantic conventions 1.37: names, kinds and attributes of HTTP, database, RPC and messaging spans, and of
+ * the connection spans of .NET. */
 #include "export/span_fields.h"
 
 #include <stdio.h>
@@ -173,6 +174,8 @@ static void add_operation_type(struct span_fields *fields, const struct span_rec
 
 static enum span_kind kind_of(const struct span_record *record)
 {
+	if (record->part != SPAN_PART_REQUEST)
+		return SPAN_KIND_INTERNAL;
 	if (record->role == ROLE_SERVER)
 		return SPAN_KIND_SERVER;
 	if (record->is_processing)
@@ -219,6 +222,25 @@ const char *span_name(const char *protocol, const char *const texts[ATTRIBUTE_CO
 	return protocol;
 }
 
+static const char *part_name(const struct span_record *record, struct arena *arena)
+{
+	const struct conn_tuple *tuple = &record->tuple;
+	char address[OBSERVE_ADDRESS_MAX];
+	size_t bytes = OBSERVE_ADDRESS_MAX + sizeof("socket connect []:65535");
+	char *name;
+
+	if (record->part == SPAN_PART_ACCEPT_QUEUE)
+		return "accept queue";
+	name = arena_take(arena, bytes);
+	if (!name)
+		return "socket connect";
+	observe_address(address, tuple->remote_addr, tuple->family);
+	snprintf(name, bytes,
+		 strchr(address, ':') ? "socket connect [%s]:%u" : "socket connect %s:%u", address,
+		 tuple->remote_port);
+	return name;
+}
+
 void span_fields_read(struct span_record *record, struct arena *arena,
 		      struct span_fields *ret_fields)
 {
@@ -237,7 +259,9 @@ void span_fields_read(struct span_record *record, struct arena *arena,
 		texts[i] = record->present >> i & 1 ? next_text(&cursor) : NULL;
 	ret_fields->kind = kind_of(record);
 	ret_fields->is_error = texts[ATTRIBUTE_ERROR_TYPE] != NULL;
-	ret_fields->name = span_name(record->protocol, texts, arena);
+	ret_fields->name = record->part == SPAN_PART_REQUEST ?
+				   span_name(record->protocol, texts, arena) :
+				   part_name(record, arena);
 	ret_fields->attribute_count = 0;
 	add_attributes(ret_fields, texts);
 	add_network(ret_fields, record, arena, socket_path, texts[ATTRIBUTE_NETWORK_TRANSPORT]);

@@ -8,6 +8,7 @@
 
 /* Numbers of OTLP's SpanKind. */
 enum span_kind {
+	SPAN_KIND_INTERNAL = 1,
 	SPAN_KIND_SERVER = 2,
 	SPAN_KIND_CLIENT = 3,
 	SPAN_KIND_PRODUCER = 4,

@@ -37,18 +37,19 @@ size_t span_record_write(const struct request *request, void *ret_record)
 	char *to = record->texts;
 
 	*record = (struct span_record){
-		.start_ns = request->start_ns,
+		.start_ns = request->opening ? request->opening->start_ns : request->start_ns,
 		.end_ns = request->end_ns,
 		.request_body_bytes = request->request_body_bytes,
 		.response_body_bytes = request->response_body_bytes,
 		.rows = request->rows,
-		.protocol = request->protocol->name,
+		.protocol = request->protocol ? request->protocol->name : NULL,
 		.identity = *request->span,
 		.tuple = *request->tuple,
 		.tgid = request->process->tgid,
 		.messages_sent = request->messages_sent,
 		.messages_consumed = request->messages_consumed,
 		.role = (uint8_t)request->role,
+		.part = request->part,
 		.has_rows = request->rows_kind == ROWS_RETURNED,
 		.is_processing = request->is_processing,
 		.has_socket_path = request->socket_path && strlen(request->socket_path) < 512,

@@ -15,7 +15,7 @@ struct span_record {
 	uint64_t request_body_bytes;
 	uint64_t response_body_bytes;
 	uint64_t rows;
-	const char *protocol; /* static */
+	const char *protocol; /* static; NULL: a part of a request */
 	struct span_identity identity;
 	struct conn_tuple tuple;
 	uint32_t tgid;
@@ -23,6 +23,7 @@ struct span_record {
 	uint32_t messages_sent;
 	uint32_t messages_consumed;
 	uint8_t role; /* enum conn_role */
+	uint8_t part; /* enum span_part */
 	bool has_rows;
 	bool is_processing;
 	bool has_socket_path;

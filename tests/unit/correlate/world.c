@@ -29,6 +29,12 @@ static void log_text(struct world *world, const char *format, ...)
 		world->log_bytes += (size_t)bytes < room ? (size_t)bytes : room - 1;
 }
 
+/* Milliseconds from then to the request's first byte. */
+static int ms_before(const struct request *request, uint64_t then_ns)
+{
+	return (int)(((int64_t)request->start_ns - (int64_t)then_ns) / 1000000);
+}
+
 static void on_request(void *context, const struct request *request)
 {
 	static const char *const joins[] = {
@@ -55,6 +61,9 @@ static void on_request(void *context, const struct request *request)
 	for (size_t i = 0; i < request->span_link_count; i++)
 		log_text(context, " %x/%x", request->span_links[i].trace_id[TRACE_ID_BYTES - 1],
 			 request->span_links[i].span_id[SPAN_ID_BYTES - 1]);
+	if (request->opening)
+		log_text(context, " opening=%d..%d", ms_before(request, request->opening->start_ns),
+			 ms_before(request, request->opening->end_ns));
 	if (request->tracestate)
 		log_text(context, " state=%s", request->tracestate);
 	if (request->attributes[ATTRIBUTE_HTTP_REQUEST_ID])
@@ -78,6 +87,22 @@ static void on_stats(void *context, const struct conn_ref *conn, const struct tc
 	(void)process;
 }
 
+static void on_connect(void *context, const struct event_tcp_connect *event,
+		       const struct process *process)
+{
+	(void)context;
+	(void)event;
+	(void)process;
+}
+
+static void on_accept(void *context, const struct event_tcp_accept *event,
+		      const struct process *process)
+{
+	(void)context;
+	(void)event;
+	(void)process;
+}
+
 static void fill_random(void *context, uint8_t *ret_bytes, size_t count)
 {
 	struct world *world = context;
@@ -93,7 +118,9 @@ int world_open(struct world *world, bool with_spans)
 						     .services = 4 };
 	static struct observation_sink sink = { .request = on_request,
 						.parse_outcome = on_outcome,
-						.tcp_stats = on_stats };
+						.tcp_stats = on_stats,
+						.tcp_connect = on_connect,
+						.tcp_accept = on_accept };
 	struct engine_feedback feedback = { .context = world,
 					    .random = with_spans ? fill_random : NULL };
 
@@ -159,10 +186,9 @@ static void feed(struct world *world, const void *bytes, size_t length)
 	free(copy);
 }
 
-static void move(struct world *world, struct wire *wire, uint32_t tid, enum turn_dir dir,
-		 const char *bytes)
+void world_move(struct world *world, struct wire *wire, uint32_t tid, enum turn_dir dir,
+		const char *bytes, size_t length)
 {
-	size_t length = strlen(bytes);
 	bool is_new = !wire->conn.turn_no || wire->turn.dir != dir;
 	struct {
 		struct event_turn turn;
@@ -193,12 +219,12 @@ static void move(struct world *world, struct wire *wire, uint32_t tid, enum turn
 
 void world_read(struct world *world, struct wire *wire, uint32_t tid, const char *bytes)
 {
-	move(world, wire, tid, DIR_READ, bytes);
+	world_move(world, wire, tid, DIR_READ, bytes, strlen(bytes));
 }
 
 void world_write(struct world *world, struct wire *wire, uint32_t tid, const char *bytes)
 {
-	move(world, wire, tid, DIR_WRITE, bytes);
+	world_move(world, wire, tid, DIR_WRITE, bytes, strlen(bytes));
 }
 
 void world_pause(struct world *world, unsigned milliseconds)
@@ -224,6 +250,27 @@ void world_publish(struct world *world, const struct wire *wire, uint32_t tid, u
 	};
 
 	feed(world, &event, sizeof(event));
+}
+
+void world_opened(struct world *world, const struct wire *wire, unsigned milliseconds)
+{
+	uint64_t start_ns = world->now_ns - milliseconds * 1000000ull;
+	struct event_header header = { .ktime_ns = world->now_ns, .tgid = wire->tgid };
+	struct event_tcp_connect connect = { .header = header,
+					     .conn = wire->conn,
+					     .start_ns = start_ns };
+	struct event_tcp_accept accept = { .header = header,
+					   .conn = wire->conn,
+					   .established_ns = start_ns };
+
+	connect.header.kind = EVENT_TCP_CONNECT;
+	connect.header.size = sizeof(connect);
+	accept.header.kind = EVENT_TCP_ACCEPT;
+	accept.header.size = sizeof(accept);
+	if (wire->conn.role == ROLE_CLIENT)
+		feed(world, &connect, sizeof(connect));
+	else
+		feed(world, &accept, sizeof(accept));
 }
 
 void world_hang_up(struct world *world, struct wire *wire)

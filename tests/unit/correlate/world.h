@@ -22,7 +22,8 @@ struct world {
 	uint8_t random; /* IDs are 1, 2, 3 … */
 	struct wire wires[WORLD_WIRES];
 	unsigned count;		 /* connections so far; the newest WORLD_WIRES can be used */
-	char log[WORLD_LOG_MAX]; /* a line a span: "server /path join trace/span<parent [links]" */
+	char log[WORLD_LOG_MAX]; /* a line a span: "server /path join trace/span<parent [links]", with
+				    "opening=300..2": begun 300 ms before the request, over 2 ms before it */
 	size_t log_bytes;
 };
 
@@ -38,9 +39,13 @@ struct wire *world_connect_to(struct world *world, const struct wire *end, enum 
 /* A thread moves bytes, in one call. */
 void world_read(struct world *world, struct wire *wire, uint32_t tid, const char *bytes);
 void world_write(struct world *world, struct wire *wire, uint32_t tid, const char *bytes);
+void world_move(struct world *world, struct wire *wire, uint32_t tid, enum turn_dir dir,
+		const char *bytes, size_t length);
 /* What the thread has published as it writes to the wire next. */
 void world_publish(struct world *world, const struct wire *wire, uint32_t tid, uint8_t trace,
 		   uint8_t span);
+/* The connection was established, or accepted, just now, and that took so long. */
+void world_opened(struct world *world, const struct wire *wire, unsigned milliseconds);
 void world_hang_up(struct world *world, struct wire *wire);
 /* So many milliseconds without an event. */
 void world_pause(struct world *world, unsigned milliseconds);

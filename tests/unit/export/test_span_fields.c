@@ -315,6 +315,49 @@ static void only_timed_requests_are_spans(void **state)
 	assert_false(span_record_is_wanted(request));
 }
 
+/* Its request's other fields are not its own. */
+static void parts_are_internal(void **state)
+{
+	struct told *told = *state;
+	struct request *request = &told->sample.request;
+
+	(void)attributes_of(told);
+	request->protocol = NULL;
+	request->span_link_count = 0;
+	request->part = SPAN_PART_ACCEPT_QUEUE;
+	tell(told);
+	assert_int_equal(told->fields.kind, SPAN_KIND_INTERNAL);
+	assert_string_equal(told->fields.name, "accept queue");
+	assert_text(told, "client.address", "10.0.0.2");
+	assert_text(told, "server.address", "10.0.0.1");
+	assert_text(told, "sonde.join", "header");
+	request->role = ROLE_CLIENT;
+	request->part = SPAN_PART_CONNECT;
+	tell(told);
+	assert_int_equal(told->fields.kind, SPAN_KIND_INTERNAL);
+	assert_string_equal(told->fields.name, "socket connect 10.0.0.2:4000");
+	assert_text(told, "network.peer.address", "10.0.0.2");
+	assert_number(told, "network.peer.port", 4000);
+	assert_text(told, "network.transport", "tcp");
+	told->sample.tuple.family = AF_INET6;
+	told->sample.tuple.remote_addr[15] = 9;
+	tell(told);
+	assert_string_equal(told->fields.name, "socket connect [a00:2::9]:4000");
+}
+
+static void a_span_begins_with_its_connection(void **state)
+{
+	static const struct span_opening opening = { 400, 700 };
+	struct told *told = *state;
+
+	tell(told);
+	assert_int_equal(record_of(told)->start_ns, 1000);
+	told->sample.request.opening = &opening;
+	tell(told);
+	assert_int_equal(record_of(told)->start_ns, 400);
+	assert_int_equal(record_of(told)->end_ns, 3000);
+}
+
 int main(void)
 {
 #define TOLD(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -326,6 +369,8 @@ int main(void)
 		TOLD(brokers_clients_send_receive_and_process),
 		TOLD(calls_lookups_and_others_have_names),
 		TOLD(sockets_in_the_file_system_have_no_ports),
+		TOLD(parts_are_internal),
+		TOLD(a_span_begins_with_its_connection),
 		TOLD(texts_are_made_utf8),
 		TOLD(a_record_has_a_bound),
 		TOLD(memory_may_be_short),

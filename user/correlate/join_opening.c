@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How a connection was opened belongs to its first request: who sends or serves it had to wait for that. Only where the request
+ * follows at once: what was opened ahead of time nobody waited for. */
+#include "base/table.h"
+#include "correlate/join_state.h"
+
+/* From established, or accepted, to the request's first byte: what clients of databases say first is in it. */
+#define OPENING_GAP_NS 100000000u
+
+/* What is shorter is not worth a span: a connect within a data centre; what a scheduler may take to wake who accepts. */
+#define CONNECT_FLOOR_NS 1000000u
+#define ACCEPT_FLOOR_NS 10000000u
+
+static struct opened *slot_of(struct join *join, uint64_t conn_id)
+{
+	return &join->opened[hash_u64(conn_id) % OPENED_SLOTS];
+}
+
+static bool is_in_time(const struct span_opening *opening, uint64_t now_ns)
+{
+	return opening->end_ns <= now_ns && now_ns - opening->end_ns <= OPENING_GAP_NS;
+}
+
+static bool is_long(const struct span_opening *opening, enum conn_role role)
+{
+	uint64_t floor_ns = role == ROLE_SERVER ? ACCEPT_FLOOR_NS : CONNECT_FLOOR_NS;
+
+	return opening->end_ns >= opening->start_ns + floor_ns;
+}
+
+static void put(struct join *join, const struct opened *opened, uint64_t now_ns)
+{
+	struct opened *slot = slot_of(join, opened->conn_id);
+
+	if (!slot->conn_id)
+		join->figures.openings++;
+	else if (is_in_time(&slot->opening, now_ns))
+		join->figures.openings_evicted++;
+	*slot = *opened;
+}
+
+void join_connected(struct engine *engine, const struct event_tcp_connect *event)
+{
+	struct opened opened = { .conn_id = event->conn.conn_id,
+				 .opening = { event->start_ns, event->header.ktime_ns },
+				 .tgid = event->header.tgid };
+
+	if (engine->join && event->outcome == CONNECT_ESTABLISHED && event->start_ns)
+		put(engine->join, &opened, event->header.ktime_ns);
+}
+
+void join_accepted(struct engine *engine, const struct event_tcp_accept *event)
+{
+	struct opened opened = { .conn_id = event->conn.conn_id,
+				 .opening = { event->established_ns, event->header.ktime_ns },
+				 .tgid = event->header.tgid };
+
+	if (engine->join && event->established_ns)
+		put(engine->join, &opened, event->header.ktime_ns);
+}
+
+/* A server may hand the connection to a process of its own. */
+static bool is_by(const struct opened *opened, const struct connection *connection)
+{
+	return opened->tgid == connection->tgid || connection->role == ROLE_SERVER;
+}
+
+void join_opening_take(struct engine *engine, struct connection *connection,
+		       struct exchange *exchange)
+{
+	struct opened *slot = slot_of(engine->join, connection->ref.conn_id);
+
+	connection->has_opening = false;
+	if (slot->conn_id != connection->ref.conn_id)
+		return;
+	if (is_by(slot, connection) && is_in_time(&slot->opening, exchange->start_ns) &&
+	    is_long(&slot->opening, connection->role))
+		exchange->span.opening = slot->opening;
+	slot->conn_id = 0;
+	engine->join->figures.openings--;
+}
+
+void join_pass_opening(struct engine *engine, struct connection *connection,
+		       const struct exchange *exchange)
+{
+	struct opened opened = { .conn_id = connection->ref.conn_id,
+				 .opening = exchange->span.opening,
+				 .tgid = connection->tgid };
+
+	if (!opened.opening.end_ns)
+		return;
+	put(engine->join, &opened, exchange->start_ns);
+	connection->has_opening = true;
+}
+
+void join_opening_pair(const struct exchange *client, struct exchange *server)
+{
+	struct span_opening *opening = &server->span.opening;
+	struct span_opening before = join_opening_told(&client->span);
+	uint64_t asked_ns = before.end_ns ? before.start_ns : client->start_ns;
+
+	if (opening->start_ns < asked_ns)
+		opening->start_ns = asked_ns;
+	if (!is_long(opening, ROLE_SERVER))
+		*opening = (struct span_opening){ 0 };
+}
+
+struct span_opening join_opening_told(const struct exchange_span *span)
+{
+	if (span->cause && span->opening.start_ns < span->cause->start_ns)
+		return (struct span_opening){ 0 };
+	return span->opening;
+}
