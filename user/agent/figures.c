@@ -235,6 +235,8 @@ static void write_tables(struct agent *agent, const struct engine_stats *engine)
 		  (double)engine->join.request_ids_limit, engine->join.request_ids_refused);
 	set_table(agent, "span_openings", (double)engine->join.openings,
 		  (double)engine->join.openings_limit, engine->join.openings_evicted);
+	set_table(agent, "span_lookups", (double)engine->join.lookups,
+		  (double)engine->join.lookups_limit, engine->join.lookups_evicted);
 	set_total(agent, METRIC_DNS_NAMES_REFUSED, NULL, NULL, engine->names_refused);
 	set_total(agent, METRIC_TURNS_MISSED, NULL, NULL, engine->turns_missed);
 	set_total(agent, METRIC_ROUTES_REFUSED, NULL, NULL, engine->routes_refused);

@@ -45,25 +45,45 @@ static void put(struct spans *spans, const struct request *span)
 }
 
 /* A child of the request's span, kept as that is. */
-static void put_opening(struct spans *spans, const struct request *whole)
+static void put_part(struct spans *spans, const struct request *whole, struct request *part)
 {
 	struct span_identity identity = *whole->span;
-	struct request part = {
-		.start_ns = whole->opening->start_ns,
-		.end_ns = whole->opening->end_ns,
-		.process = whole->process,
-		.tuple = whole->tuple,
-		.span = &identity,
-		.tracestate = whole->tracestate,
-		.role = whole->role,
-		.part = whole->role == ROLE_SERVER ? SPAN_PART_ACCEPT_QUEUE : SPAN_PART_CONNECT,
-	};
 
 	memcpy(identity.parent_span_id, identity.span_id, SPAN_ID_BYTES);
 	spans_random(spans, identity.span_id, SPAN_ID_BYTES);
 	identity.span_id[0] |= 1; /* no ID is zero */
-	spans->parts[part.part]++;
-	put(spans, &part);
+	part->process = whole->process;
+	part->span = &identity;
+	part->tracestate = whole->tracestate;
+	part->role = whole->role;
+	spans->parts[part->part]++;
+	put(spans, part);
+}
+
+static void put_parts(struct spans *spans, const struct request *whole)
+{
+	for (size_t i = 0; i < whole->lookup_count; i++) {
+		const struct span_lookup *lookup = &whole->lookups[i];
+		struct request part = { .start_ns = lookup->start_ns,
+					.end_ns = lookup->end_ns,
+					.tuple = &lookup->tuple,
+					.part = SPAN_PART_LOOKUP };
+
+		part.attributes[ATTRIBUTE_DNS_QUESTION_NAME] = lookup->name;
+		part.attributes[ATTRIBUTE_DNS_QUESTION_TYPE] = lookup->type;
+		part.attributes[ATTRIBUTE_NETWORK_TRANSPORT] = "udp";
+		put_part(spans, whole, &part);
+	}
+	if (whole->opening) {
+		struct request part = { .start_ns = whole->opening->start_ns,
+					.end_ns = whole->opening->end_ns,
+					.tuple = whole->tuple,
+					.part = whole->role == ROLE_SERVER ?
+							SPAN_PART_ACCEPT_QUEUE :
+							SPAN_PART_CONNECT };
+
+		put_part(spans, whole, &part);
+	}
 }
 
 /* Deliveries make none: the kernel side never observes the agent (struct bpf_settings). */
@@ -79,12 +99,12 @@ static void on_request(void *context, const struct request *request)
 	} else {
 		decided.span = NULL;
 	}
-	spans->observer->request(spans->observer->context, &decided);
+	if (request->part == SPAN_PART_REQUEST)
+		spans->observer->request(spans->observer->context, &decided);
 	if (!span.is_sampled)
 		return;
 	put(spans, &decided);
-	if (decided.opening)
-		put_opening(spans, &decided);
+	put_parts(spans, &decided);
 }
 
 static void on_message(void *context, const struct free_message *message)

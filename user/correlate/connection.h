@@ -26,7 +26,8 @@ struct exchange_span {
 	struct candidates *candidates; /* owned: the requests one of which is the cause; NULL: none */
 	struct handling
 		*guess; /* counted: the one of them that the thread had just read; NULL: none */
-	struct span_opening opening;	       /* of the connection, when this is its first */
+	struct span_opening opening;  /* of the connection, when this is its first */
+	struct kept_lookups *lookups; /* owned: of its server, when this is a client's; NULL: none */
 	uint8_t span_id[SPAN_ID_BYTES];	       /* zeros: none yet, or the own one's */
 	uint8_t parent_span_id[SPAN_ID_BYTES]; /* zeros: none */
 	uint8_t join;	/* enum span_join, with a parent or SPAN_JOIN_HEADER */

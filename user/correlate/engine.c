@@ -63,6 +63,7 @@ void engine_free(struct engine **slot)
 	if (!engine)
 		return;
 	connections_done(engine);
+	join_end(engine);
 	join_free(&engine->join);
 	pools_done(&engine->pools);
 	route_table_free(&engine->routes);

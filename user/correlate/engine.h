@@ -74,6 +74,9 @@ struct join_figures {
 	size_t openings;	   /* of connections whose first request has not come */
 	size_t openings_limit;
 	uint64_t openings_evicted;
+	size_t lookups; /* finished, kept until what they were made for is known */
+	size_t lookups_limit;
+	uint64_t lookups_evicted;
 	uint64_t threads_refused; /* requests of threads, or processes, that found no room */
 };
 

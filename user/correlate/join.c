@@ -45,6 +45,7 @@ void join_figures_read(const struct join *join, struct join_figures *ret_figures
 {
 	*ret_figures = (struct join_figures){ .threads_limit = JOIN_THREADS_MAX,
 					      .openings_limit = OPENED_SLOTS,
+					      .lookups_limit = KEPT_LOOKUPS,
 					      .request_ids_limit = JOIN_REQUEST_IDS_MAX };
 	if (!join)
 		return;
@@ -54,6 +55,8 @@ void join_figures_read(const struct join *join, struct join_figures *ret_figures
 	ret_figures->request_ids = join->request_ids.count;
 	ret_figures->request_ids_limit = JOIN_REQUEST_IDS_MAX;
 	ret_figures->openings_limit = OPENED_SLOTS;
+	ret_figures->lookups = join->kept_count;
+	ret_figures->lookups_limit = KEPT_LOOKUPS;
 }
 
 static void name_span(struct engine *engine, uint8_t span_id[SPAN_ID_BYTES])
@@ -338,6 +341,7 @@ void join_forget(struct engine *engine, struct exchange *exchange)
 
 	if (!engine->join)
 		return;
+	join_lookups_drop(engine, span);
 	if (span->own) {
 		join_thread_leave(span->own);
 		join_request_id_leave(engine->join, span->own);
@@ -416,7 +420,8 @@ bool join_finish(struct engine *engine, const struct exchange *exchange, struct 
 	ret_joined->link_count = 0;
 	ret_joined->tracestate = ret_joined->request_id = NULL;
 	ret_joined->has_upstream = false;
-	ret_joined->opening = known ? join_opening_told(known) : (struct span_opening){ 0 };
+	ret_joined->opening.end_ns = ret_joined->begin_ns = 0;
+	ret_joined->lookup_count = 0;
 	*span = (struct span_identity){ .flags = TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM,
 					.join = SPAN_JOIN_GENERATED,
 					.is_sampled = true };
@@ -424,6 +429,7 @@ bool join_finish(struct engine *engine, const struct exchange *exchange, struct 
 		trace = known->own ? known->own->trace : known->trace;
 		memcpy(span->span_id, known->own ? known->own->span_id : known->span_id,
 		       SPAN_ID_BYTES);
+		join_opening_tell(known, ret_joined);
 		tell_links(engine, known, ret_joined);
 		tell_texts(exchange, ret_joined);
 	}

@@ -8,6 +8,7 @@
 
 #include "correlate/connection.h"
 #include "correlate/span.h"
+#include "protocol/dns_message.h"
 #include "protocol/trace_probability.h"
 
 /* Threads that read requests, and processes that they are of; beyond, requests have no calls (counted). */
@@ -36,6 +37,8 @@ void join_read(struct engine *engine, struct connection *connection);
 /* A finished exchange, out of its connection's list, of which the next thing that its thread does will tell whose call it was.
  * Returns true when it stays here until then, at most until the next tick but one: then it is reported and freed. */
 bool join_hold(struct engine *engine, struct connection *connection, struct exchange *exchange);
+/* Everything that waits is told. */
+void join_end(struct engine *engine);
 /* Once a tick. */
 void join_tick(struct engine *engine, uint64_t now_ns);
 /* A thread has published a context, and writes. */
@@ -46,11 +49,17 @@ void join_written(struct engine *engine, const struct connection *connection);
 /* A connection was established, or accepted. */
 void join_connected(struct engine *engine, const struct event_tcp_connect *event);
 void join_accepted(struct engine *engine, const struct event_tcp_accept *event);
+/* A lookup is over. When a connect may follow, its span is told with the request of that connection, or later by itself:
+ * the request that is told now has none. Returns false: no connect follows, its span is told now. */
+bool join_keep_lookup(struct engine *engine, const struct request *lookup, uint64_t socket,
+		      const struct dns_addresses *addresses);
 /* The exchange is not told: how its connection was opened is for the next one to tell. */
 void join_pass_opening(struct engine *engine, struct connection *connection,
 		       const struct exchange *exchange);
 /* The connection is forgotten; its exchanges are over. */
 void join_drop(struct engine *engine, struct connection *connection);
+/* The lookups of a finished request are told with it. */
+void join_lookups_told(const struct exchange *exchange);
 /* It is over. */
 void join_forget(struct engine *engine, struct exchange *exchange);
 
@@ -60,6 +69,9 @@ struct joined {
 	struct span_link links[SPAN_LINKS_MAX];
 	size_t link_count;
 	struct span_opening opening; /* end_ns 0: none */
+	struct span_lookup lookups[SPAN_LOOKUPS_MAX];
+	size_t lookup_count;
+	uint64_t begin_ns; /* with these; 0: as the request */
 	const char *tracestate;
 	const char *request_id;
 	struct trace_probability upstream;

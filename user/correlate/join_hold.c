@@ -70,6 +70,7 @@ void join_tick(struct engine *engine, uint64_t now_ns)
 
 	if (!engine->join)
 		return;
+	join_lookups_tick(engine, now_ns);
 	while ((thread = engine->join->held_oldest) &&
 	       thread->held->held->end_ns + HELD_NS < now_ns)
 		join_release(engine, thread);

@@ -73,9 +73,11 @@ void join_opening_take(struct engine *engine, struct connection *connection,
 	connection->has_opening = false;
 	if (slot->conn_id != connection->ref.conn_id)
 		return;
-	if (is_by(slot, connection) && is_in_time(&slot->opening, exchange->start_ns) &&
-	    is_long(&slot->opening, connection->role))
+	if (is_by(slot, connection) && is_in_time(&slot->opening, exchange->start_ns)) {
 		exchange->span.opening = slot->opening;
+		if (connection->role == ROLE_CLIENT)
+			join_lookups_claim(engine, connection, &exchange->span);
+	}
 	slot->conn_id = 0;
 	engine->join->figures.openings--;
 }
@@ -91,23 +93,48 @@ void join_pass_opening(struct engine *engine, struct connection *connection,
 		return;
 	put(engine->join, &opened, exchange->start_ns);
 	connection->has_opening = true;
+	if (exchange->span.lookups)
+		join_lookups_return(engine, exchange->span.lookups);
+}
+
+/* Since when the request was waited for; 0: no longer than it took. */
+static uint64_t begin_of(const struct exchange_span *span, bool *ret_is_long)
+{
+	uint64_t start_ns = span->opening.start_ns;
+
+	*ret_is_long = span->opening.end_ns &&
+		       is_long(&span->opening, span->own ? ROLE_SERVER : ROLE_CLIENT);
+	if (!*ret_is_long && !span->lookups)
+		return 0;
+	for (size_t i = 0; span->lookups && i < span->lookups->count; i++)
+		if (span->lookups->items[i].told.start_ns < start_ns)
+			start_ns = span->lookups->items[i].told.start_ns;
+	return span->cause && start_ns < span->cause->start_ns ? 0 : start_ns;
 }
 
 void join_opening_pair(const struct exchange *client, struct exchange *server)
 {
 	struct span_opening *opening = &server->span.opening;
-	struct span_opening before = join_opening_told(&client->span);
-	uint64_t asked_ns = before.end_ns ? before.start_ns : client->start_ns;
+	bool is_any;
+	uint64_t asked_ns = begin_of(&client->span, &is_any);
 
+	if (!asked_ns)
+		asked_ns = client->start_ns;
 	if (opening->start_ns < asked_ns)
 		opening->start_ns = asked_ns;
-	if (!is_long(opening, ROLE_SERVER))
+	if (opening->start_ns > opening->end_ns)
 		*opening = (struct span_opening){ 0 };
 }
 
-struct span_opening join_opening_told(const struct exchange_span *span)
+void join_opening_tell(const struct exchange_span *span, struct joined *joined)
 {
-	if (span->cause && span->opening.start_ns < span->cause->start_ns)
-		return (struct span_opening){ 0 };
-	return span->opening;
+	bool is_told;
+
+	joined->begin_ns = begin_of(span, &is_told);
+	if (!joined->begin_ns)
+		return;
+	for (size_t i = 0; span->lookups && i < span->lookups->count; i++)
+		joined->lookups[joined->lookup_count++] = span->lookups->items[i].told;
+	if (is_told)
+		joined->opening = span->opening;
 }

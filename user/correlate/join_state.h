@@ -90,6 +90,20 @@ struct opened {
 };
 #define OPENED_SLOTS 4096 /* by conn_id; power of two */
 
+/* A finished lookup, until it is known what it was made for. */
+struct kept_lookup {
+	struct span_lookup told;
+	uint64_t socket;
+	uint32_t tgid; /* 0: another place has it */
+	struct dns_addresses addresses;
+};
+struct kept_lookups {
+	bool is_told;
+	size_t count;
+	struct kept_lookup items[SPAN_LOOKUPS_MAX];
+};
+#define KEPT_LOOKUPS 512 /* beyond, the oldest is told by itself (counted) */
+
 struct join {
 	struct table threads;		  /* owns its nodes */
 	struct table processes;		  /* the same */
@@ -99,6 +113,9 @@ struct join {
 	size_t spare_trace_count;
 	struct table request_ids; /* owns its nodes */
 	struct opened opened[OPENED_SLOTS];
+	struct kept_lookup kept[KEPT_LOOKUPS]; /* a queue, by time of the answer */
+	size_t kept_first;
+	size_t kept_count;
 	struct join_thread *held_oldest;
 	struct join_thread *held_newest;
 	struct published published[PUBLISHED_SLOTS];
@@ -137,7 +154,16 @@ void join_opening_take(struct engine *engine, struct connection *connection,
 /* Both ends' exchanges of one request: the server's does not begin before the client's. */
 void join_opening_pair(const struct exchange *client, struct exchange *server);
 /* What is told of it, in the end. */
-struct span_opening join_opening_told(const struct exchange_span *span);
+void join_opening_tell(const struct exchange_span *span, struct joined *joined);
+
+/* Give an exchange the lookups that led to its connection. */
+void join_lookups_claim(struct engine *engine, const struct connection *connection,
+			struct exchange_span *span);
+/* They were made for another exchange of the connection. */
+void join_lookups_return(struct engine *engine, struct kept_lookups *lookups);
+/* Those that are not told yet are told by themselves. */
+void join_lookups_drop(struct engine *engine, struct exchange_span *span);
+void join_lookups_tick(struct engine *engine, uint64_t now_ns);
 
 /* X-Request-ID of requests that a process has to answer. */
 int join_request_ids_init(struct join *join);

@@ -54,6 +54,7 @@ struct lookup {
 	bool is_truncated;
 	bool is_late_start; /* what was said before may be older than sonde */
 	bool is_refused;    /* nobody listens there */
+	struct dns_addresses addresses;
 	char name[DNS_SUFFIX_MAX];
 };
 
@@ -148,7 +149,6 @@ static void send_request(struct engine *engine, const struct lookup *lookup,
 		.protocol = &protocol_dns,
 		.process = process,
 		.tuple = &lookup->tuple,
-		.span = join_finish(engine, NULL, &joined) ? &joined.span : NULL,
 		.retries = lookup->retries,
 		.role = (enum conn_role)lookup->key.role,
 		.is_partial = failure == PARSE_LOST || failure == PARSE_PARTIAL,
@@ -160,6 +160,9 @@ static void send_request(struct engine *engine, const struct lookup *lookup,
 	request.attributes[ATTRIBUTE_DNS_QUESTION_TYPE] = dns_type_name(lookup->type);
 	request.attributes[ATTRIBUTE_NETWORK_TRANSPORT] = lookup->key.is_stream ? "tcp" : "udp";
 	request.attributes[ATTRIBUTE_ERROR_TYPE] = error_of(lookup, failure);
+	if (!join_keep_lookup(engine, &request, lookup->key.socket, &lookup->addresses) &&
+	    join_finish(engine, NULL, &joined))
+		request.span = &joined.span;
 	engine->sink->request(engine->sink->context, &request);
 }
 
@@ -193,7 +196,9 @@ struct lookup_message {
 	struct lookup_search search;
 	uint64_t time_ns;
 	uint32_t tgid;
-	bool is_late_start; /* what was said before may be older than sonde */
+	bool is_late_start;   /* what was said before may be older than sonde */
+	const uint8_t *bytes; /* to find addresses in; NULL: nobody asks for them */
+	size_t captured;
 };
 
 static struct lookup *lookup_add(struct engine *engine, const struct lookup_message *from)
@@ -223,12 +228,13 @@ static struct lookup *lookup_add(struct engine *engine, const struct lookup_mess
 	return lookup;
 }
 
-static void take_answer_facts(struct lookup *lookup, const struct dns_message *message,
-			      uint64_t time_ns)
+static void take_answer_facts(struct lookup *lookup, const struct lookup_message *answer)
 {
-	lookup->end_ns = time_ns;
-	lookup->rcode = message->rcode;
-	lookup->is_truncated = message->is_truncated;
+	lookup->end_ns = answer->time_ns;
+	if (answer->bytes)
+		dns_message_addresses(answer->bytes, answer->captured, &lookup->addresses);
+	lookup->rcode = answer->message->rcode;
+	lookup->is_truncated = answer->message->is_truncated;
 }
 
 /* The answer that was seen before this query, or NULL. */
@@ -271,7 +277,7 @@ static int take_answer(struct engine *engine, struct lookup_message *answer)
 	struct lookup *lookup = lookup_find(engine->lookups, &answer->search);
 
 	if (lookup) {
-		take_answer_facts(lookup, answer->message, answer->time_ns);
+		take_answer_facts(lookup, answer);
 		lookup_end(engine, lookup, PARSE_OK);
 		return 0;
 	}
@@ -279,7 +285,7 @@ static int take_answer(struct engine *engine, struct lookup_message *answer)
 	lookup = lookup_add(engine, answer);
 	if (!lookup)
 		return -ENOMEM;
-	take_answer_facts(lookup, answer->message, answer->time_ns);
+	take_answer_facts(lookup, answer);
 	return 0;
 }
 
@@ -348,12 +354,12 @@ int lookup_take_datagram(struct engine *engine, const struct event *event)
 				       .tuple = &datagram->tuple,
 				       .search.key.socket = datagram->socket,
 				       .time_ns = datagram->header.ktime_ns,
-				       .tgid = datagram->header.tgid };
+				       .tgid = datagram->header.tgid,
+				       .bytes = engine->join ? event->payload : NULL,
+				       .captured = datagram->captured };
 	int error;
 
-	if (is_local_naming(&datagram->tuple))
-		return 0;
-	process = selected_process(engine, from.tgid);
+	process = is_local_naming(&datagram->tuple) ? NULL : selected_process(engine, from.tgid);
 	if (!process)
 		return 0;
 	note_start(engine->lookups, from.time_ns);

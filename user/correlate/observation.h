@@ -25,9 +25,11 @@ struct request {
 	const struct span_identity *span;   /* NULL: nobody wants spans, or it is no span */
 	const struct span_link *span_links; /* those that it may be a child of, or else belongs to */
 	size_t span_link_count;		    /* at most SPAN_LINKS_MAX */
-	const struct span_opening
-		*opening;	/* of its connection: the span begins with it; NULL: none */
-	const char *tracestate; /* W3C, as it came; NULL: none */
+	uint64_t span_start_ns; /* 0: as the request; else with these, which came before it: */
+	const struct span_opening *opening; /* of its connection; NULL: none to tell of */
+	const struct span_lookup *lookups;  /* of its server */
+	size_t lookup_count;		    /* at most SPAN_LOOKUPS_MAX */
+	const char *tracestate;		    /* W3C, as it came; NULL: none */
 	const struct trace_probability
 		*upstream; /* of the spans of whoever named the trace; NULL: it is ours */
 	const char *
@@ -38,9 +40,9 @@ struct request {
 	uint64_t value_bytes; /* of the longest value sent or got, when has_value */
 	uint64_t rows;	      /* as rows_kind says */
 	bool has_value;
-	uint8_t rows_kind;	    /* enum rows_kind */
-	uint8_t part;		    /* enum span_part; all but the request itself are spans only */
-	uint32_t reads;		    /* keys that a database looked up */
+	uint8_t rows_kind; /* enum rows_kind */
+	uint8_t part;	/* enum span_part; all but the request itself are spans and nothing else */
+	uint32_t reads; /* keys that a database looked up */
 	uint32_t read_hits;	    /* of those, found */
 	uint32_t retries;	    /* times that it was sent again before the answer */
 	uint32_t messages_sent;	    /* to a broker */

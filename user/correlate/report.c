@@ -87,7 +87,10 @@ static void send_inner_request(struct engine *engine, const struct exchange *exc
 	request.is_inner = true;
 	request.span = NULL;
 	request.span_link_count = 0;
+	request.span_start_ns = 0;
 	request.opening = NULL;
+	request.lookup_count = 0;
+
 	request.tracestate = NULL;
 	request.has_took = spoken->has_took;
 	request.took_ns = spoken->took_ns;
@@ -110,7 +113,11 @@ static void tell_span(struct request *request, const struct joined *joined)
 	request->span = &joined->span;
 	request->span_links = joined->links;
 	request->span_link_count = joined->link_count;
+	request->span_start_ns = joined->begin_ns;
 	request->opening = joined->opening.end_ns ? &joined->opening : NULL;
+	request->lookups = joined->lookups;
+	request->lookup_count = joined->lookup_count;
+
 	request->tracestate = joined->tracestate;
 	request->upstream = joined->has_upstream ? &joined->upstream : NULL;
 	request->attributes[ATTRIBUTE_HTTP_REQUEST_ID] = joined->request_id;
@@ -163,6 +170,8 @@ static void send_request(struct engine *engine, struct connection *connection,
 	bound_names(engine, &request);
 	if (join_finish(engine, exchange, &joined))
 		tell_span(&request, &joined);
+	if (request.lookup_count && !request.is_partial && !request.is_untimed)
+		join_lookups_told(exchange);
 	connection->requests++;
 	engine->sink->request(engine->sink->context, &request);
 	if (exchange->facts.dialect && !request.is_partial)

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "event_abi.h"
+#include "protocol/dns_words.h"
 #include "protocol/trace_context.h"
 
 /* Attribute `sonde.join`, surest first. X(NAME, value, meaning) */
@@ -37,9 +39,20 @@ struct span_opening {
 	uint64_t end_ns; /* client: established; server: accept returned; 0: not known, or not for this request */
 };
 
+/* A DNS lookup of the server's address, over UDP, that was answered. */
+struct span_lookup {
+	uint64_t start_ns;
+	uint64_t end_ns;
+	struct conn_tuple tuple;
+	const char *type; /* static */
+	char name[DNS_SUFFIX_MAX];
+};
+#define SPAN_LOOKUPS_MAX 4
+
 /* What a span tells of. X(NAME, label, meaning) */
 #define SPAN_PARTS(X)                                                                \
 	X(REQUEST, "request", "a whole request, with how its connection was opened") \
+	X(LOOKUP, "dns_lookup", "a DNS lookup before it")                            \
 	X(CONNECT, "connect", "the connect before it")                               \
 	X(ACCEPT_QUEUE, "accept_queue", "the wait for accept before it")
 

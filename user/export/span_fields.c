@@ -174,7 +174,7 @@ static void add_operation_type(struct span_fields *fields, const struct span_rec
 
 static enum span_kind kind_of(const struct span_record *record)
 {
-	if (record->part != SPAN_PART_REQUEST)
+	if (record->part == SPAN_PART_CONNECT || record->part == SPAN_PART_ACCEPT_QUEUE)
 		return SPAN_KIND_INTERNAL;
 	if (record->role == ROLE_SERVER)
 		return SPAN_KIND_SERVER;
@@ -222,7 +222,7 @@ const char *span_name(const char *protocol, const char *const texts[ATTRIBUTE_CO
 	return protocol;
 }
 
-static const char *part_name(const struct span_record *record, struct arena *arena)
+static const char *opening_name(const struct span_record *record, struct arena *arena)
 {
 	const struct conn_tuple *tuple = &record->tuple;
 	char address[OBSERVE_ADDRESS_MAX];
@@ -259,9 +259,9 @@ void span_fields_read(struct span_record *record, struct arena *arena,
 		texts[i] = record->present >> i & 1 ? next_text(&cursor) : NULL;
 	ret_fields->kind = kind_of(record);
 	ret_fields->is_error = texts[ATTRIBUTE_ERROR_TYPE] != NULL;
-	ret_fields->name = record->part == SPAN_PART_REQUEST ?
-				   span_name(record->protocol, texts, arena) :
-				   part_name(record, arena);
+	ret_fields->name = ret_fields->kind == SPAN_KIND_INTERNAL ?
+				   opening_name(record, arena) :
+				   span_name(record->protocol, texts, arena);
 	ret_fields->attribute_count = 0;
 	add_attributes(ret_fields, texts);
 	add_network(ret_fields, record, arena, socket_path, texts[ATTRIBUTE_NETWORK_TRANSPORT]);

@@ -37,7 +37,7 @@ size_t span_record_write(const struct request *request, void *ret_record)
 	char *to = record->texts;
 
 	*record = (struct span_record){
-		.start_ns = request->opening ? request->opening->start_ns : request->start_ns,
+		.start_ns = request->span_start_ns ? request->span_start_ns : request->start_ns,
 		.end_ns = request->end_ns,
 		.request_body_bytes = request->request_body_bytes,
 		.response_body_bytes = request->response_body_bytes,

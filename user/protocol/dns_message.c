@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Header and question. Answers are not looked at: what they say is somebody's business, but not ours. */
+/* Header, question, and the addresses of the answer, by which a lookup is told from others of its process; they are told to nobody. */
 #include "protocol/dns_message.h"
 
 #include <errno.h>
+#include <string.h>
+
+#include "protocol/dns_words.h"
 
 #define HEADER_BYTES 12
 #define LABEL_MAX 63
+#define POINTER 0xc0
+#define RECORD_BYTES 10 /* type, class, time to live, length of the data */
 #define FLAG_ANSWER 0x8000
 #define FLAGS_OPCODE 0x7800
 #define FLAG_TRUNCATED 0x0200
@@ -114,4 +119,74 @@ int dns_message_read(const uint8_t *bytes, size_t captured, size_t length,
 		return error;
 	*ret_message = message;
 	return 0;
+}
+
+/* RFC 1035, section 4.1.4: a name ends with a zero or with a pointer to another one. */
+static int skip_name(struct reader *reader)
+{
+	for (;;) {
+		unsigned label;
+		int error = want(reader, 1);
+
+		if (error)
+			return error;
+		label = reader->bytes[reader->at++];
+		if (!label)
+			return 0;
+		if ((label & POINTER) == POINTER) {
+			reader->at++;
+			return 0;
+		}
+		if (label > LABEL_MAX)
+			return -EBADMSG;
+		reader->at += label;
+	}
+}
+
+/* Returns the bytes of its data, which the reader is at, or negative errno. */
+static int read_record(struct reader *reader, unsigned *ret_type)
+{
+	const uint8_t *fields;
+	int error = skip_name(reader);
+
+	if (!error)
+		error = want(reader, RECORD_BYTES);
+	if (error)
+		return error;
+	fields = reader->bytes + reader->at;
+	reader->at += RECORD_BYTES;
+	*ret_type = read_u16(fields);
+	return (int)read_u16(fields + 8);
+}
+
+static void add_address(struct dns_addresses *addresses, const uint8_t *bytes, size_t length)
+{
+	uint8_t *address = addresses->bytes[addresses->count++];
+
+	memset(address, 0, sizeof(addresses->bytes[0]));
+	memcpy(address, bytes, length);
+}
+
+void dns_message_addresses(const uint8_t *bytes, size_t captured,
+			   struct dns_addresses *ret_addresses)
+{
+	struct reader reader = {
+		.bytes = bytes, .captured = captured, .length = captured, .at = HEADER_BYTES
+	};
+	unsigned records, type = 0;
+	int length;
+
+	ret_addresses->count = 0;
+	if (captured < HEADER_BYTES || read_u16(bytes + 4) != 1 || skip_name(&reader))
+		return;
+	reader.at += 4; /* type and class */
+	records = read_u16(bytes + 6);
+	for (; records && ret_addresses->count < DNS_ADDRESSES_MAX; records--) {
+		length = read_record(&reader, &type);
+		if (length < 0 || want(&reader, (size_t)length))
+			return;
+		if ((type == DNS_TYPE_A && length == 4) || (type == DNS_TYPE_AAAA && length == 16))
+			add_address(ret_addresses, bytes + reader.at, (size_t)length);
+		reader.at += (size_t)length;
+	}
 }

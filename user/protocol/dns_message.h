@@ -27,4 +27,16 @@ struct dns_message {
 int dns_message_read(const uint8_t *bytes, size_t captured, size_t length,
 		     struct dns_message *ret_message);
 
+/* What an answer says that a name's addresses are. */
+#define DNS_ADDRESSES_MAX 4
+struct dns_addresses {
+	size_t count;
+	uint8_t bytes[DNS_ADDRESSES_MAX][16]; /* network byte order; IPv4 uses the first 4 bytes */
+};
+
+/* Read them from the message that was read from these bytes. Those behind what was captured, and in records that are not as they
+ * should be, are left out. */
+void dns_message_addresses(const uint8_t *bytes, size_t captured,
+			   struct dns_addresses *ret_addresses);
+
 #endif

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#define DNS_TYPE_A 1
+#define DNS_TYPE_AAAA 28
 #define DNS_TYPE_IXFR 251
 #define DNS_TYPE_AXFR 252
 

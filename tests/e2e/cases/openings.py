@@ -6,6 +6,7 @@ import json
 import os
 
 from sonde_test.agent import free_port
+from sonde_test.dns import ask, unbound_config
 from sonde_test.otelcol import read_spans
 from sonde_test.process import wait_until
 from sonde_test.runner import test
@@ -174,3 +175,68 @@ def openings_connect_over_a_slow_wire(t):
     check_within(t, times_of(served), times_of(first), "the server's request")
     metrics = agent.scrape()
     t.equal((metrics.total(PARTS, part="connect"), metrics.total(PARTS, part="accept_queue")), (1, 0), "parts counted")
+
+
+NAMES = "127.53.0.53"  # resolv.conf knows no ports: 53 on an address of our own
+HOST = "here.fixed.example"
+
+
+def answers():
+    try:
+        return ask(53, address=NAMES)
+    except OSError:
+        return None
+
+
+def resolving(t, *command):
+    """A command with the resolver at NAMES, in a file system of its own."""
+    path = t.path("resolv.conf")
+    with open(path, "w") as file:
+        file.write(f"nameserver {NAMES}\n")
+    return "unshare", "-m", "sh", "-c", f'mount --bind {path} /etc/resolv.conf && exec "$@"', "sh", *command
+
+
+@test(needs=("unbound", "nginx", "curl", "unshare"))
+def openings_lookup_before_connect(t):
+    """curl asks unbound, connects and asks nginx; a lookup that nobody connects after is told by itself."""
+    file = t.path("spans.ndjson")
+    agent = t.agent("--spans-ndjson", file, "--only", "service=names-*")
+    t.spawn("/usr/sbin/unbound", "-c", unbound_config(t.path("names"), 53, address=NAMES), service="resolver")
+    if not wait_until(answers, 20 * t.patience):
+        raise AssertionError("unbound did not start")
+    nginx = t.nginx(service="names-server")
+    url = f"http://{HOST}:{nginx.port}/ok"
+    said = "%{time_namelookup} %{time_connect} %{time_total}\\n"
+    client = t.spawn("/usr/bin/env", *resolving(t, "/usr/bin/curl", "-sS", "-w", said, "-o", "/dev/null", "-o", "/dev/null", f"{url}?first", f"{url}?second"),
+                     service="names-client")
+    client.wait()
+    resolved, connected, total = (1e9 * float(word) for word in client.output().splitlines()[0].split())
+    metrics = agent.settle(lambda m: m.total(PARTS, part="dns_lookup") > 0, True)
+    lookups = metrics.total("dns_lookup_duration_seconds_count", service_name="names-client", kind="client")
+    t.check(lookups in (1, 2), f"{lookups} lookups of a host with one address, of one family or both")
+    t.equal(metrics.total(PARTS, part="dns_lookup"), lookups, "lookups told with a request")
+    wait_until(lambda: len(read_spans(file)) == 4 + lookups, 10 * t.patience)
+    spans = read_spans(file)
+    first, second = sorted(of_path(spans, CLIENT, "/ok"), key=times_of)
+    served = sorted(of_path(spans, SERVER, "/ok"), key=times_of)[0]
+    asked = [span for span in spans if "dns.question.name" in span["attributes"]]
+    t.equal(len(asked), lookups, "spans of lookups")
+    for span in asked:
+        t.equal((span["kind"], span["traceId"], span["parentSpanId"], span["resource"]), (CLIENT, first["traceId"], first["spanId"], first["resource"]),
+                "a lookup's kind, trace, parent and process")
+        t.equal((span["attributes"]["server.address"], span["attributes"]["server.port"]), (NAMES, 53), "who was asked")
+        check_within(t, times_of(span), times_of(first), "a lookup")
+    start = times_of(first)[0]
+    t.equal(min(map(times_of, asked))[0], start, "the request begins with its first lookup")
+    t.check(max(times_of(span)[1] for span in asked) - start <= resolved + SLACK_NS, f"lookups take longer than {resolved}")
+    t.check(times_of(first)[1] - start <= total + SLACK_NS, f"{times_of(first)}, curl says {total} in all")
+    t.check(not any(span.get("parentSpanId") == second["spanId"] for span in asked), "a lookup of the second request")
+    t.equal((served["traceId"], served["parentSpanId"]), (first["traceId"], first["spanId"]), "whose child the server's is")
+    t.check(times_of(served)[0] >= max(times_of(span)[1] for span in asked), "served before it was known where")
+    alone = t.spawn("/usr/bin/env", *resolving(t, "/usr/bin/python3", "-c", f"__import__('socket').gethostbyname('{HOST}')"), service="names-alone")
+    alone.wait()
+    wait_until(lambda: len(read_spans(file)) == 5 + lookups, 10 * t.patience)
+    span = one(t, [span for span in read_spans(file) if span["resource"]["service.name"] == "names-alone"], "spans of a lookup alone")
+    t.check(span and not span.get("parentSpanId") and span["traceId"] != first["traceId"], f"of nobody's trace: {span}")
+    metrics = agent.scrape()
+    t.equal((metrics.total(PARTS, part="dns_lookup"), metrics.total("sonde_spans_sampled_total")), (lookups, 5), "parts, and those by themselves")

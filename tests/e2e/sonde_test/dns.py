@@ -28,11 +28,11 @@ def query(name, number, record=1):
     return struct.pack(">HHHHHH", number, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">HH", record, 1)
 
 
-def ask(port, name="ready.probe", timeout=0.5):
+def ask(port, name="ready.probe", timeout=0.5, address="127.0.0.1"):
     """One lookup of A over UDP; returns the answer."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         udp.settimeout(timeout)
-        udp.connect(("127.0.0.1", port))
+        udp.connect((address, port))
         udp.send(query(name, 7))
         return udp.recv(4096)
 
@@ -60,7 +60,7 @@ class Server:
 UNBOUND = """
 server:
   incoming-num-tcp: 100
-  interface: 127.0.0.1
+  interface: {address}
   port: {port}
   interface: ::1@{port}
   do-ip6: {ipv6}
@@ -77,6 +77,7 @@ server:
   local-data: "test. A 192.0.2.1"
   local-zone: "fixed.example." static
   local-data: "host.fixed.example. A 192.0.2.2"
+  local-data: "here.fixed.example. A 127.0.0.1"
   local-zone: "refused.example." always_refuse
 {big}
 remote-control:
@@ -86,13 +87,13 @@ remote-control:
 """
 
 
-def unbound_config(directory, port, has_ipv6=False):
+def unbound_config(directory, port, has_ipv6=False, address="127.0.0.1"):
     """Writes one; returns its path."""
     os.makedirs(directory, exist_ok=True)
     big = "\n".join(f'  local-data: "big.fixed.example. TXT {"x" * 200}{i}"' for i in range(9))
     path = os.path.join(directory, "unbound.conf")
     with open(path, "w") as file:
-        file.write(UNBOUND.format(port=port, ipv6="yes" if has_ipv6 else "no", directory=directory, big=big))
+        file.write(UNBOUND.format(address=address, port=port, ipv6="yes" if has_ipv6 else "no", directory=directory, big=big))
     return path
 
 

@@ -45,11 +45,15 @@ static void on_request(void *context, const struct request *request)
 	const struct span_identity *span = request->span;
 	const char *path = request->attributes[ATTRIBUTE_URL_PATH];
 	const char *operation = request->attributes[ATTRIBUTE_DB_OPERATION_NAME];
+	const char *type = request->attributes[ATTRIBUTE_DNS_QUESTION_TYPE];
 
 	log_text(context, "%s %s", request->role == ROLE_SERVER ? "server" : "client",
 		 path	   ? path :
 		 operation ? operation :
+		 type	   ? type :
 			     "-");
+	if (request->part != SPAN_PART_REQUEST)
+		log_text(context, " alone");
 	if (!span) {
 		log_text(context, ";");
 		return;
@@ -61,6 +65,10 @@ static void on_request(void *context, const struct request *request)
 	for (size_t i = 0; i < request->span_link_count; i++)
 		log_text(context, " %x/%x", request->span_links[i].trace_id[TRACE_ID_BYTES - 1],
 			 request->span_links[i].span_id[SPAN_ID_BYTES - 1]);
+	for (size_t i = 0; i < request->lookup_count; i++)
+		log_text(context, " %s=%d..%d", request->lookups[i].type,
+			 ms_before(request, request->lookups[i].start_ns),
+			 ms_before(request, request->lookups[i].end_ns));
 	if (request->opening)
 		log_text(context, " opening=%d..%d", ms_before(request, request->opening->start_ns),
 			 ms_before(request, request->opening->end_ns));
@@ -271,6 +279,43 @@ void world_opened(struct world *world, const struct wire *wire, unsigned millise
 		feed(world, &connect, sizeof(connect));
 	else
 		feed(world, &accept, sizeof(accept));
+}
+
+static void datagram(struct world *world, uint32_t tgid, uint64_t socket, enum turn_dir dir,
+		     const uint8_t *bytes, size_t length)
+{
+	struct {
+		struct event_datagram datagram;
+		uint8_t payload[DATAGRAM_CAPTURE_MAX];
+	} record = { .datagram = { .header = { .tgid = tgid, .kind = EVENT_DATAGRAM },
+				   .socket = socket,
+				   .tuple = { .family = AF_INET, .remote_port = 53 },
+				   .bytes = (uint32_t)length,
+				   .captured = (uint16_t)length,
+				   .dir = (uint8_t)dir } };
+
+	world->now_ns += CALL_NS;
+	record.datagram.header.ktime_ns = world->now_ns;
+	record.datagram.header.size = (uint16_t)(sizeof(record.datagram) + length);
+	memcpy(record.payload, bytes, length);
+	feed(world, &record, record.datagram.header.size);
+}
+
+void world_resolve(struct world *world, uint32_t tgid, uint64_t socket, uint8_t type,
+		   const uint8_t *address)
+{
+	uint8_t length = type == DNS_TYPE_A ? 4 : 16;
+	uint8_t bytes[64] = { 0, type, 1, 0, 0, 1, [12] = 1, 'a', 0, 0, type, 0, 1 };
+	/* The name once more, its type, class and time to live. */
+	const uint8_t record[12] = { 0xc0, 12, 0, type, 0, 1, [11] = length };
+
+	datagram(world, tgid, socket, DIR_WRITE, bytes, 19);
+	bytes[2] = 0x81;
+	bytes[7] = address != NULL;
+	memcpy(bytes + 19, record, sizeof(record));
+	if (address)
+		memcpy(bytes + 19 + sizeof(record), address, length);
+	datagram(world, tgid, socket, DIR_READ, bytes, address ? 19 + sizeof(record) + length : 19);
 }
 
 void world_hang_up(struct world *world, struct wire *wire)

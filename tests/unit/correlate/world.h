@@ -23,7 +23,8 @@ struct world {
 	struct wire wires[WORLD_WIRES];
 	unsigned count;		 /* connections so far; the newest WORLD_WIRES can be used */
 	char log[WORLD_LOG_MAX]; /* a line a span: "server /path join trace/span<parent [links]", with
-				    "opening=300..2": begun 300 ms before the request, over 2 ms before it */
+				    "opening=300..2": begun 300 ms before the request, over 2 ms before it; "A=…" the same of a lookup;
+				    "alone": metrics knew it before */
 	size_t log_bytes;
 };
 
@@ -46,6 +47,9 @@ void world_publish(struct world *world, const struct wire *wire, uint32_t tid, u
 		   uint8_t span);
 /* The connection was established, or accepted, just now, and that took so long. */
 void world_opened(struct world *world, const struct wire *wire, unsigned milliseconds);
+/* The process asks for a name's address, of that type, and is told; NULL: there is none. */
+void world_resolve(struct world *world, uint32_t tgid, uint64_t socket, uint8_t type,
+		   const uint8_t *address);
 void world_hang_up(struct world *world, struct wire *wire);
 /* So many milliseconds without an event. */
 void world_pause(struct world *world, unsigned milliseconds);

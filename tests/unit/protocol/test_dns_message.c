@@ -180,6 +180,67 @@ static void bounds_names(void **state)
 	assert_int_equal(read_message(bytes, at + 4, at + 4, &message), -EBADMSG);
 }
 
+static size_t addresses(const uint8_t *bytes, size_t captured, struct dns_addresses *ret_addresses)
+{
+	uint8_t *copy = malloc(captured ? captured : 1);
+
+	assert_non_null(copy);
+	memcpy(copy, bytes, captured);
+	dns_message_addresses(copy, captured, ret_addresses);
+	free(copy);
+	return ret_addresses->count;
+}
+
+/* As far as they were captured; of the other records nothing. */
+static void finds_addresses(void **state)
+{
+	static const uint8_t mixed[] = {
+		0,    1,   0x81, 0x80, 0, 1, 0, 4, 0, 0, 0, 0, /* four records */
+		1,    'a', 0,	 0,    1, 0, 1,		       /* a */
+		0xc0, 12,  0,	 5,    0, 1, 0, 0, 0, 1, 0, 4,	1,    'b', 0xc0, 14,	  /* is b */
+		1,    'b', 0,	 0,    1, 0, 1, 0, 0, 0, 1, 0,	4,    192, 0,	 2,    1, /* at 36 */
+		0xc0, 12,  0,	 1,    0, 1, 0, 0, 0, 1, 0, 3,	1,    2,   3, /* too short */
+		0xc0, 12,  0,	 28,   0, 1, 0, 0, 0, 1, 0, 16, 0x20, 1,   13,	 0xb8, 0, 0,
+		0,    0,   0,	 0,    0, 0, 0, 0, 0, 7,
+	};
+	static const uint8_t first[16] = { 192, 0, 2, 1 };
+	static const uint8_t second[16] = { 0x20, 1, 13, 0xb8, [15] = 7 };
+	struct dns_addresses found;
+	uint8_t bytes[DNS_SAID_MAX];
+	size_t total = 0;
+
+	(void)state;
+	assert_int_equal(addresses(mixed, sizeof(mixed), &found), 2);
+	assert_memory_equal(found.bytes[0], first, 16);
+	assert_memory_equal(found.bytes[1], second, 16);
+	for (size_t cut = 0; cut < sizeof(mixed); cut++)
+		assert_int_equal(addresses(mixed, cut, &found), cut >= 52);
+	for (size_t i = 0; i < dns_datagram_count; i++) {
+		size_t length = dns_unhex(dns_datagrams[i].hex, bytes), all;
+
+		all = addresses(bytes, length, &found);
+		total += all;
+		for (size_t cut = 0; cut < length; cut++)
+			assert_in_range(addresses(bytes, cut, &found), 0, all);
+	}
+	assert_in_range(total, 1, 100);
+}
+
+/* No more than there is room for, whatever the header says. */
+static void bounds_addresses(void **state)
+{
+	uint8_t bytes[12 + 5 + 6 * 16] = { 0, 1, 0x81, 0x80, 0, 1, 0xff, 0xff };
+	struct dns_addresses found;
+	static const uint8_t record[16] = { 0xc0, 12, 0, 1, 0, 1, [11] = 4, 10, 0, 0, 1 };
+
+	(void)state;
+	for (size_t i = 0; i < 6; i++)
+		memcpy(bytes + 17 + 16 * i, record, sizeof(record));
+	assert_int_equal(addresses(bytes, sizeof(bytes), &found), DNS_ADDRESSES_MAX);
+	bytes[5] = 0; /* no question */
+	assert_int_equal(addresses(bytes, sizeof(bytes), &found), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +251,8 @@ int main(void)
 		cmocka_unit_test(reads_errors_without_a_question),
 		cmocka_unit_test(reads_odd_names),
 		cmocka_unit_test(bounds_names),
+		cmocka_unit_test(finds_addresses),
+		cmocka_unit_test(bounds_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
