@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bytes to sequences of turn, progress, close and tick on four connections, with the fields an attacker, a loss or a
+/* Bytes to sequences of turn, progress, open, close and tick on four connections, with the fields an attacker, a loss or a
  * bug of ours could bring. What is reported must make sense, and nothing may leak. Input: records of 6
  * bytes (what, connection and direction, turn number's step, flags, two lengths), then payload. */
 #include <stdint.h>
@@ -19,6 +19,18 @@ struct world {
 	struct turn_summary turns[CONNECTIONS];
 };
 
+/* The span begins with what came before the request. */
+static void check_opening(const struct request *request)
+{
+	const struct span_opening *opening = request->opening;
+
+	if (request->span_start_ns > request->start_ns || (opening && !request->span_start_ns))
+		abort();
+	if (opening && (opening->start_ns != request->span_start_ns ||
+			opening->end_ns < opening->start_ns || opening->end_ns > request->start_ns))
+		abort();
+}
+
 static void on_request(void *context, const struct request *request)
 {
 	struct world *world = context;
@@ -28,6 +40,8 @@ static void on_request(void *context, const struct request *request)
 	if (!request->process || !request->protocol || request->end_ns < request->start_ns ||
 	    request->start_ns > world->now_ns)
 		abort();
+	check_opening(request);
+
 	for (int i = 0; i < ATTRIBUTE_COUNT; i++)
 		if (request->attributes[i] && strlen(request->attributes[i]) > 300)
 			abort();
@@ -158,12 +172,38 @@ static void hang_up(struct world *world, const uint8_t *record)
 	world->turns[which] = (struct turn_summary){ 0 };
 }
 
+static void come_up(struct world *world, const uint8_t *record)
+{
+	size_t which = record[1] % CONNECTIONS;
+	uint64_t start_ns = world->now_ns - record[3] * 1000000ull;
+	struct event_header header = { .ktime_ns = world->now_ns, .tgid = 1 };
+	struct event_tcp_connect connect = { .header = header, .start_ns = start_ns };
+	struct event_tcp_accept accept = { .header = header, .established_ns = start_ns };
+
+	connect.conn = accept.conn = world->conns[which];
+	connect.header.kind = EVENT_TCP_CONNECT;
+	connect.header.size = sizeof(connect);
+	accept.header.kind = EVENT_TCP_ACCEPT;
+	accept.header.size = sizeof(accept);
+	if (record[2] & 1)
+		feed(world, &connect, sizeof(connect));
+	else
+		feed(world, &accept, sizeof(accept));
+}
+
 static size_t take_record(struct world *world, const uint8_t *record, size_t size)
 {
 	size_t length = record[4] <= size - 6 ? record[4] : size - 6;
 
 	world->now_ns += 1000;
 	switch (record[0] % 8) {
+	case 4:
+		if (record[0] & 0x80) {
+			come_up(world, record);
+			return 6;
+		}
+		turn(world, record, record + 6, length);
+		return 6 + length;
 	case 5:
 		on_ask(world, 0, record[1]);
 		return 6;

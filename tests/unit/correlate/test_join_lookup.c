@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which request a DNS lookup was made for, and that each is told once, with it or by itself. */
+#include <sys/socket.h>
+
 #include "join_scene.h"
 
 #define SERVER 100u
@@ -78,6 +80,38 @@ static void not_of_others(void **state)
 	world_pause(&world, 2001);
 	expect("client A alone generated 3/4<0;client A alone generated 5/6<0;"
 	       "client AAAA alone generated 7/8<0;");
+}
+
+/* A socket of IPv6 that is connected to an address of IPv4, and one to an address of its own. */
+static void over_ipv6(void **state)
+{
+	static const uint8_t address[16] = { 0x20, 1, 13, 0xb8, [15] = 1 };
+	static const uint8_t mapped[16] = { [10] = 0xff, 0xff, 127, 0, 0, 1 };
+	const uint8_t *to[] = { mapped, address };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct wire *out = client(CLIENT);
+
+		out->conn.tuple.family = AF_INET6;
+		memcpy(out->conn.tuple.remote_addr, to[i], 16);
+		world_resolve(&world, CLIENT, i, i ? DNS_TYPE_AAAA : DNS_TYPE_A,
+			      i ? address : here);
+		world_opened(&world, out, 0);
+		call(out, GET("/a"));
+	}
+	expect("client A;client /a generated 1/2<0 A=2..1;"
+	       "client AAAA;client /a generated 3/4<0 AAAA=2..1;");
+}
+
+/* What another process was told does not matter. */
+static void each_process_for_itself(void **state)
+{
+	(void)state;
+	world_resolve(&world, CLIENT, 7, DNS_TYPE_A, here);
+	world_resolve(&world, SERVER, 8, DNS_TYPE_A, here);
+	ask(GET("/a"));
+	expect("client A;client A;client /a generated 1/2<0 A=4..3;");
 }
 
 /* Two threads ask for the same name: whose is whose, nobody knows. */
@@ -206,6 +240,8 @@ int main(void)
 		IN_WORLD(before_a_slow_connect),
 		IN_WORLD(by_itself_when_nobody_connects),
 		IN_WORLD(not_of_others),
+		IN_WORLD(over_ipv6),
+		IN_WORLD(each_process_for_itself),
 		IN_WORLD(not_one_of_several),
 		IN_WORLD(not_long_before),
 		IN_WORLD(not_before_the_request_that_it_is_for),
