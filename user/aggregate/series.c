@@ -14,6 +14,7 @@
 struct series {
 	struct table_node node;
 	uint64_t touched_ns;
+	uint64_t began_ns;
 	union {
 		uint64_t total;
 		double gauge;
@@ -37,7 +38,8 @@ struct family {
 struct series_store {
 	size_t series_limit;
 	uint64_t now_ns;
-	uint64_t generation; /* counts the drops: what was remembered before one may be gone */
+	uint64_t round_ended_ns; /* all that new series count came later */
+	uint64_t generation;	 /* counts the drops: what was remembered before one may be gone */
 	struct family families[METRIC_COUNT];
 };
 
@@ -122,13 +124,17 @@ static size_t family_limit(const struct series_store *store, enum metric metric)
 	return SERIES_LIMIT_AGENT;
 }
 
-static struct series *family_overflow(struct family *family, enum metric metric)
+static struct series *family_overflow(const struct series_store *store, struct family *family,
+				      enum metric metric)
 {
 	const struct series_key none = { 0 };
 
 	family->refused_limit++;
-	if (!family->overflow)
+	if (!family->overflow) {
 		family->overflow = series_new(metric, &none);
+		if (family->overflow)
+			family->overflow->began_ns = store->round_ended_ns;
+	}
 	return family->overflow;
 }
 
@@ -143,10 +149,11 @@ static struct series *family_insert(struct series_store *store, enum metric metr
 	    table_init(&family->table, family_limit(store, metric), series_match) < 0)
 		return NULL;
 	if (family->table.count >= family->table.limit)
-		return family_overflow(family, metric);
+		return family_overflow(store, family, metric);
 	series = series_new(metric, key);
 	if (!series)
 		return NULL;
+	series->began_ns = store->round_ended_ns;
 	(void)table_insert(&family->table, &series->node,
 			   key->hash); /* below its limit, seen above */
 	return series;
@@ -342,6 +349,11 @@ void series_begin_round(struct series_store *store)
 	}
 }
 
+void series_end_round(struct series_store *store)
+{
+	store->round_ended_ns = store->now_ns;
+}
+
 void series_remove(struct series_store *store, enum metric metric, const label_values values)
 {
 	struct family *family = &store->families[metric];
@@ -474,6 +486,7 @@ static int snapshot_add_series(struct snapshot *snapshot, enum metric metric,
 	struct sample sample = {
 		.values = series->key,
 		.values_bytes = series->key_bytes,
+		.began_ns = series->began_ns,
 		.is_overflow = is_overflow,
 	};
 
@@ -508,7 +521,7 @@ static int snapshot_add_family(struct snapshot *snapshot, enum metric metric,
 
 struct snapshot *series_snapshot(const struct series_store *store)
 {
-	struct snapshot *snapshot = snapshot_new();
+	struct snapshot *snapshot = snapshot_new(store->now_ns);
 	int err = snapshot ? 0 : -ENOMEM;
 
 	for (enum metric metric = 0; metric < METRIC_COUNT && err == 0; metric++)

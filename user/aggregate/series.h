@@ -71,6 +71,8 @@ int series_set(struct series_store *store, enum metric metric, const label_value
  * the label sets that have no room, start over (a sum of totals never falls, though). Once before
  * each refresh. */
 void series_begin_round(struct series_store *store);
+/* The refresh is over: what series count that come from now on came after the store's time. */
+void series_end_round(struct series_store *store);
 
 /* Drop a series; nothing happens when there is none. For gauges whose object is gone. */
 void series_remove(struct series_store *store, enum metric metric, const label_values values);
