@@ -96,6 +96,7 @@ static void refresh(struct agent *agent)
 	if (totals_refresh(agent->totals, monotonic_ns()))
 		log_debug("kernel tables could not be read whole, the next round will");
 	figures_write(agent);
+	series_end_round(agent->store);
 }
 
 static void housekeep(struct agent *agent, uint64_t now_ns)
@@ -126,6 +127,25 @@ static void answer_scrape(struct agent *agent)
 	drain_until_quiet(agent);
 	refresh(agent);
 	exchange_publish(agent->exchange, series_snapshot(agent->store));
+}
+
+static void export_metrics(struct agent *agent, uint64_t now_ns)
+{
+	if (!agent->metrics || !metric_export_is_due(agent->metrics, now_ns))
+		return;
+	drain_until_quiet(agent);
+	refresh(agent);
+	metric_export_put(agent->metrics, series_snapshot(agent->store), now_ns);
+}
+
+/* While the kernel's tables can still be read. */
+static void export_last_metrics(struct agent *agent)
+{
+	if (!agent->metrics)
+		return;
+	refresh(agent);
+	metric_export_finish(agent->metrics, series_snapshot(agent->store),
+			     monotonic_ns() + AGENT_FLUSH_NS);
 }
 
 static int add_to_loop(struct agent *agent, int fd)
@@ -207,6 +227,7 @@ static bool run_once(struct agent *agent)
 	(void)control_server_run(agent->control,
 				 now_ns); /* what fails with a client only ends that client */
 	housekeep(agent, now_ns);
+	export_metrics(agent, now_ns);
 	return true;
 }
 
@@ -233,6 +254,8 @@ static int start_tables(struct agent *agent)
 						options->series_limit + STATEMENT_GROUPS_MAX);
 	if (!agent->store || !agent->statements)
 		return -ENOMEM;
+	series_store_set_now(agent->store, monotonic_ns());
+	series_end_round(agent->store);
 	agent->observer = observer_new(agent->store, agent->statements);
 	if (!agent->processes || !agent->observer)
 		return -ENOMEM;
@@ -359,6 +382,8 @@ static int start(struct agent *agent, struct control_table *table)
 	if (!error)
 		error = spans_start(&agent->options->spans, &agent->spans);
 	if (!error)
+		error = metric_export_start(&agent->options->metrics, &agent->metrics);
+	if (!error)
 		error = start_tables(agent);
 	if (!error)
 		error = start_kernel_side(agent);
@@ -392,6 +417,7 @@ static void stop(struct agent *agent)
 	loader_stop(&agent->loader);
 	engine_free(&agent->engine);
 	spans_free(&agent->spans);
+	metric_export_free(&agent->metrics);
 	observer_free(&agent->observer);
 	statement_table_free(&agent->statements);
 	series_store_free(&agent->store);
@@ -427,6 +453,7 @@ int agent_run(const struct agent_options *options)
 		while (run_once(&agent))
 			;
 		drain(&agent);
+		export_last_metrics(&agent);
 		log_info("stopping");
 	}
 	stop(&agent);

@@ -33,7 +33,7 @@ static char why[OTLP_SETTINGS_WHY_MAX];
 static int read_settings(const char *endpoint, const char *headers_file)
 {
 	otlp_settings_done(&settings);
-	return otlp_settings_read(endpoint, headers_file, lookup, &settings, why);
+	return otlp_settings_read(OTLP_TRACES, endpoint, headers_file, lookup, &settings, why);
 }
 
 static int teardown(void **state)
