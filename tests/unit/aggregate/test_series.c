@@ -156,6 +156,33 @@ static void assert_overflow(const struct series_store *store, uint64_t total, do
 	snapshot_unref(&snapshot);
 }
 
+/* What a series counts came after the round that was over when it began. */
+static void series_know_when_they_began(void **state)
+{
+	struct series_store *store = series_store_new(2);
+	struct snapshot *snapshot;
+
+	(void)state;
+	series_store_set_now(store, 100);
+	series_end_round(store);
+	series_store_set_now(store, 150);
+	(void)series_add(store, COUNTER, (label_values){ "first" }, 0, 1);
+	series_store_set_now(store, 200);
+	series_end_round(store);
+	(void)series_add(store, COUNTER, (label_values){ "first" }, 0, 1);
+	series_store_set_now(store, 250);
+	(void)series_add(store, COUNTER, (label_values){ "second" }, 0, 1);
+	series_end_round(store);
+	(void)series_add(store, COUNTER, (label_values){ "third" }, 0, 1);
+	snapshot = series_snapshot(store);
+	assert_int_equal(snapshot_taken_ns(snapshot), 250);
+	assert_int_equal(find(snapshot, COUNTER, "first", NULL)->began_ns, 100);
+	assert_int_equal(find(snapshot, COUNTER, "second", NULL)->began_ns, 200);
+	assert_int_equal(find(snapshot, COUNTER, "", NULL)->began_ns, 250);
+	snapshot_unref(&snapshot);
+	series_store_free(&store);
+}
+
 static void overflow_of_set_values_is_the_sum_of_a_round(void **state)
 {
 	struct series_store *store = series_store_new(1);
@@ -451,6 +478,7 @@ int main(void)
 		cmocka_unit_test(totals_are_set_not_added),
 		cmocka_unit_test(the_limit_sends_the_rest_to_one_series),
 		cmocka_unit_test(the_agent_keeps_its_own_figures),
+		cmocka_unit_test(series_know_when_they_began),
 		cmocka_unit_test(overflow_of_set_values_is_the_sum_of_a_round),
 		cmocka_unit_test(a_snapshot_does_not_change),
 		cmocka_unit_test(series_expire_after_their_owner),
