@@ -131,11 +131,16 @@ static void answer_scrape(struct agent *agent)
 
 static void export_metrics(struct agent *agent, uint64_t now_ns)
 {
+	struct snapshot *snapshot;
+
 	if (!agent->metrics || !metric_export_is_due(agent->metrics, now_ns))
 		return;
 	drain_until_quiet(agent);
 	refresh(agent);
-	metric_export_put(agent->metrics, series_snapshot(agent->store), now_ns);
+	snapshot = series_snapshot(agent->store);
+	if (snapshot)
+		series_store_set_sent(agent->store, snapshot_taken_ns(snapshot));
+	metric_export_put(agent->metrics, snapshot, now_ns);
 }
 
 /* While the kernel's tables can still be read. */
@@ -256,6 +261,8 @@ static int start_tables(struct agent *agent)
 		return -ENOMEM;
 	series_store_set_now(agent->store, monotonic_ns());
 	series_end_round(agent->store);
+	if (agent->metrics)
+		series_store_set_sent(agent->store, monotonic_ns());
 	agent->observer = observer_new(agent->store, agent->statements);
 	if (!agent->processes || !agent->observer)
 		return -ENOMEM;

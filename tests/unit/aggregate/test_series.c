@@ -313,6 +313,38 @@ static void only_a_crowded_metric_expires_early(void **state)
 	series_store_free(&store);
 }
 
+/* Series that somebody is sent stay until they were, where there is room. */
+static void what_was_not_sent_stays(void **state)
+{
+	struct living living = { .dead_owner = 7, .dead_service = "" };
+	const struct series_liveness liveness = { &living, owner_is_gone, service_is_gone };
+	struct series_store *store = series_store_new(4);
+	struct series_family_view view;
+
+	(void)state;
+	series_store_set_sent(store, 100);
+	series_store_set_now(store, 100);
+	(void)series_add(store, COUNTER, (label_values){ "a" }, 7, 1);
+	(void)series_observe(store, HISTOGRAM, (label_values){ "a" }, 7, 1);
+	(void)series_set(store, GAUGE, (label_values){ "a", "client" }, 7, 1);
+	series_store_expire(store, 1000, 100, 100, &liveness);
+	assert_int_equal(count_of(store, COUNTER), 1);
+	assert_int_equal(count_of(store, HISTOGRAM), 1);
+	assert_int_equal(count_of(store, GAUGE), 0);
+	series_store_set_sent(store, 1050);
+	series_store_expire(store, 1100, 100, 100, &liveness);
+	assert_int_equal(count_of(store, COUNTER), 0);
+	for (const char *const *name = (const char *const[]){ "a", "b", "c", "d", NULL }; *name;
+	     name++)
+		(void)series_add(store, COUNTER, (label_values){ *name }, 7, 1);
+	series_store_expire(store, 1200, 100, 50, &liveness);
+	assert_int_equal(count_of(store, COUNTER), 0);
+	series_family_read(store, COUNTER, &view);
+	assert_int_equal(view.expired, 5);
+	assert_int_equal(view.unsent, 4);
+	series_store_free(&store);
+}
+
 static void expired_series_make_room(void **state)
 {
 	struct living living = { .dead_owner = 7, .dead_service = "" };
@@ -484,6 +516,7 @@ int main(void)
 		cmocka_unit_test(series_expire_after_their_owner),
 		cmocka_unit_test(the_living_are_asked_once_per_ttl),
 		cmocka_unit_test(only_a_crowded_metric_expires_early),
+		cmocka_unit_test(what_was_not_sent_stays),
 		cmocka_unit_test(expired_series_make_room),
 		cmocka_unit_test(a_series_can_be_removed),
 		cmocka_unit_test(the_store_reports_on_itself),
