@@ -311,6 +311,9 @@ int series_set_total(struct series_store *store, enum metric metric, const label
 	if (err < 0)
 		return err;
 	if (series != family->overflow) {
+		/* A process that has the number, and the name, of an earlier one. */
+		if (total < series->total)
+			series->began_ns = store->round_ended_ns;
 		series->total = total;
 		return 0;
 	}

@@ -76,11 +76,22 @@ static int show_url(struct otlp_settings *settings)
 	return 0;
 }
 
+/* Of the exporters in that list, "otlp" is the one that an endpoint is for. */
 static bool is_switched_off(const struct environment *from)
 {
-	const char *exporter = signal_variable(from, "OTEL", "EXPORTER");
+	const char *list = signal_variable(from, "OTEL", "EXPORTER");
 
-	return exporter && strcmp(exporter, "none") == 0;
+	if (!list)
+		return false;
+	for (;; list++) {
+		size_t length = strcspn(list, ",");
+
+		if (length == 4 && strncmp(list, "otlp", length) == 0)
+			return false;
+		list += length;
+		if (!*list)
+			return true;
+	}
 }
 
 /* An endpoint for all signals is a base, one for the signal is taken as it is. */

@@ -177,18 +177,14 @@ static int sort_metric(struct otlp_metrics *metrics, enum metric metric)
 	return -ENOMEM;
 }
 
-/* The same series as of before, if it is the same: one that went and came again began anew, and so did a total that fell. */
-static const struct sample *find_past(const struct otlp_metrics *metrics, enum metric metric,
+/* The same series as of before, if it is the same: one that went and came again began anew. */
+static const struct sample *find_past(const struct otlp_metrics *metrics,
 				      const struct sample *sample)
 {
 	const struct sample *past =
 		sample_list_find(metrics->past.samples, metrics->past.count, sample);
 
-	if (!past || past->began_ns != sample->began_ns)
-		return NULL;
-	if (metric_table[metric].type == METRIC_COUNTER && past->total > sample->total)
-		return NULL;
-	return past;
+	return past && past->began_ns == sample->began_ns ? past : NULL;
 }
 
 static bool is_digits(const char *text)
@@ -381,7 +377,7 @@ static bool add_sample(struct otlp_metrics *metrics, enum metric metric,
 	void *point;
 
 	if (is_delta(metrics, source.row)) {
-		source.before = find_past(metrics, metric, sample);
+		source.before = find_past(metrics, sample);
 		if (!otlp_point_has_news(&source))
 			return false;
 	}

@@ -5,6 +5,7 @@ import time
 from collections import Counter, defaultdict
 
 from sonde_test.nginx import PLAN
+from sonde_test.otelcol import read_spans
 from sonde_test.process import wait_until
 from sonde_test.prometheus import read_protobuf
 from sonde_test.runner import test
@@ -114,10 +115,11 @@ def stop(agent, collector):
 
 @test(needs=("nginx", "otelcol"))
 def otlp_metrics_are_those_of_the_page(t):
-    """Cumulative, with classic buckets: after traffic each point is the series that /metrics shows; the agent's own have the same names."""
-    collector = t.collector()
+    """Cumulative, with classic buckets: after traffic each point is the series that /metrics shows; the agent's own have the same names.
+    Exemplars are spans."""
+    collector, ndjson = t.collector(), t.path("spans.ndjson")
     began = time.time_ns()
-    agent = t.agent("--otlp-metrics-endpoint", collector.endpoint, *ONLY, env=environment(500) | {"OTEL_RESOURCE_ATTRIBUTES": "zone=a%20b"})
+    agent = t.agent("--otlp-metrics-endpoint", collector.endpoint, "--spans-ndjson", ndjson, *ONLY, env=environment(500) | {"OTEL_RESOURCE_ATTRIBUTES": "zone=a%20b"})
     nginx = t.nginx(service=SERVICES[0])
     load(t, nginx, 2000)
     metrics = settle(t, agent, 2000)
@@ -134,11 +136,26 @@ def otlp_metrics_are_those_of_the_page(t):
             served[point["labels"]["http.request.method"], str(point["labels"]["http.response.status_code"])] += int(point["count"])
     t.equal(served, nginx.counts(), "counts against the access log")
     check_times(t, collector.points(), began)
+    check_exemplars(t, export, ndjson)
     resources = {tuple(sorted(point["resource"].items())) for point in export.values()}
     host = next(iter(export.values()))["resource"]["host.name"]
-    t.equal({dict(resource)["service.name"] for resource in resources} - {"unattributed"}, {*SERVICES, "sonde"}, "services")
+    t.equal({*SERVICES, "sonde"} - {dict(resource)["service.name"] for resource in resources}, set(), "services without a resource")
     t.equal({resource for resource in resources if resource[:2] + resource[3:] != (
         ("host.name", host), ("service.instance.id", host), ("zone", "a b"))}, set(), "other resources")
+
+
+def check_exemplars(t, export, ndjson):
+    """Each is a span, told as the file has it: durations to the nanosecond."""
+    read = lambda: {(span["traceId"], span["spanId"]): span for span in read_spans(ndjson)}
+    wait_until(lambda: len(read()) >= 4000, 10 * t.patience)
+    spans, count = read(), 0
+    for point in export.values():
+        for one in point.get("exemplars", []):
+            span = spans.get((one["traceId"], one["spanId"]), {"startTimeUnixNano": 0, "endTimeUnixNano": 0})
+            end = int(span["endTimeUnixNano"])
+            t.equal((round(one["asDouble"] * 1e9), int(one["timeUnixNano"])), (end - int(span["startTimeUnixNano"]), end), f"exemplar of {point['series']}")
+            count += 1
+    t.check(count > 20, f"{count} exemplars")
 
 
 def check_times(t, points, began):

@@ -110,9 +110,13 @@ static void a_signal_can_be_switched_off(void **state)
 	assert_int_equal(read_metrics("http://example.org"), 0);
 	assert_string_equal(settings.url, "http://example.org/v1/metrics");
 	VARIABLES("OTEL_EXPORTER_OTLP_ENDPOINT", "http://example.com", "OTEL_METRICS_EXPORTER",
-		  "otlp");
+		  "console,otlp");
 	assert_int_equal(read_metrics(NULL), 0);
 	assert_non_null(settings.url);
+	VARIABLES("OTEL_EXPORTER_OTLP_ENDPOINT", "http://example.com", "OTEL_METRICS_EXPORTER",
+		  "prometheus");
+	assert_int_equal(read_metrics(NULL), 0);
+	assert_null(settings.url);
 }
 
 static void passwords_are_not_shown(void **state)
