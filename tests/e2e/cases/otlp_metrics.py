@@ -121,10 +121,10 @@ def otlp_metrics_are_those_of_the_page(t):
     began = time.time_ns()
     agent = t.agent("--otlp-metrics-endpoint", collector.endpoint, "--spans-ndjson", ndjson, *ONLY, env=environment(500) | {"OTEL_RESOURCE_ATTRIBUTES": "zone=a%20b"})
     nginx = t.nginx(service=SERVICES[0])
-    load(t, nginx, 2000)
-    metrics = settle(t, agent, 2000)
+    load(t, nginx, 1000)
+    metrics = settle(t, agent, 1000)
     export = export_after(t, collector, time.time_ns())
-    wait_until(lambda: len(nginx.log()) >= 2000, 10 * t.patience)
+    wait_until(lambda: len(nginx.log()) >= 1000, 10 * t.patience)
     compare(t, {series: figure(point) for series, point in export.items() if is_of_services(series)},
             {series: value for series, value in told(metrics).items() if is_of_services(series)}, "services")
     ours = lambda all_series: {series for series in all_series if not is_of_services(series)}
@@ -147,7 +147,7 @@ def otlp_metrics_are_those_of_the_page(t):
 def check_exemplars(t, export, ndjson):
     """Each is a span, told as the file has it: durations to the nanosecond."""
     read = lambda: {(span["traceId"], span["spanId"]): span for span in read_spans(ndjson)}
-    wait_until(lambda: len(read()) >= 4000, 10 * t.patience)
+    wait_until(lambda: len(read()) >= 2000, 10 * t.patience)
     spans, count = read(), 0
     for point in export.values():
         for one in point.get("exemplars", []):
