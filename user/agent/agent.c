@@ -131,26 +131,25 @@ static void answer_scrape(struct agent *agent)
 
 static void export_metrics(struct agent *agent, uint64_t now_ns)
 {
+	struct metric_delivery *delivery = metric_export_delivery(agent->metrics);
 	struct snapshot *snapshot;
 
-	if (!agent->metrics || !metric_export_is_due(agent->metrics, now_ns))
+	if (!metric_delivery_is_due(delivery, now_ns))
 		return;
 	drain_until_quiet(agent);
 	refresh(agent);
 	snapshot = series_snapshot(agent->store);
 	if (snapshot)
 		series_store_set_sent(agent->store, snapshot_taken_ns(snapshot));
-	metric_export_put(agent->metrics, snapshot, now_ns);
+	metric_delivery_put(delivery, snapshot, now_ns);
 }
 
 /* While the kernel's tables can still be read. */
 static void export_last_metrics(struct agent *agent)
 {
-	if (!agent->metrics)
-		return;
 	refresh(agent);
-	metric_export_finish(agent->metrics, series_snapshot(agent->store),
-			     monotonic_ns() + AGENT_FLUSH_NS);
+	metric_delivery_finish(metric_export_delivery(agent->metrics),
+			       series_snapshot(agent->store), monotonic_ns() + AGENT_FLUSH_NS);
 }
 
 static int add_to_loop(struct agent *agent, int fd)
@@ -232,7 +231,8 @@ static bool run_once(struct agent *agent)
 	(void)control_server_run(agent->control,
 				 now_ns); /* what fails with a client only ends that client */
 	housekeep(agent, now_ns);
-	export_metrics(agent, now_ns);
+	if (agent->metrics)
+		export_metrics(agent, now_ns);
 	return true;
 }
 
@@ -460,7 +460,8 @@ int agent_run(const struct agent_options *options)
 		while (run_once(&agent))
 			;
 		drain(&agent);
-		export_last_metrics(&agent);
+		if (agent.metrics)
+			export_last_metrics(&agent);
 		log_info("stopping");
 	}
 	stop(&agent);

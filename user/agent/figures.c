@@ -326,7 +326,7 @@ static void write_points(struct agent *agent)
 
 	if (!agent->metrics)
 		return;
-	metric_export_read(agent->metrics, &stats);
+	metric_delivery_read(metric_export_delivery(agent->metrics), &stats);
 	set_total(agent, METRIC_POINTS_EXPORTED, NULL, NULL, stats.exported);
 	set_total(agent, METRIC_POINT_RETRIES, NULL, NULL, stats.retries);
 	for (size_t i = 0; i < sizeof(drops) / sizeof(drops[0]); i++)

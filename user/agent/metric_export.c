@@ -103,21 +103,6 @@ int metric_export_start(const struct metric_options *options, struct metric_expo
 	return error;
 }
 
-bool metric_export_is_due(struct metric_export *export, uint64_t now_ns)
-{
-	return metric_delivery_is_due(export->delivery, now_ns);
-}
-
-void metric_export_put(struct metric_export *export, struct snapshot *snapshot, uint64_t now_ns)
-{
-	metric_delivery_put(export->delivery, snapshot, now_ns);
-}
-
-void metric_export_finish(struct metric_export *export, struct snapshot *last, uint64_t deadline_ns)
-{
-	metric_delivery_finish(export->delivery, last, deadline_ns);
-}
-
 void metric_export_free(struct metric_export **export)
 {
 	struct metric_export *mine = *export;
@@ -130,7 +115,7 @@ void metric_export_free(struct metric_export **export)
 	free(mine);
 }
 
-void metric_export_read(struct metric_export *export, struct metric_delivery_stats *ret_stats)
+struct metric_delivery *metric_export_delivery(const struct metric_export *export)
 {
-	metric_delivery_read(export->delivery, ret_stats);
+	return export->delivery;
 }

@@ -12,12 +12,10 @@ struct metric_export;
  * Returns 0 or negative errno */
 int metric_export_start(const struct metric_options *options, struct metric_export **ret_export);
 
-/* For what is left to be delivered; see metric_delivery.h. */
-bool metric_export_is_due(struct metric_export *export, uint64_t now_ns);
-void metric_export_put(struct metric_export *export, struct snapshot *snapshot, uint64_t now_ns);
-void metric_export_finish(struct metric_export *export, struct snapshot *last,
-			  uint64_t deadline_ns);
+/* Wait until the last snapshot is delivered, if the delivery was told that it is the last, and end. */
 void metric_export_free(struct metric_export **export);
-void metric_export_read(struct metric_export *export, struct metric_delivery_stats *ret_stats);
+
+/* Where snapshots are to be put. Borrowed. */
+struct metric_delivery *metric_export_delivery(const struct metric_export *export);
 
 #endif
