@@ -69,6 +69,7 @@ struct join_figures {
 	size_t request_ids;
 	size_t request_ids_limit;
 	uint64_t request_ids_refused;
+	uint64_t links_dropped; /* of spans, beyond SPAN_LINKS_MAX */
 	uint64_t contexts_shared; /* published ones of writes that hold more than one request, or answer */
 	uint64_t contexts_evicted; /* whose writes had not come yet */
 	uint64_t threads_refused;  /* requests of threads, or processes, that found no room */

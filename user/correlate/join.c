@@ -342,8 +342,13 @@ void join_forget(struct engine *engine, struct exchange *exchange)
 static void add_link(struct joined *joined, const uint8_t trace_id[TRACE_ID_BYTES],
 		     const uint8_t span_id[SPAN_ID_BYTES])
 {
-	struct span_link *link = &joined->links[joined->link_count++];
+	struct span_link *link;
 
+	if (joined->link_count == SPAN_LINKS_MAX) {
+		joined->links_dropped++;
+		return;
+	}
+	link = &joined->links[joined->link_count++];
 	memcpy(link->trace_id, trace_id, TRACE_ID_BYTES);
 	memcpy(link->span_id, span_id, SPAN_ID_BYTES);
 }
@@ -367,6 +372,24 @@ static void tell_links(struct engine *engine, const struct exchange_span *span,
 		return;
 	engine->join->figures.late++;
 	add_link(joined, span->own->late.trace_id, span->own->late.span_id);
+}
+
+/* Spans that messages name, unless their one is the parent. */
+static void tell_messages(struct join *join, const struct exchange_facts *facts,
+			  struct joined *joined)
+{
+	uint32_t count = facts->contexts.count;
+
+	for (unsigned bits = facts->contexts.ignored; bits; bits &= bits - 1)
+		join->figures.ignored[__builtin_ctz(bits)]++;
+	if (!count || trace_context_is_whole(&facts->trace))
+		return;
+	for (uint32_t i = 0; i < count && i < TRACE_LINKS_MAX; i++)
+		add_link(joined, facts->trace_texts->links[i].trace_id,
+			 facts->trace_texts->links[i].span_id);
+	if (count > TRACE_LINKS_MAX)
+		joined->links_dropped += count - TRACE_LINKS_MAX;
+	join->figures.links_dropped += joined->links_dropped;
 }
 
 static void tell_span(const struct exchange_span *known, struct trace *trace, struct joined *joined)
@@ -402,6 +425,7 @@ bool join_finish(struct engine *engine, const struct exchange *exchange, struct 
 	if (!engine->join)
 		return false;
 	ret_joined->link_count = 0;
+	ret_joined->links_dropped = 0;
 	ret_joined->tracestate = ret_joined->request_id = NULL;
 	ret_joined->has_upstream = false;
 	*span = (struct span_identity){ .flags = TRACE_FLAG_SAMPLED | TRACE_FLAG_RANDOM,
@@ -412,6 +436,7 @@ bool join_finish(struct engine *engine, const struct exchange *exchange, struct 
 		memcpy(span->span_id, known->own ? known->own->span_id : known->span_id,
 		       SPAN_ID_BYTES);
 		tell_links(engine, known, ret_joined);
+		tell_messages(engine->join, &exchange->facts, ret_joined);
 		tell_texts(exchange, ret_joined);
 	}
 	if (trace)

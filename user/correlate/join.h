@@ -27,7 +27,7 @@ void join_figures_read(const struct join *join, struct join_figures *ret_figures
 
 /* The request's first byte was seen, of a connection whose role and protocol are known. */
 void join_begin(struct engine *engine, struct connection *connection, struct exchange *exchange);
-/* What the request is, is known. */
+/* What the request is, is known, or what its messages say of traces. */
 void join_head(struct engine *engine, struct exchange *exchange);
 /* The answer's first byte was seen. */
 void join_answer(struct engine *engine, struct connection *connection, struct exchange *exchange);
@@ -53,6 +53,7 @@ struct joined {
 	struct span_identity span;
 	struct span_link links[SPAN_LINKS_MAX];
 	size_t link_count;
+	uint32_t links_dropped; /* beyond these */
 	const char *tracestate;
 	const char *request_id;
 	struct trace_probability upstream;

@@ -68,7 +68,7 @@ struct join_process {
 
 struct candidates {
 	size_t count;
-	struct handling *handlings[SPAN_LINKS_MAX]; /* counted */
+	struct handling *handlings[SPAN_CANDIDATES_MAX]; /* counted */
 };
 
 /* What a thread had published as it wrote; the event of the write comes next on that connection. */

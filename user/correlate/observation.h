@@ -25,6 +25,7 @@ struct request {
 	const struct span_identity *span;   /* NULL: nobody wants spans, or it is no span */
 	const struct span_link *span_links; /* those that it may be a child of, or else belongs to */
 	size_t span_link_count;		    /* at most SPAN_LINKS_MAX */
+	uint32_t span_links_dropped;	    /* beyond these */
 	const char *tracestate;		    /* W3C, as it came; NULL: none */
 	const struct trace_probability
 		*upstream; /* of the spans of whoever named the trace; NULL: it is ours */

@@ -87,6 +87,7 @@ static void send_inner_request(struct engine *engine, const struct exchange *exc
 	request.is_inner = true;
 	request.span = NULL;
 	request.span_link_count = 0;
+	request.span_links_dropped = 0;
 	request.tracestate = NULL;
 	request.has_took = spoken->has_took;
 	request.took_ns = spoken->took_ns;
@@ -109,6 +110,7 @@ static void tell_span(struct request *request, const struct joined *joined)
 	request->span = &joined->span;
 	request->span_links = joined->links;
 	request->span_link_count = joined->link_count;
+	request->span_links_dropped = joined->links_dropped;
 	request->tracestate = joined->tracestate;
 	request->upstream = joined->has_upstream ? &joined->upstream : NULL;
 	request->attributes[ATTRIBUTE_HTTP_REQUEST_ID] = joined->request_id;

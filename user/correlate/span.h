@@ -24,12 +24,10 @@ enum span_join {
 		SPAN_JOIN_COUNT,
 };
 
-/* A span that another one has to do with, but is not a child of. */
-struct span_link {
-	uint8_t trace_id[TRACE_ID_BYTES];
-	uint8_t span_id[SPAN_ID_BYTES];
-};
-#define SPAN_LINKS_MAX 8
+/* Requests that a call may be made for: more are not named. */
+#define SPAN_CANDIDATES_MAX 8
+/* Of one span; more are only counted. */
+#define SPAN_LINKS_MAX (TRACE_LINKS_MAX + 1)
 
 struct span_identity {
 	uint8_t trace_id[TRACE_ID_BYTES];

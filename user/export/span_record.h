@@ -22,6 +22,7 @@ struct span_record {
 	uint32_t present; /* attributes: bits 1 << enum attribute */
 	uint32_t messages_sent;
 	uint32_t messages_consumed;
+	uint32_t links_dropped;
 	uint8_t role; /* enum conn_role */
 	bool has_rows;
 	bool is_processing;
