@@ -195,7 +195,11 @@ static void number_ends(struct kafka_parse *parse, int64_t number)
 		next_header(parse);
 		break;
 	case HEADER_NAME_LENGTH:
-		record->is_wanted = number > 0 && number <= KAFKA_HEADER_NAME_MAX;
+		if (number < 0) {
+			stop(parse);
+			return;
+		}
+		record->is_wanted = number && number <= KAFKA_HEADER_NAME_MAX;
 		record->name_length = 0;
 		record->value_have = 0;
 		record->is_value_cut = false;

@@ -55,6 +55,8 @@ static void on_request(void *context, const struct request *request)
 	for (size_t i = 0; i < request->span_link_count; i++)
 		log_text(context, " %x/%x", request->span_links[i].trace_id[TRACE_ID_BYTES - 1],
 			 request->span_links[i].span_id[SPAN_ID_BYTES - 1]);
+	if (request->span_links_dropped)
+		log_text(context, " +%u", request->span_links_dropped);
 	if (request->tracestate)
 		log_text(context, " state=%s", request->tracestate);
 	if (request->attributes[ATTRIBUTE_HTTP_REQUEST_ID])
@@ -159,10 +161,9 @@ static void feed(struct world *world, const void *bytes, size_t length)
 	free(copy);
 }
 
-static void move(struct world *world, struct wire *wire, uint32_t tid, enum turn_dir dir,
-		 const char *bytes)
+void world_move(struct world *world, struct wire *wire, uint32_t tid, enum turn_dir dir,
+		const void *bytes, size_t length)
 {
-	size_t length = strlen(bytes);
 	bool is_new = !wire->conn.turn_no || wire->turn.dir != dir;
 	struct {
 		struct event_turn turn;
@@ -193,12 +194,12 @@ static void move(struct world *world, struct wire *wire, uint32_t tid, enum turn
 
 void world_read(struct world *world, struct wire *wire, uint32_t tid, const char *bytes)
 {
-	move(world, wire, tid, DIR_READ, bytes);
+	world_move(world, wire, tid, DIR_READ, bytes, strlen(bytes));
 }
 
 void world_write(struct world *world, struct wire *wire, uint32_t tid, const char *bytes)
 {
-	move(world, wire, tid, DIR_WRITE, bytes);
+	world_move(world, wire, tid, DIR_WRITE, bytes, strlen(bytes));
 }
 
 void world_pause(struct world *world, unsigned milliseconds)
