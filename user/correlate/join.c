@@ -116,11 +116,13 @@ void join_drop_candidates(struct join *join, struct exchange_span *span)
 }
 
 /* The server's request is what the client asks. Traces that are told stay as they are. */
-static void pair(struct engine *engine, struct exchange_span *client, struct exchange_span *server)
+static void pair(struct engine *engine, struct exchange *asking, struct exchange_span *server)
 {
+	struct exchange_span *client = &asking->span;
 	struct handling *handling = server->own;
 
-	if (!handling || server->join == SPAN_JOIN_HEADER || (handling->trace && client->trace))
+	if (!handling || server->join == SPAN_JOIN_HEADER || (handling->trace && client->trace) ||
+	    !join_may_have_children(engine, asking))
 		return;
 	if (handling->trace)
 		client->trace = trace_ref(handling->trace);
@@ -141,9 +143,9 @@ static void find_peer(struct engine *engine, struct connection *connection,
 	struct exchange *other = join_peer_exchange(engine, connection, exchange);
 
 	if (other && connection->role == ROLE_CLIENT)
-		pair(engine, &exchange->span, &other->span);
+		pair(engine, exchange, &other->span);
 	else if (other)
-		pair(engine, &other->span, &exchange->span);
+		pair(engine, other, &exchange->span);
 }
 
 /* Once for a connection. */
@@ -227,10 +229,12 @@ void join_confirm(struct engine *engine, struct handling *handling)
 
 	if (!call || call->cause)
 		return;
-	if (call->join == SPAN_JOIN_HEADER)
+	if (call->join == SPAN_JOIN_HEADER) {
+		join_note_call(engine, exchange->tgid, handling, &exchange->facts.trace);
 		join_adopt(engine, handling, &exchange->facts.trace, &call->trace->probability);
-	else if (call->join == SPAN_JOIN_GENERATED)
+	} else if (call->join == SPAN_JOIN_GENERATED) {
 		join_give_cause(engine, call, handling);
+	}
 }
 
 /* That of the fields that counted; NULL: none. */
@@ -257,8 +261,12 @@ static void take_wire(struct engine *engine, struct exchange *exchange)
 	trace_probability_read(tracestate_of(exchange), &trace->probability);
 	if (span->own)
 		slot = &span->own->trace;
-	if (span->cause)
+	if (span->own)
+		memcpy(span->own->caller_span_id, wire->span_id, SPAN_ID_BYTES);
+	if (span->cause) {
+		join_note_call(engine, exchange->tgid, span->cause, wire);
 		join_adopt(engine, span->cause, wire, &trace->probability);
+	}
 	trace_unref(engine->join, slot);
 	*slot = trace;
 	memcpy(span->parent_span_id, wire->span_id, SPAN_ID_BYTES);
@@ -416,7 +424,8 @@ static void tell_texts(const struct exchange *exchange, struct joined *joined)
 	joined->tracestate = tracestate_of(exchange);
 }
 
-bool join_finish(struct engine *engine, const struct exchange *exchange, struct joined *ret_joined)
+bool join_finish(struct engine *engine, const struct process *process,
+		 const struct exchange *exchange, struct joined *ret_joined)
 {
 	const struct exchange_span *known = exchange ? &exchange->span : NULL;
 	struct span_identity *span = &ret_joined->span;
@@ -424,6 +433,10 @@ bool join_finish(struct engine *engine, const struct exchange *exchange, struct 
 
 	if (!engine->join)
 		return false;
+	if (join_is_left_out(engine, process, known)) {
+		engine->join->figures.left_out++;
+		return false;
+	}
 	ret_joined->link_count = 0;
 	ret_joined->links_dropped = 0;
 	ret_joined->tracestate = ret_joined->request_id = NULL;

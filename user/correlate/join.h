@@ -60,7 +60,9 @@ struct joined {
 	bool has_upstream;
 };
 
-/* Give a finished request its identity; exchange NULL: it has none to go by. Returns false when nobody wants spans. */
-bool join_finish(struct engine *engine, const struct exchange *exchange, struct joined *ret_joined);
+/* Give a finished request its identity; exchange NULL: it has none to go by. Returns false when nobody wants spans, or not
+ * this one (counted). */
+bool join_finish(struct engine *engine, const struct process *process,
+		 const struct exchange *exchange, struct joined *ret_joined);
 
 #endif

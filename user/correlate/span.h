@@ -24,6 +24,13 @@ enum span_join {
 		SPAN_JOIN_COUNT,
 };
 
+/* Which spans of services are told whose own tracer makes some. */
+enum spans_of_instrumented {
+	INSTRUMENTED_KERNEL_ONLY, /* children of the application's own */
+	INSTRUMENTED_ON,
+	INSTRUMENTED_OFF,
+};
+
 /* Requests that a call may be made for: more are not named. */
 #define SPAN_CANDIDATES_MAX 8
 /* Of one span; more are only counted. */

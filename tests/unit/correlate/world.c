@@ -110,6 +110,7 @@ int world_open(struct world *world, bool with_spans)
 		process_table_free(&world->processes);
 		return -ENOMEM;
 	}
+	engine_set_spans_of_instrumented(world->engine, INSTRUMENTED_ON);
 	return 0;
 }
 
