@@ -340,8 +340,7 @@ static void add_reads(struct observer *observer, struct remembered *memory,
 	label_values values = { request->process->service, observe_role_name(request->role), system,
 				is_hit ? "hit" : "miss" };
 
-	if (!count ||
-	    (memory && series_add_slot(observer->store, &memory->reads[is_hit], count) == 0))
+	if (memory && series_add_slot(observer->store, &memory->reads[is_hit], count) == 0)
 		return;
 	(void)series_add(observer->store, METRIC_DB_READS, values, 0, count); /* counted there */
 	if (memory)
@@ -482,8 +481,10 @@ static void on_request(void *context, const struct request *request)
 		observe_told(observer, request);
 	if (request->statement && observer->statements)
 		statement_observe(observer->statements, request, duration_ns);
-	add_reads(observer, memory, request, true, request->read_hits);
-	add_reads(observer, memory, request, false, request->reads - request->read_hits);
+	if (request->read_hits)
+		add_reads(observer, memory, request, true, request->read_hits);
+	if (request->reads > request->read_hits)
+		add_reads(observer, memory, request, false, request->reads - request->read_hits);
 	add_for_request(observer, request, METRIC_DNS_RETRIES, request->retries);
 	add_for_request(observer, request, METRIC_DNS_UNANSWERED, request->is_unanswered);
 }

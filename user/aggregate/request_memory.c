@@ -16,12 +16,6 @@ struct request_memory {
 	struct remembered entries[1 << ENTRY_BITS];
 };
 
-static const uint8_t labelled[LABELLED_COUNT] = {
-#define X(NAME) ATTRIBUTE_##NAME,
-	LABELLED_ATTRIBUTES(X)
-#undef X
-};
-
 /* The end of a request's connection that serves. */
 struct server_end {
 	const uint8_t *addr; /* 16 bytes; borrowed */
@@ -42,9 +36,10 @@ static inline size_t entry_index(const struct request *request, struct server_en
 {
 	uint64_t hash = request->process->identity ^ (uint64_t)server.port << 32;
 
+#pragma GCC unroll LABELLED_COUNT
 	for (size_t i = 0; i < LABELLED_COUNT; i++)
-		hash = (hash ^ (uintptr_t)request->attributes[labelled[i]]) * 0x9e3779b97f4a7c15u;
-	return hash >> (64 - ENTRY_BITS);
+		hash = (hash << 5 | hash >> 59) ^ (uintptr_t)request->attributes[i];
+	return hash * 0x9e3779b97f4a7c15u >> (64 - ENTRY_BITS);
 }
 
 static inline bool entry_matches(const struct remembered *entry, const struct request *request,
@@ -53,11 +48,9 @@ static inline bool entry_matches(const struct remembered *entry, const struct re
 	if (entry->process != request->process->identity || entry->protocol != request->protocol ||
 	    entry->role != request->role || entry->family != request->tuple->family ||
 	    entry->port != server.port ||
-	    memcmp(entry->addr, server.addr, sizeof(entry->addr)) != 0)
+	    memcmp(entry->addr, server.addr, sizeof(entry->addr)) != 0 ||
+	    memcmp(entry->attributes, request->attributes, sizeof(entry->attributes)) != 0)
 		return false;
-	for (size_t i = 0; i < LABELLED_COUNT; i++)
-		if (entry->attributes[i] != request->attributes[labelled[i]])
-			return false;
 	if (request->socket_path && strcmp(entry->text + entry->path_at, request->socket_path) != 0)
 		return false;
 	for (unsigned copied = entry->copied; copied; copied &= copied - 1) {
@@ -70,7 +63,7 @@ static inline bool entry_matches(const struct remembered *entry, const struct re
 }
 
 /* Whether an attribute's text may be another one by the next request. */
-static bool changes(const struct request *request, enum attribute attribute)
+static bool changes(const struct request *request, unsigned attribute)
 {
 	const char *value = request->attributes[attribute];
 
@@ -97,11 +90,11 @@ static __attribute__((noinline)) bool entry_fill(struct remembered *entry,
 				      .port = server.port };
 	memcpy(entry->addr, server.addr, sizeof(entry->addr));
 	for (size_t i = 0; i < LABELLED_COUNT; i++) {
-		const char *value = request->attributes[labelled[i]];
+		const char *value = request->attributes[i];
 		size_t bytes;
 
 		entry->attributes[i] = value;
-		if (!changes(request, labelled[i]))
+		if (!changes(request, (unsigned)i))
 			continue;
 		bytes = strlen(value) + 1;
 		if (bytes > MEMORY_TEXT_MAX - used)

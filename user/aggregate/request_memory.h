@@ -19,36 +19,6 @@ enum request_series {
 	REQUEST_SERIES,
 };
 
-/* Attributes that are labels of some metric; others would make every request another. */
-#define LABELLED_ATTRIBUTES(X)           \
-	X(HTTP_REQUEST_METHOD)           \
-	X(HTTP_RESPONSE_STATUS_CODE)     \
-	X(HTTP_ROUTE)                    \
-	X(NETWORK_PROTOCOL_NAME)         \
-	X(RPC_SYSTEM_NAME)               \
-	X(RPC_METHOD)                    \
-	X(RPC_RESPONSE_STATUS_CODE)      \
-	X(DB_SYSTEM_NAME)                \
-	X(DB_OPERATION_NAME)             \
-	X(DB_COLLECTION_NAME)            \
-	X(GRAPHQL_OPERATION_TYPE)        \
-	X(GRAPHQL_OPERATION_NAME)        \
-	X(DNS_QUESTION_NAME)             \
-	X(DNS_QUESTION_TYPE)             \
-	X(NETWORK_TRANSPORT)             \
-	X(MESSAGING_SYSTEM)              \
-	X(MESSAGING_OPERATION_NAME)      \
-	X(MESSAGING_DESTINATION_NAME)    \
-	X(MESSAGING_CONSUMER_GROUP_NAME) \
-	X(ERROR_TYPE)
-
-enum labelled {
-#define X(NAME) LABELLED_##NAME,
-	LABELLED_ATTRIBUTES(X)
-#undef X
-		LABELLED_COUNT,
-};
-
 #define MEMORY_TEXT_MAX 192 /* requests with more that is not static are not remembered */
 
 struct remembered {

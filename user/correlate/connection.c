@@ -199,7 +199,8 @@ void conn_exchange_free(struct engine *engine, struct exchange *exchange)
 {
 	if (exchange->stream)
 		streams_forget(engine, exchange);
-	join_forget(engine, exchange);
+	if (engine->join)
+		join_forget(engine, exchange);
 	engine->exchange_count--;
 	if (engine->spare_exchange_count == SPARE_MAX) {
 		free(exchange);

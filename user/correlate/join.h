@@ -23,7 +23,7 @@ void join_free(struct join **join);
 /* join NULL: all zeros */
 void join_figures_read(const struct join *join, struct join_figures *ret_figures);
 
-/* All of these do nothing where nobody wants spans. */
+/* All of these do nothing where nobody wants spans: engine->join is NULL, which whoever calls them for each event asks first. */
 
 /* The request's first byte was seen, of a connection whose role and protocol are known. */
 void join_begin(struct engine *engine, struct connection *connection, struct exchange *exchange);

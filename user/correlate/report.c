@@ -161,7 +161,7 @@ static void send_request(struct engine *engine, struct connection *connection,
 		request.attributes[ATTRIBUTE_HTTP_ROUTE] =
 			route_table_of_path(engine->routes, process->service, path);
 	bound_names(engine, &request);
-	if (join_finish(engine, process, exchange, &joined))
+	if (engine->join && join_finish(engine, process, exchange, &joined))
 		tell_span(&request, &joined);
 	connection->requests++;
 	engine->sink->request(engine->sink->context, &request);

@@ -111,7 +111,8 @@ static void settle_oldest(struct engine *engine, struct connection *connection,
 
 	if (exchange->failure == PARSE_OK)
 		exchange->failure = (uint8_t)failure;
-	if (connection->incoming != exchange && join_hold(engine, connection, exchange)) {
+	if (engine->join && connection->incoming != exchange &&
+	    join_hold(engine, connection, exchange)) {
 		unlink_oldest(connection);
 		return;
 	}
@@ -553,7 +554,8 @@ bool requests_take_known_request(struct engine *engine, struct connection *conne
 	connection->oldest = connection->newest = exchange;
 	connection->exchange_count = 1;
 	pool_use(connection);
-	join_begin(engine, connection, exchange);
+	if (engine->join)
+		join_begin(engine, connection, exchange);
 	connection->unrecognised_turns = 0;
 	return true;
 }
@@ -573,7 +575,8 @@ bool requests_take_known_response(struct engine *engine, struct connection *conn
 	exchange->has_response_head = true;
 	exchange->has_response_end = true;
 	exchange->end_ns = time_ns;
-	join_answer(engine, connection, exchange);
+	if (engine->join)
+		join_answer(engine, connection, exchange);
 	settle_oldest(engine, connection, PARSE_OK);
 	return true;
 }

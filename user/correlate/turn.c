@@ -414,11 +414,20 @@ static inline void take_in_turn(struct engine *engine, struct connection *connec
 		engine->turns_missed++; /* of two threads at once the later one was first */
 }
 
+static void tell_join(struct engine *engine, struct connection *connection,
+		      const struct event_turn *turn)
+{
+	if (turn->turn.dir == DIR_READ)
+		join_read(engine, connection);
+	else
+		join_write(engine, turn);
+}
+
 int turn_take(struct engine *engine, const struct event *event)
 {
 	const struct event_turn *turn = event->turn;
 	struct connection *connection = connection_find(engine, &turn->conn, turn->header.ktime_ns);
-	bool is_late = turn->turn_flags & TURN_LATE;
+	bool is_late = turn->turn_flags & TURN_LATE, is_known;
 
 	if (!connection) {
 		if (is_late || turn->conn.flags & CONN_CLOSED)
@@ -431,18 +440,16 @@ int turn_take(struct engine *engine, const struct event *event)
 	connection->tid = turn->tid;
 	if (connection->sync == SYNC_DONE)
 		return 0;
-	if (turn->turn.dir == DIR_READ)
-		join_read(engine, connection);
-	else
-		join_write(engine, turn);
+	if (engine->join)
+		tell_join(engine, connection, turn);
 	connection->is_turn_late = false;
-	if (!turn->turn_flags && take_known_turn(engine, connection, event)) {
-		join_written(engine, connection);
-		return 0;
-	}
-	if (!is_in_place(connection) || !take_in_place(engine, connection, event))
+	is_known = !turn->turn_flags && take_known_turn(engine, connection, event);
+	if (!is_known && (!is_in_place(connection) || !take_in_place(engine, connection, event)))
 		take_in_turn(engine, connection, event);
-	join_written(engine, connection);
+	if (engine->join)
+		join_written(engine, connection);
+	if (is_known)
+		return 0;
 	connection->position[turn->turn.dir] = turn->position + (uint32_t)turn->call_bytes;
 	review(engine, connection);
 	return 0;

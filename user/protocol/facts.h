@@ -3,16 +3,14 @@
 #ifndef SONDE_PROTOCOL_FACTS_H
 #define SONDE_PROTOCOL_FACTS_H
 
-/* Facts a protocol knows of a request; each is a label of some metric or an attribute of the span.
+/* Facts a protocol knows of a request; each is a label of some metric or an attribute of the span. Labels come first: requests that
+ * have the same of them are of the same series.
  * X(NAME, label) */
-#define ATTRIBUTES(X)                                                     \
+#define LABELLED_ATTRIBUTES(X)                                            \
 	X(HTTP_REQUEST_METHOD, "http_request_method")                     \
 	X(HTTP_RESPONSE_STATUS_CODE, "http_response_status_code")         \
 	X(HTTP_ROUTE, "http_route")                                       \
-	X(HTTP_REQUEST_ID, "http_request_header_x_request_id")            \
-	X(URL_PATH, "url_path")                                           \
 	X(NETWORK_PROTOCOL_NAME, "network_protocol_name")                 \
-	X(NETWORK_PROTOCOL_VERSION, "network_protocol_version")           \
 	X(RPC_SYSTEM_NAME, "rpc_system_name")                             \
 	X(RPC_METHOD, "rpc_method")                                       \
 	X(RPC_RESPONSE_STATUS_CODE, "rpc_response_status_code")           \
@@ -21,7 +19,6 @@
 	X(DB_COLLECTION_NAME, "db_collection_name")                       \
 	X(GRAPHQL_OPERATION_TYPE, "graphql_operation_type")               \
 	X(GRAPHQL_OPERATION_NAME, "graphql_operation_name")               \
-	X(DB_QUERY_TEXT, "db_query_text")                                 \
 	X(DNS_QUESTION_NAME, "dns_question_name")                         \
 	X(DNS_QUESTION_TYPE, "dns_question_type")                         \
 	X(NETWORK_TRANSPORT, "network_transport")                         \
@@ -31,11 +28,19 @@
 	X(MESSAGING_CONSUMER_GROUP_NAME, "messaging_consumer_group_name") \
 	X(ERROR_TYPE, "error_type")
 
+#define ATTRIBUTES(X)                                           \
+	LABELLED_ATTRIBUTES(X)                                  \
+	X(HTTP_REQUEST_ID, "http_request_header_x_request_id")  \
+	X(URL_PATH, "url_path")                                 \
+	X(NETWORK_PROTOCOL_VERSION, "network_protocol_version") \
+	X(DB_QUERY_TEXT, "db_query_text")
+
 enum attribute {
 #define X(NAME, label) ATTRIBUTE_##NAME,
 	ATTRIBUTES(X)
 #undef X
 		ATTRIBUTE_COUNT,
+	LABELLED_COUNT = ATTRIBUTE_HTTP_REQUEST_ID,
 };
 
 /* Why a request was not timed like the others, or what was odd about it. X(NAME, label, meaning) */

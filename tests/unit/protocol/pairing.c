@@ -357,3 +357,54 @@ size_t pairing_waiting(void)
 {
 	return pairing.last - pairing.first;
 }
+
+void pairing_expect(const char *text)
+{
+	assert_string_equal(pairing.text, text);
+}
+
+void understands_the_real_server(void **state)
+{
+	const struct talk_set *set = *state;
+
+	for (size_t i = 0; i < set->count; i++) {
+		pairing_play(set->protocol, set->said[i], 0, SIZE_MAX);
+		assert_int_equal(pairing_waiting(), 0);
+		if (set->protocol->give_up)
+			pairing_give_up(true);
+		pairing_expect(set->expected[i]);
+	}
+}
+
+void understands_every_split(void **state)
+{
+	const struct talk_set *set = *state;
+
+	for (size_t i = 0; i < set->count; i++)
+		for (size_t split = 1; split < said_length(set->said[i]); split++) {
+			pairing_play(set->protocol, set->said[i], split, SIZE_MAX);
+			pairing_expect(set->expected[i]);
+		}
+}
+
+void understands_single_bytes(void **state)
+{
+	const struct talk_set *set = *state;
+
+	for (size_t i = 0; i < set->count; i++) {
+		pairing_play_bytes(set->protocol, set->said[i]);
+		pairing_expect(set->expected[i]);
+	}
+}
+
+void tells_what_came_before_a_cut(void **state)
+{
+	const struct talk_set *set = *state;
+
+	for (size_t i = 0; i < set->count; i++)
+		for (size_t end = 0; end < said_length(set->said[i]); end++) {
+			pairing_play(set->protocol, set->said[i], 0, end);
+			assert_memory_equal(pairing.text, set->expected[i], strlen(pairing.text));
+			assert_false(pairing.is_over);
+		}
+}

@@ -46,9 +46,33 @@ size_t said_length(const struct said *said);
 void pairing_tell_figures(bool is_telling);
 
 const char *pairing_text(void);
+void pairing_expect(const char *text);
 void pairing_clear_text(void);
 bool pairing_is_over(void);
 size_t pairing_waiting(void);
+
+/* Tests of what a real server and its clients said, each with what it comes to. Their state is a set. */
+struct talk_set {
+	const struct protocol *protocol;
+	const struct said *const *said;
+	const char *const *expected;
+	size_t count;
+};
+
+void understands_the_real_server(void **state);
+void understands_every_split(void **state);
+void understands_single_bytes(void **state);
+/* What is there is told; nothing more, and never another thing. */
+void tells_what_came_before_a_cut(void **state);
+
+#define TALK_TEST(test, set)                            \
+	{                                               \
+#test, test, NULL, NULL, (void *)&(set) \
+	}
+#define TALK_TESTS(set)                                                                       \
+	TALK_TEST(understands_the_real_server, set), TALK_TEST(understands_every_split, set), \
+		TALK_TEST(understands_single_bytes, set),                                     \
+		TALK_TEST(tells_what_came_before_a_cut, set)
 
 #define PAIRING_SAY(side, literal) pairing_feed(side, literal, sizeof(literal) - 1)
 

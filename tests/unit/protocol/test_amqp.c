@@ -19,11 +19,6 @@
 #define SERVER SIDE_RESPONSE
 #define METHOD(class, method) ((uint32_t)(class) << 16 | (method))
 
-static void expect(const char *text)
-{
-	assert_string_equal(pairing_text(), text);
-}
-
 static const char *const expected[AMQP_COUNT] = {
 	[AMQP_WORK] =
 		"connection.start;connection.open;channel.open;exchange.declare talk;queue.declare tq;queue.bind tq;qos;"
@@ -40,46 +35,7 @@ static const char *const expected[AMQP_COUNT] = {
 		"queue.declare nope=404;connection.close;",
 };
 
-static void understands_the_real_server(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < AMQP_COUNT; i++) {
-		pairing_play(&protocol_amqp, amqp_talks[i], 0, SIZE_MAX);
-		pairing_give_up(true);
-		expect(expected[i]);
-	}
-}
-
-static void understands_every_split(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < AMQP_COUNT; i++)
-		for (size_t split = 1; split < said_length(amqp_talks[i]); split++) {
-			pairing_play(&protocol_amqp, amqp_talks[i], split, SIZE_MAX);
-			expect(expected[i]);
-		}
-}
-
-static void understands_single_bytes(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < AMQP_COUNT; i++) {
-		pairing_play_bytes(&protocol_amqp, amqp_talks[i]);
-		expect(expected[i]);
-	}
-}
-
-/* What is there is told; nothing more, and never another thing. */
-static void tells_what_came_before_a_cut(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < AMQP_COUNT; i++)
-		for (size_t end = 0; end < said_length(amqp_talks[i]); end++) {
-			pairing_play(&protocol_amqp, amqp_talks[i], 0, end);
-			assert_memory_equal(pairing_text(), expected[i], strlen(pairing_text()));
-			assert_false(pairing_is_over());
-		}
-}
+static const struct talk_set talks = { &protocol_amqp, amqp_talks, expected, AMQP_COUNT };
 
 /* Bytes from `hole` on are missing, seven of them or to the end of what was said at once. */
 static void play_with_hole(const struct said *said, size_t hole)
@@ -126,7 +82,7 @@ static void skips_content_unseen(void **state)
 	pairing_feed(CLIENT, NULL, 16385);
 	PAIRING_SAY(CLIENT, "\1\0\1\0\0\0\5\0\24\0\12\0\316");
 	PAIRING_SAY(SERVER, "\1\0\1\0\0\0\10\0\24\0\13\0\0\0\0\316");
-	expect("channel.open;");
+	pairing_expect("channel.open;");
 }
 
 /* A frame as the two send it; at most 255 bytes of arguments. */
@@ -167,7 +123,7 @@ static void pairs_by_channel(void **state)
 	SAY(SERVER, 2, 50, 31, "");
 	SAY(SERVER, 1, 50, 11, "");
 	SAY(SERVER, 1, 50, 11, "");
-	expect("queue.purge b;queue.declare a;unmatched queue.declare;");
+	pairing_expect("queue.purge b;queue.declare a;unmatched queue.declare;");
 }
 
 static void counts_what_is_not_answered(void **state)
@@ -180,7 +136,7 @@ static void counts_what_is_not_answered(void **state)
 	SAY(SERVER, 1, 60, 30, "\1t\1");
 	SAY(SERVER, 1, 60, 60, "\1t\0\0\0\0\0\0\0\2\0\2ex\1a");
 	pairing_give_up(true);
-	expect("~queue.declare a;~consume a;~got deliver a;push;~got deliver ex;");
+	pairing_expect("~queue.declare a;~consume a;~got deliver a;push;~got deliver ex;");
 }
 
 #define DELIVER(tag) SAY(SERVER, 1, 60, 60, "\1t\0\0\0\0\0\0\0" tag "\0\2ex\1a")
@@ -199,8 +155,9 @@ static void settles_many_at_once(void **state)
 	SAY(CLIENT, 2, 60, 80, "\0\0\0\0\0\0\0\3\0"); /* another channel's */
 	SAY(CLIENT, 1, 60, 120, "\0\0\0\0\0\0\0\2\1");
 	SAY(CLIENT, 1, 60, 80, "\0\0\0\0\0\0\0\0\1");
-	expect("consume a;~got deliver a;~got deliver a;~got deliver a;~got deliver a;process a;partial process;"
-	       "process a=nack;process a=nack;process a;");
+	pairing_expect(
+		"consume a;~got deliver a;~got deliver a;~got deliver a;~got deliver a;process a;partial process;"
+		"process a=nack;process a=nack;process a;");
 }
 
 #define PUBLISH(channel, route) SAY(CLIENT, channel, 60, 40, "\0\0\1e\1" route "\1")
@@ -223,8 +180,9 @@ static void pairs_confirmations_by_tag(void **state)
 	SAY(SERVER, 1, 60, 80, "\0\0\0\0\0\0\0\3\0");
 	SAY(SERVER, 1, 60, 120, "\0\0\0\0\0\0\0\2\1");
 	SAY(SERVER, 1, 60, 80, "\0\0\0\0\0\0\0\2\0"); /* once more */
-	expect("channel.open;~confirm.select;~sent publish e;~sent publish e;~sent publish e;~return e;publish e;"
-	       "publish e=nack;publish e=nack;");
+	pairing_expect(
+		"channel.open;~confirm.select;~sent publish e;~sent publish e;~sent publish e;~return e;publish e;"
+		"publish e=nack;publish e=nack;");
 }
 
 /* The one it was closed for is not named: none of them is confirmed. */
@@ -241,12 +199,13 @@ static void fails_what_a_close_is_for(void **state)
 	SAY(CLIENT, 1, 20, 41, "");
 	SAY(SERVER, 0, 10, 50, "\1\100\0\0\0\0\0");
 	SAY(CLIENT, 0, 10, 51, "");
-	expect("channel.open;~confirm.select;channel.open;~sent publish e;~sent publish e;publish e=404;publish e=404;"
-	       "~sent publish e;queue.declare a=320;");
+	pairing_expect(
+		"channel.open;~confirm.select;channel.open;~sent publish e;~sent publish e;publish e=404;publish e=404;"
+		"~sent publish e;queue.declare a=320;");
 	begin();
 	SAY(SERVER, 0, 10, 50, "\1\100\0\0\0\0\0");
 	SAY(CLIENT, 0, 10, 51, "");
-	expect("connection.close=320;");
+	pairing_expect("connection.close=320;");
 }
 
 static void leaves_what_nobody_settled(void **state)
@@ -261,8 +220,9 @@ static void leaves_what_nobody_settled(void **state)
 	SAY(SERVER, 1, 20, 41, "");
 	SAY(CLIENT, 1, 20, 10, "");
 	pairing_give_up(true);
-	expect("channel.open;~confirm.select;~sent publish e;consume a;~got deliver a;channel.close;unanswered publish e;"
-	       "left;unanswered channel.open;");
+	pairing_expect(
+		"channel.open;~confirm.select;~sent publish e;consume a;~got deliver a;channel.close;unanswered publish e;"
+		"left;unanswered channel.open;");
 }
 
 /* Tags count from where a channel was opened, deliveries have theirs with them. */
@@ -283,8 +243,9 @@ static void joins_late(void **state)
 	PUBLISH(2, "a");
 	SAY(SERVER, 2, 60, 80, "\0\0\0\0\0\0\0\1\0");
 	pairing_give_up(true);
-	expect("~sent publish e;partial publish;partial queue.declare;~got deliver ex;process ex;partial process;"
-	       "~got deliver ex;channel.open;~confirm.select;~sent publish e;publish e;");
+	pairing_expect(
+		"~sent publish e;partial publish;partial queue.declare;~got deliver ex;process ex;partial process;"
+		"~got deliver ex;channel.open;~confirm.select;~sent publish e;publish e;");
 }
 
 static void forgets_after_a_loss(void **state)
@@ -299,8 +260,9 @@ static void forgets_after_a_loss(void **state)
 	PUBLISH(1, "b");
 	SAY(SERVER, 1, 60, 80, "\0\0\0\0\0\0\0\3\0");
 	SAY(SERVER, 1, 50, 11, "");
-	expect("channel.open;~confirm.select;~sent publish e;lost publish e;lost queue.declare a;lost -;~sent publish e;"
-	       "partial publish;unmatched queue.declare;");
+	pairing_expect(
+		"channel.open;~confirm.select;~sent publish e;lost publish e;lost queue.declare a;lost -;~sent publish e;"
+		"partial publish;unmatched queue.declare;");
 }
 
 static void is_bounded(void **state)
@@ -317,7 +279,7 @@ static void is_bounded(void **state)
 	assert_int_equal(lost, 10);
 	pairing_clear_text();
 	SAY(SERVER, 1, 60, 80, "\0\0\0\0\0\0\10\11\0"); /* one that was given up */
-	expect("");
+	pairing_expect("");
 	for (size_t i = 0; i < AMQP_IN_FLIGHT_MAX + 10; i++) {
 		const char tag[] = { 0, 0, 0, 0, 0, 0, (char)((i + 1) >> 8), (char)(i + 1), 0 };
 
@@ -336,12 +298,12 @@ static void doubtful_deliveries_make_room(void **state)
 	for (size_t i = 0; i < AMQP_IN_FLIGHT_MAX + 10; i++) {
 		pairing_clear_text();
 		DELIVER("\1");
-		expect("~got deliver ex;");
+		pairing_expect("~got deliver ex;");
 	}
 	pairing_clear_text();
 	SAY(CLIENT, 1, 50, 10, "\0\0\1a\0");
 	SAY(SERVER, 1, 50, 11, "");
-	expect("queue.declare a;");
+	pairing_expect("queue.declare a;");
 }
 
 static void refuses_what_is_none(void **state)
@@ -364,11 +326,11 @@ static void refuses_what_is_none(void **state)
 	for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
 		begin();
 		pairing_feed(CLIENT, frames[i].bytes, frames[i].length);
-		expect("broken;");
+		pairing_expect("broken;");
 		begin();
 		for (size_t at = 0; at < frames[i].length; at++)
 			pairing_feed(CLIENT, frames[i].bytes + at, 1);
-		expect("broken;");
+		pairing_expect("broken;");
 	}
 }
 
@@ -433,10 +395,7 @@ static void without_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(understands_the_real_server),
-		cmocka_unit_test(understands_every_split),
-		cmocka_unit_test(understands_single_bytes),
-		cmocka_unit_test(tells_what_came_before_a_cut),
+		TALK_TESTS(talks),
 		cmocka_unit_test(survives_holes),
 		cmocka_unit_test(skips_content_unseen),
 		cmocka_unit_test(pairs_by_channel),

@@ -19,51 +19,17 @@
 #define ASK BEGIN GET_A LAST_PARAMS LAST_STDIN
 #define END "\1\3\0\1\0\10\0\0\0\0\0\0\0\0\0\0"
 
-static const char expected[] =
-	"GET /item/1 200;GET /err 500=500;GET /nf 404=404;POST /up 200;HEAD /head 200;GET /big 200;";
+static const char *const expected[] = {
+	"GET /item/1 200;GET /err 500=500;GET /nf 404=404;POST /up 200;HEAD /head 200;GET /big 200;",
+};
 
-static void expect(const char *text)
-{
-	assert_string_equal(pairing_text(), text);
-}
+static const struct said *const said[] = { fastcgi_talk };
+
+static const struct talk_set talks = { &protocol_fastcgi, said, expected, 1 };
 
 static void begin(void)
 {
 	pairing_begin(&protocol_fastcgi);
-}
-
-static void understands_the_real_server(void **state)
-{
-	(void)state;
-	pairing_play(&protocol_fastcgi, fastcgi_talk, 0, SIZE_MAX);
-	expect(expected);
-	assert_int_equal(pairing_waiting(), 0);
-}
-
-static void understands_every_split(void **state)
-{
-	(void)state;
-	for (size_t split = 1; split < said_length(fastcgi_talk); split++) {
-		pairing_play(&protocol_fastcgi, fastcgi_talk, split, SIZE_MAX);
-		expect(expected);
-	}
-}
-
-static void understands_single_bytes(void **state)
-{
-	(void)state;
-	pairing_play_bytes(&protocol_fastcgi, fastcgi_talk);
-	expect(expected);
-}
-
-static void tells_what_came_before_a_cut(void **state)
-{
-	(void)state;
-	for (size_t end = 0; end < said_length(fastcgi_talk); end++) {
-		pairing_play(&protocol_fastcgi, fastcgi_talk, 0, end);
-		assert_memory_equal(pairing_text(), expected, strlen(pairing_text()));
-		assert_false(pairing_is_over());
-	}
 }
 
 static void reads_the_status(void **state)
@@ -92,7 +58,7 @@ static void reads_the_status(void **state)
 		pairing_feed(SIDE_RESPONSE, header, sizeof(header));
 		pairing_feed(SIDE_RESPONSE, answers[i].header, length);
 		PAIRING_SAY(SIDE_RESPONSE, END);
-		expect(answers[i].text);
+		pairing_expect(answers[i].text);
 	}
 }
 
@@ -107,7 +73,7 @@ static void tells_refusals(void **state)
 	PAIRING_SAY(SIDE_RESPONSE, "\1\3\0\1\0\10\0\0\0\0\0\0\11\0\0\0");
 	PAIRING_SAY(SIDE_REQUEST, ASK);
 	PAIRING_SAY(SIDE_RESPONSE, "\1\6\0\1\0\1\0\0\n\1\3\0\1\0\10\0\0\0\0\0\3\0\0\0\0");
-	expect("GET /a=overloaded;GET /a=_OTHER;GET /a 200=app_status;");
+	pairing_expect("GET /a=overloaded;GET /a=_OTHER;GET /a 200=app_status;");
 }
 
 static void knows_no_status_without_a_header(void **state)
@@ -116,7 +82,7 @@ static void knows_no_status_without_a_header(void **state)
 	begin();
 	PAIRING_SAY(SIDE_REQUEST, ASK);
 	PAIRING_SAY(SIDE_RESPONSE, "\1\7\0\1\0\2\0\0no" END);
-	expect("GET /a;");
+	pairing_expect("GET /a;");
 }
 
 /* Of contents only the number of bytes counts, once what is in front of them is known. */
@@ -130,7 +96,7 @@ static void skips_what_was_not_captured(void **state)
 	PAIRING_SAY(SIDE_RESPONSE, "\1\6\0\1\2\0\3\0\r\n\r\n");
 	pairing_feed(SIDE_RESPONSE, NULL, 511);
 	PAIRING_SAY(SIDE_RESPONSE, END);
-	expect("GET /a 200;");
+	pairing_expect("GET /a 200;");
 }
 
 static void marks_heads_that_were_not_captured(void **state)
@@ -145,7 +111,7 @@ static void marks_heads_that_were_not_captured(void **state)
 	PAIRING_SAY(SIDE_RESPONSE, "\1\6\0\1\0\4\0\0");
 	pairing_feed(SIDE_RESPONSE, NULL, 4);
 	PAIRING_SAY(SIDE_RESPONSE, END);
-	expect("- 200~;GET /a~;");
+	pairing_expect("- 200~;GET /a~;");
 }
 
 static void is_lost_where_records_begin(void **state)
@@ -154,7 +120,7 @@ static void is_lost_where_records_begin(void **state)
 	begin();
 	PAIRING_SAY(SIDE_REQUEST, BEGIN);
 	pairing_feed(SIDE_REQUEST, NULL, 1);
-	expect("lost;");
+	pairing_expect("lost;");
 }
 
 static void lets_management_pass(void **state)
@@ -163,7 +129,7 @@ static void lets_management_pass(void **state)
 	begin();
 	PAIRING_SAY(SIDE_REQUEST, "\1\11\0\0\0\2\1\0..." ASK);
 	PAIRING_SAY(SIDE_RESPONSE, "\1\12\0\0\0\0\0\0\1\6\0\1\0\1\0\0\n" END);
-	expect("GET /a 200;");
+	pairing_expect("GET /a 200;");
 }
 
 /* Authorizers get no input. */
@@ -223,10 +189,7 @@ static void sniffs_the_first_record(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(understands_the_real_server),
-		cmocka_unit_test(understands_every_split),
-		cmocka_unit_test(understands_single_bytes),
-		cmocka_unit_test(tells_what_came_before_a_cut),
+		TALK_TESTS(talks),
 		cmocka_unit_test(reads_the_status),
 		cmocka_unit_test(tells_refusals),
 		cmocka_unit_test(knows_no_status_without_a_header),

@@ -12,11 +12,6 @@
 #include "pairing.h"
 #include "protocol/protocol.h"
 
-static void expect(const char *text)
-{
-	assert_string_equal(pairing_text(), text);
-}
-
 static const char *const expected[KAFKA_TALK_COUNT] = {
 	[KAFKA_RDKAFKA_PRODUCER] =
 		"ApiVersions;Metadata=UNKNOWN_TOPIC_OR_PARTITION;Metadata;Produce third 3>0;Produce third 7>0;"
@@ -37,46 +32,7 @@ static const char *const expected[KAFKA_TALK_COUNT] = {
 		"Heartbeat @g2;OffsetCommit @g2;LeaveGroup @g2;",
 };
 
-static void understands_the_real_server(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < KAFKA_TALK_COUNT; i++) {
-		pairing_play(&protocol_kafka, kafka_talks[i], 0, SIZE_MAX);
-		expect(expected[i]);
-		assert_int_equal(pairing_waiting(), 0);
-	}
-}
-
-static void understands_every_split(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < KAFKA_TALK_COUNT; i++)
-		for (size_t split = 1; split < said_length(kafka_talks[i]); split++) {
-			pairing_play(&protocol_kafka, kafka_talks[i], split, SIZE_MAX);
-			expect(expected[i]);
-		}
-}
-
-static void understands_single_bytes(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < KAFKA_TALK_COUNT; i++) {
-		pairing_play_bytes(&protocol_kafka, kafka_talks[i]);
-		expect(expected[i]);
-	}
-}
-
-/* What is there is told; nothing more, and never another thing. */
-static void tells_what_came_before_a_cut(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < KAFKA_TALK_COUNT; i++)
-		for (size_t end = 0; end < said_length(kafka_talks[i]); end++) {
-			pairing_play(&protocol_kafka, kafka_talks[i], 0, end);
-			assert_memory_equal(pairing_text(), expected[i], strlen(pairing_text()));
-			assert_false(pairing_is_over());
-		}
-}
+static const struct talk_set talks = { &protocol_kafka, kafka_talks, expected, KAFKA_TALK_COUNT };
 
 /* Messages made by hand. */
 static struct {
@@ -205,7 +161,7 @@ static void names_errors_of_partitions(void **state)
 		send(SIDE_REQUEST);
 		answer_produce(1, errors[i].code);
 		send(SIDE_RESPONSE);
-		expect(errors[i].text);
+		pairing_expect(errors[i].text);
 	}
 }
 
@@ -222,7 +178,7 @@ static void lets_go_what_nothing_answers(void **state)
 	answer(2);
 	put_number(0, 2);
 	send(SIDE_RESPONSE);
-	expect("one-way;ApiVersions;");
+	pairing_expect("one-way;ApiVersions;");
 }
 
 static void names_the_first_of_several_topics(void **state)
@@ -237,7 +193,7 @@ static void names_the_first_of_several_topics(void **state)
 	send(SIDE_REQUEST);
 	answer_produce(1, 0);
 	send(SIDE_RESPONSE);
-	expect("Produce first 9>0+;");
+	pairing_expect("Produce first 9>0+;");
 }
 
 /* A topic that a broker would refuse is no label. */
@@ -250,7 +206,7 @@ static void refuses_names_that_are_none(void **state)
 	send(SIDE_REQUEST);
 	answer_produce(1, 17);
 	send(SIDE_RESPONSE);
-	expect("Produce=INVALID_TOPIC_EXCEPTION;");
+	pairing_expect("Produce=INVALID_TOPIC_EXCEPTION;");
 }
 
 /* Fetch 4, whose answer has two partitions. */
@@ -298,7 +254,7 @@ static void counts_messages_by_batch(void **state)
 	put_batch(BATCH_BYTES - 12, 2, 8);
 	put_batch(BATCH_BYTES, 0, 16);
 	send(SIDE_RESPONSE);
-	expect("Fetch t 0>12;");
+	pairing_expect("Fetch t 0>12;");
 }
 
 /* Messages of the forms before batches stand alone, or are hidden in a compressed one. */
@@ -319,7 +275,7 @@ static void counts_old_messages(void **state)
 			put_number(0, 2);
 		}
 		send(SIDE_RESPONSE);
-		expect(compression ? "Fetch t 0>1~;" : "Fetch t 0>2;");
+		pairing_expect(compression ? "Fetch t 0>1~;" : "Fetch t 0>2;");
 	}
 }
 
@@ -332,7 +288,7 @@ static void skips_records_unseen(void **state)
 	answer_fetch(1, 2);
 	put_partition(90000);
 	send_seen(SIDE_RESPONSE, made.length, 90000 + PARTITION_BYTES + BATCH_BYTES);
-	expect("Fetch t~;");
+	pairing_expect("Fetch t~;");
 	pairing_begin(&protocol_kafka);
 	ask_fetch(1);
 	answer_fetch(1, 2);
@@ -344,7 +300,7 @@ static void skips_records_unseen(void **state)
 	put_partition(BATCH_BYTES);
 	put_batch(BATCH_BYTES - 12, 0, 4);
 	pairing_feed(SIDE_RESPONSE, made.bytes, made.length);
-	expect("Fetch t 0>4~;");
+	pairing_expect("Fetch t 0>4~;");
 }
 
 /* Of a message whose bytes are missing the end is still known; where one begins they are needed. */
@@ -370,7 +326,7 @@ static void keeps_its_place_behind_holes(void **state)
 	pairing_begin(&protocol_kafka);
 	ask(18, 0, 1);
 	send_seen(SIDE_REQUEST, 11, 0);
-	expect("lost;");
+	pairing_expect("lost;");
 }
 
 /* Lengths that lead beyond the message: the rest of it is left alone. */
@@ -390,7 +346,7 @@ static void stays_inside_a_message(void **state)
 	send(SIDE_REQUEST);
 	answer_produce(2, 0);
 	send(SIDE_RESPONSE);
-	expect("Produce;Produce t;");
+	pairing_expect("Produce;Produce t;");
 }
 
 static void names_what_it_does_not_know(void **state)
@@ -405,7 +361,7 @@ static void names_what_it_does_not_know(void **state)
 	send(SIDE_REQUEST);
 	answer(2);
 	send(SIDE_RESPONSE);
-	expect("Produce#;other;");
+	pairing_expect("Produce#;other;");
 }
 
 /* Topic ids are learned on any connection; without that they are nobody. */
@@ -424,7 +380,7 @@ static void marks_unknown_topics(void **state)
 	answer(1);
 	put_number(0, 13);
 	send(SIDE_RESPONSE);
-	expect("Fetch_empty?;");
+	pairing_expect("Fetch_empty?;");
 }
 
 /* SaslHandshake 0: tokens come without a header, until something with one does. */
@@ -454,7 +410,7 @@ static void follows_tokens_without_headers(void **state)
 			put_number(0, 2);
 			send(SIDE_RESPONSE);
 		}
-		expect(refused[i]);
+		pairing_expect(refused[i]);
 		assert_int_equal(pairing_waiting(), 0);
 	}
 }
@@ -471,7 +427,7 @@ static void passes_over_answers_from_before(void **state)
 		put_number(0, 2);
 		send(SIDE_RESPONSE);
 	}
-	expect("stray;stray;stray;ApiVersions;");
+	pairing_expect("stray;stray;stray;ApiVersions;");
 }
 
 /* Once it is in step an answer to something else is none, and neither is one to a request that was not made yet. */
@@ -483,7 +439,7 @@ static void refuses_answers_out_of_order(void **state)
 	send(SIDE_REQUEST);
 	answer(2);
 	send(SIDE_RESPONSE);
-	expect("broken;");
+	pairing_expect("broken;");
 	pairing_begin(&protocol_kafka);
 	for (uint32_t correlation = 1; correlation <= 2; correlation++) {
 		ask(18, 0, correlation);
@@ -494,7 +450,7 @@ static void refuses_answers_out_of_order(void **state)
 	send(SIDE_RESPONSE);
 	answer(1);
 	send(SIDE_RESPONSE);
-	expect("ApiVersions;broken;");
+	pairing_expect("ApiVersions;broken;");
 }
 
 static void refuses_what_is_no_request(void **state)
@@ -502,10 +458,10 @@ static void refuses_what_is_no_request(void **state)
 	(void)state;
 	pairing_begin(&protocol_kafka);
 	PAIRING_SAY(SIDE_REQUEST, "\0\0\0\7\0\22\0\3\0\0\0\1");
-	expect("not mine;");
+	pairing_expect("not mine;");
 	pairing_begin(&protocol_kafka);
 	PAIRING_SAY(SIDE_REQUEST, "\x16\x03\x01\2\0\1\0\1\xfc\3\3\x10");
-	expect("not mine;");
+	pairing_expect("not mine;");
 }
 
 #define SNIFFED(literal) literal, sizeof(literal) - 1
@@ -551,10 +507,7 @@ static void sniffs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(understands_the_real_server),
-		cmocka_unit_test(understands_every_split),
-		cmocka_unit_test(understands_single_bytes),
-		cmocka_unit_test(tells_what_came_before_a_cut),
+		TALK_TESTS(talks),
 		cmocka_unit_test(names_errors_of_partitions),
 		cmocka_unit_test(lets_go_what_nothing_answers),
 		cmocka_unit_test(names_the_first_of_several_topics),

@@ -12,11 +12,6 @@
 #include "pairing.h"
 #include "protocol/protocol.h"
 
-static void expect(const char *text)
-{
-	assert_string_equal(pairing_text(), text);
-}
-
 static const char *const expected[MEMCACHED_COUNT] = {
 	[MEMCACHED_TEXT] =
 		"set;one-way;get 2/3;incr=CLIENT_ERROR;other=ERROR;other=ERROR;set=CLIENT_ERROR;set=CLIENT_ERROR;"
@@ -28,46 +23,8 @@ static const char *const expected[MEMCACHED_COUNT] = {
 		"incr=CLIENT_ERROR;version;get 0/1;other=ERROR;stats;touch;noop;",
 };
 
-static void understands_the_real_server(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < MEMCACHED_COUNT; i++) {
-		pairing_play(&protocol_memcached, memcached_talks[i], 0, SIZE_MAX);
-		expect(expected[i]);
-		assert_int_equal(pairing_waiting(), 0);
-	}
-}
-
-static void understands_every_split(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < MEMCACHED_COUNT; i++)
-		for (size_t split = 1; split < said_length(memcached_talks[i]); split++) {
-			pairing_play(&protocol_memcached, memcached_talks[i], split, SIZE_MAX);
-			expect(expected[i]);
-		}
-}
-
-static void understands_single_bytes(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < MEMCACHED_COUNT; i++) {
-		pairing_play_bytes(&protocol_memcached, memcached_talks[i]);
-		expect(expected[i]);
-	}
-}
-
-/* What is there is told; nothing more, and never another thing. */
-static void tells_what_came_before_a_cut(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < MEMCACHED_COUNT; i++)
-		for (size_t end = 0; end < said_length(memcached_talks[i]); end++) {
-			pairing_play(&protocol_memcached, memcached_talks[i], 0, end);
-			assert_memory_equal(pairing_text(), expected[i], strlen(pairing_text()));
-			assert_false(pairing_is_over());
-		}
-}
+static const struct talk_set talks = { &protocol_memcached, memcached_talks, expected,
+				       MEMCACHED_COUNT };
 
 static void skips_values_unseen(void **state)
 {
@@ -79,7 +36,7 @@ static void skips_values_unseen(void **state)
 	PAIRING_SAY(SIDE_RESPONSE, "STORED\r\nVALUE k 0 900\r\n");
 	pairing_feed(SIDE_RESPONSE, NULL, 902);
 	PAIRING_SAY(SIDE_RESPONSE, "END\r\n");
-	expect("set;get 1/2;");
+	pairing_expect("set;get 1/2;");
 }
 
 static void is_lost_where_messages_begin(void **state)
@@ -88,12 +45,12 @@ static void is_lost_where_messages_begin(void **state)
 	pairing_begin(&protocol_memcached);
 	PAIRING_SAY(SIDE_REQUEST, "get k\r\n");
 	pairing_feed(SIDE_REQUEST, NULL, 1);
-	expect("lost;");
+	pairing_expect("lost;");
 	pairing_begin(&protocol_memcached);
 	PAIRING_SAY(SIDE_REQUEST, "get k\r\n");
 	PAIRING_SAY(SIDE_RESPONSE, "VALUE k 0 1\r\nx\r\n");
 	pairing_feed(SIDE_RESPONSE, NULL, 1);
-	expect("lost;");
+	pairing_expect("lost;");
 }
 
 /* Of a request that nobody doubts. */
@@ -103,14 +60,14 @@ static void refuses_what_does_not_fit(void **state)
 	pairing_begin(&protocol_memcached);
 	PAIRING_SAY(SIDE_REQUEST, "set k 0 0 1\r\nx\r\n");
 	PAIRING_SAY(SIDE_RESPONSE, "VALUE k 0 1\r\n");
-	expect("broken;");
+	pairing_expect("broken;");
 	pairing_begin(&protocol_memcached);
 	PAIRING_SAY(SIDE_REQUEST, "get k\r\n");
 	PAIRING_SAY(SIDE_RESPONSE, "VALUE k 0 many\r\n");
-	expect("broken;");
+	pairing_expect("broken;");
 	pairing_begin(&protocol_memcached);
 	PAIRING_SAY(SIDE_REQUEST, "\x16\x03\x01");
-	expect("not mine;");
+	pairing_expect("not mine;");
 }
 
 /* The opaque tells whose an answer is, where kinds do not. */
@@ -120,7 +77,7 @@ static void pairs_by_opaque(void **state)
 	pairing_begin(&protocol_memcached);
 	PAIRING_SAY(SIDE_REQUEST, "mg a q Oa\r\nmg b q Ob\r\nmg c Oc\r\n");
 	PAIRING_SAY(SIDE_RESPONSE, "HD Ob\r\nEN\r\n");
-	expect("silent mg 0/1;mg 1/1;mg 0/1;");
+	pairing_expect("silent mg 0/1;mg 1/1;mg 0/1;");
 }
 
 static void sniffs(void **state)
@@ -160,10 +117,7 @@ static void sniffs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(understands_the_real_server),
-		cmocka_unit_test(understands_every_split),
-		cmocka_unit_test(understands_single_bytes),
-		cmocka_unit_test(tells_what_came_before_a_cut),
+		TALK_TESTS(talks),
 		cmocka_unit_test(skips_values_unseen),
 		cmocka_unit_test(is_lost_where_messages_begin),
 		cmocka_unit_test(refuses_what_does_not_fit),

@@ -21,49 +21,14 @@
 #define OP_COMPRESSED 2012
 #define OP_MSG 2013
 
-static void expect(const char *text)
-{
-	assert_string_equal(pairing_text(), text);
-}
-
-static const char expected[] =
+static const char *const expected[] = {
 	"isMaster;insert talk;insert talk=11000;find talk;find talk;ping;other=59;find talk=14;getMore talk=43;update talk;"
-	"aggregate talk;drop talk;";
+	"aggregate talk;drop talk;",
+};
 
-static void understands_the_real_server(void **state)
-{
-	(void)state;
-	pairing_play(&protocol_mongodb, mongodb_talk, 0, SIZE_MAX);
-	expect(expected);
-	assert_int_equal(pairing_waiting(), 0);
-}
+static const struct said *const said[] = { mongodb_talk };
 
-static void understands_every_split(void **state)
-{
-	(void)state;
-	for (size_t split = 1; split < said_length(mongodb_talk); split++) {
-		pairing_play(&protocol_mongodb, mongodb_talk, split, SIZE_MAX);
-		expect(expected);
-	}
-}
-
-static void understands_single_bytes(void **state)
-{
-	(void)state;
-	pairing_play_bytes(&protocol_mongodb, mongodb_talk);
-	expect(expected);
-}
-
-/* What is there is told; nothing more, and never another thing. */
-static void tells_what_came_before_a_cut(void **state)
-{
-	(void)state;
-	for (size_t end = 0; end < said_length(mongodb_talk); end++) {
-		pairing_play(&protocol_mongodb, mongodb_talk, 0, end);
-		assert_memory_equal(pairing_text(), expected, strlen(pairing_text()));
-		assert_false(pairing_is_over());
-	}
-}
+static const struct talk_set talks = { &protocol_mongodb, said, expected, 1 };
 
 static size_t put32(char *out, uint32_t number)
 {
@@ -113,7 +78,7 @@ static void tells_errors(void **state)
 	ASK(4, 0, INSERT); /* {writeConcernError: {code: 64}, ok: 1.0} */
 	ANSWER(10, 4, 0,
 	       "\0\66\0\0\0\3writeConcernError\0\17\0\0\0\20code\0\100\0\0\0\0\1ok\0\0\0\0\0\0\0\360\77\0");
-	expect("ping=13;ping=11000;ping=_OTHER;insert c=64;");
+	pairing_expect("ping=13;ping=11000;ping=_OTHER;insert c=64;");
 }
 
 static void leaves_one_way_alone(void **state)
@@ -125,7 +90,7 @@ static void leaves_one_way_alone(void **state)
 	say(CLIENT, OP_INSERT, 3, 0, 0, "\0\0\0\0db.c\0", 9);
 	ASK(4, 0, PING);
 	ANSWER(9, 4, 0, OK);
-	expect("one-way;one-way;one-way;ping;");
+	pairing_expect("one-way;one-way;one-way;ping;");
 }
 
 /* Each answer is to the one before it. */
@@ -139,7 +104,7 @@ static void pushes_streamed_answers(void **state)
 	ANSWER(12, 11, 0, OK);
 	ASK(2, 0, INSERT);
 	ANSWER(13, 2, 0, OK);
-	expect("ping;push;push;insert c;");
+	pairing_expect("ping;push;push;insert c;");
 }
 
 /* Whether a compressed request wants an answer is not seen. */
@@ -152,7 +117,7 @@ static void marks_compressed(void **state)
 	say(CLIENT, OP_COMPRESSED, 2, 0, 0, "\335\7\0\0\1\0\0\0\1x", 10);
 	ASK(3, 0, PING);
 	ANSWER(10, 3, 0, OK);
-	expect("-compressed;silent -compressed;ping;");
+	pairing_expect("-compressed;silent -compressed;ping;");
 }
 
 static void reads_old_messages(void **state)
@@ -161,7 +126,7 @@ static void reads_old_messages(void **state)
 	pairing_begin(&protocol_mongodb);
 	say(CLIENT, OP_QUERY, 1, 0, 0, "\0\0\0\0db.c.d\0\0\0\0\0\1\0\0\0\5\0\0\0\0", 24);
 	say(SERVER, OP_REPLY, 9, 1, 0, "\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\5\0\0\0\0", 25);
-	expect("find c.d=_OTHER;");
+	pairing_expect("find c.d=_OTHER;");
 }
 
 /* Documents first, then what is to be done with them. */
@@ -170,9 +135,9 @@ static void finds_the_body_behind_documents(void **state)
 	(void)state;
 	pairing_begin(&protocol_mongodb);
 	ASK(1, 0, "\1\23\0\0\0documents\0\5\0\0\0\0" INSERT);
-	expect("");
+	pairing_expect("");
 	ANSWER(2, 1, 0, OK);
-	expect("insert c;");
+	pairing_expect("insert c;");
 }
 
 static void skips_what_is_not_captured(void **state)
@@ -194,9 +159,9 @@ static void skips_what_is_not_captured(void **state)
 	ANSWER(3, 1, 0, OK);
 	ASK(4, 0, PING);
 	ANSWER(5, 4, 0, OK);
-	expect("insert c;unseen;-;ping;");
+	pairing_expect("insert c;unseen;-;ping;");
 	pairing_feed(CLIENT, NULL, 1);
-	expect("insert c;unseen;-;ping;lost;");
+	pairing_expect("insert c;unseen;-;ping;lost;");
 }
 
 static void refuses_what_is_none(void **state)
@@ -204,20 +169,20 @@ static void refuses_what_is_none(void **state)
 	(void)state;
 	pairing_begin(&protocol_mongodb);
 	say(CLIENT, OP_REPLY, 1, 0, 0, "", 0);
-	expect("broken;");
+	pairing_expect("broken;");
 	pairing_begin(&protocol_mongodb);
 	PAIRING_SAY(CLIENT, "\17\0\0\0\1\0\0\0\0\0\0\0\335\7\0\0");
-	expect("broken;");
+	pairing_expect("broken;");
 	pairing_begin(&protocol_mongodb);
 	ASK(1, 0, PING);
 	ANSWER(2, 3, 0, OK); /* to another one */
-	expect("broken;");
+	pairing_expect("broken;");
 	pairing_begin(&protocol_mongodb);
 	ASK(1, 0, "\0\377\377\377\177\2insert\0\377\377\377\377c");
 	ANSWER(2, 1, 0, "\0\1\0\0\0\4writeErrors\0\3\0\0\0");
 	ASK(3, 0, "\7");
 	ANSWER(4, 3, 0, "");
-	expect("insert;other;");
+	pairing_expect("insert;other;");
 }
 
 static void sniffs(void **state)
@@ -266,10 +231,7 @@ static void without_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(understands_the_real_server),
-		cmocka_unit_test(understands_every_split),
-		cmocka_unit_test(understands_single_bytes),
-		cmocka_unit_test(tells_what_came_before_a_cut),
+		TALK_TESTS(talks),
 		cmocka_unit_test(tells_errors),
 		cmocka_unit_test(leaves_one_way_alone),
 		cmocka_unit_test(pushes_streamed_answers),

@@ -12,11 +12,6 @@
 #include "pairing.h"
 #include "protocol/protocol.h"
 
-static void expect(const char *text)
-{
-	assert_string_equal(pairing_text(), text);
-}
-
 static const char *const expected[MYSQL_COUNT] = {
 	[MYSQL_PYMYSQL] =
 		"DROP a;CREATE a;REPLACE a;SELECT a;SELECT a;INSERT a=1062;other=1064;INSERT a+;PING;USE;"
@@ -29,46 +24,7 @@ static const char *const expected[MYSQL_COUNT] = {
 		"SELECT c=1054;one-way;RESET CONNECTION;DROP c;one-way;",
 };
 
-static void understands_the_real_server(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < MYSQL_COUNT; i++) {
-		pairing_play(&protocol_mysql, mysql_talks[i], 0, SIZE_MAX);
-		expect(expected[i]);
-		assert_int_equal(pairing_waiting(), 0);
-	}
-}
-
-static void understands_every_split(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < MYSQL_COUNT; i++)
-		for (size_t split = 1; split < said_length(mysql_talks[i]); split++) {
-			pairing_play(&protocol_mysql, mysql_talks[i], split, SIZE_MAX);
-			expect(expected[i]);
-		}
-}
-
-static void understands_single_bytes(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < MYSQL_COUNT; i++) {
-		pairing_play_bytes(&protocol_mysql, mysql_talks[i]);
-		expect(expected[i]);
-	}
-}
-
-/* What is there is told; nothing more, and never another thing. */
-static void tells_what_came_before_a_cut(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < MYSQL_COUNT; i++)
-		for (size_t end = 0; end < said_length(mysql_talks[i]); end++) {
-			pairing_play(&protocol_mysql, mysql_talks[i], 0, end);
-			assert_memory_equal(pairing_text(), expected[i], strlen(pairing_text()));
-			assert_false(pairing_is_over());
-		}
-}
+static const struct talk_set talks = { &protocol_mysql, mysql_talks, expected, MYSQL_COUNT };
 
 /* A turn's first bytes, its length and its end are what the kernel shows. */
 static void understands_prefixes(void **state)
@@ -77,7 +33,7 @@ static void understands_prefixes(void **state)
 	for (size_t i = 0; i < MYSQL_COUNT; i++)
 		for (size_t shown = 64; shown < 300; shown++) {
 			pairing_play_prefixes(&protocol_mysql, mysql_talks[i], shown);
-			expect(expected[i]);
+			pairing_expect(expected[i]);
 		}
 }
 
@@ -100,13 +56,13 @@ static void ends_by_the_tail(void **state)
 	pairing_feed(SIDE_RESPONSE, NULL, 100000);
 	pairing_boundary(SIDE_RESPONSE, BOUNDARY_PROGRESS, 0x6161616161616161);
 	pairing_boundary(SIDE_RESPONSE, BOUNDARY_PROGRESS, 0x000a0000fe050000);
-	expect("");
+	pairing_expect("");
 	pairing_boundary(SIDE_RESPONSE, BOUNDARY_PROGRESS, 0x00020000fe050000);
-	expect("SELECT t;");
+	pairing_expect("SELECT t;");
 	begin_rows();
 	pairing_feed(SIDE_RESPONSE, NULL, 100000);
 	pairing_boundary(SIDE_RESPONSE, BOUNDARY_PROGRESS, 0x000000020000fe05);
-	expect("SELECT t;");
+	pairing_expect("SELECT t;");
 }
 
 static void an_error_ends_rows(void **state)
@@ -114,7 +70,7 @@ static void an_error_ends_rows(void **state)
 	(void)state;
 	begin_rows();
 	PAIRING_SAY(SIDE_RESPONSE, "\x09\0\0\5\xff\x25\x05#70100");
-	expect("SELECT t=1317;");
+	pairing_expect("SELECT t=1317;");
 }
 
 static void joins_in_the_middle(void **state)
@@ -123,7 +79,7 @@ static void joins_in_the_middle(void **state)
 	pairing_begin(&protocol_mysql);
 	PAIRING_SAY(SIDE_REQUEST, "\x0a\0\0\0\x17\1\0\0\0\0\1\0\0\0");
 	PAIRING_SAY(SIDE_RESPONSE, "\1\0\0\1\1" COLUMN "\2\0\0\3\0\0\7\0\0\4\xfe\0\0\2\0\0\0");
-	expect("-?;");
+	pairing_expect("-?;");
 }
 
 static void encrypted_is_left_alone(void **state)
@@ -136,7 +92,7 @@ static void encrypted_is_left_alone(void **state)
 				  "\0\0\0\0\0\0\0\0\0\0\0\0");
 	PAIRING_SAY(SIDE_REQUEST, "\x16\3\1\2\0\1\0");
 	PAIRING_SAY(SIDE_RESPONSE, "\x16\3\3\0\x7a");
-	expect("encrypted");
+	pairing_expect("encrypted");
 }
 
 /* What a statement SIGNALs is no label. */
@@ -147,7 +103,7 @@ static void bounds_error_numbers(void **state)
 	PAIRING_SAY(SIDE_REQUEST, "\7\0\0\0\x03"
 				  "CALL p");
 	PAIRING_SAY(SIDE_RESPONSE, "\x09\0\0\1\xff\x10\x27#45000");
-	expect("CALL=_OTHER;");
+	pairing_expect("CALL=_OTHER;");
 }
 
 static void a_statement_of_many_packets_is_one(void **state)
@@ -158,7 +114,7 @@ static void a_statement_of_many_packets_is_one(void **state)
 	pairing_feed(SIDE_REQUEST, NULL, 0xffffff - 23 + 500);
 	pairing_boundary(SIDE_REQUEST, BOUNDARY_TURN, 0);
 	PAIRING_SAY(SIDE_RESPONSE, "\7\0\0\2\0\1\0\2\0\0\0");
-	expect("INSERT t;");
+	pairing_expect("INSERT t;");
 }
 
 #define SNIFF(literal) protocol_mysql.sniff((const uint8_t *)(literal), sizeof(literal) - 1)
@@ -195,10 +151,7 @@ static void sniffs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(understands_the_real_server),
-		cmocka_unit_test(understands_every_split),
-		cmocka_unit_test(understands_single_bytes),
-		cmocka_unit_test(tells_what_came_before_a_cut),
+		TALK_TESTS(talks),
 		cmocka_unit_test(understands_prefixes),
 		cmocka_unit_test(ends_by_the_tail),
 		cmocka_unit_test(an_error_ends_rows),
