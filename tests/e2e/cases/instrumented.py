@@ -75,36 +75,23 @@ def caller(number):
     return (f"{number + 1:032x}", f"{number + 1:016x}") if number % 2 else None
 
 
-def run(t, setting):
-    """Returns the tracer's spans, ours, and the metrics."""
-    directory = os.path.join(t.directory, setting)
-    os.makedirs(directory)
-    file, told = os.path.join(directory, "spans.ndjson"), os.path.join(directory, "told")
-    agent = t.agent("--spans-ndjson", file, "--only", "service=instrumented-*", "--spans-of-instrumented", setting)
-    nginx = t.nginx(service="instrumented-backend", locations="location /backend/ { return 200; }")
-    service, port = t.serve("/usr/bin/python3", "-c", SERVICE, nginx.port, told, service="instrumented-python",
-                            env={"PYTHONPATH": pypi.OPENTELEMETRY})
-    pids = {service.pid, *nginx.workers()}
-    followed = lambda: pids <= {process["pid"] for process in agent.dump("procs") if not process["ignored"]}
-    t.check(wait_until(followed, 10 * t.patience), f"not all are looked at: {agent.dump('procs')}")
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    for number in range(REQUESTS):
-        connection.request("GET", f"/{number}", headers={"traceparent": "00-{}-{}-01".format(*caller(number))} if caller(number) else {})
-        connection.getresponse().read()
-    connection.close()
+def watch(t, setting):
+    file = os.path.join(t.directory, f"spans-{setting}.ndjson")
+    return t.agent("--spans-ndjson", file, "--only", "service=instrumented-*", "--spans-of-instrumented", setting), file
 
+
+def is_followed(agent, pids):
+    return pids <= {process["pid"] for process in agent.dump("procs") if not process["ignored"]}
+
+
+def collect(t, agent, file):
+    """Our spans and the metrics, once there are so many of the backend's."""
     def all_of():
         spans = read_spans(file)
         return spans if len(of(spans, "backend", SERVER)) >= 2 * REQUESTS else None
     spans = wait_until(all_of, 20 * t.patience, every=0.2) or read_spans(file)
-    t.equal(len(of(spans, "backend", SERVER)), 2 * REQUESTS, f"{setting}: the backend's spans")
-    metrics = agent.scrape()
     t.nothing_lost(agent)
-    agent.stop()
-    service.stop()
-    nginx.stop()
-    with open(told) as lines:
-        return [json.loads(line) for line in lines], spans, metrics
+    return spans, agent.scrape()
 
 
 def heads(own, spans):
@@ -133,18 +120,40 @@ def parents(spans):
     return Counter((span["traceId"], span.get("parentSpanId")) for span in spans)
 
 
+def check(t, setting, own, spans, metrics):
+    calls, left_out = {"kernel-only": (1, 2), "on": (2, 0), "off": (0, 3)}[setting]
+    served, asked, backend = of(spans, "python", SERVER), of(spans, "python", CLIENT), of(spans, "backend", SERVER)
+    t.equal(len(backend), 2 * REQUESTS, f"{setting}: the backend's spans")
+    t.equal((len(served), len(asked)), (REQUESTS * (setting == "on"), calls * REQUESTS), f"{setting}: the service's spans of ours")
+    t.equal(metrics.total(LEFT_OUT), left_out * REQUESTS, f"{setting}: requests left out")
+    t.equal(heads(own, spans), {2 if setting == "on" else 1: REQUESTS}, f"{setting}: traces by how many spans begin them")
+    check_whole(t, own, spans, setting)
+    traced = [span for span in backend if path(span) == "/backend/traced"]
+    t.equal(parents(traced), ids(own, "CLIENT"), f"{setting}: whom the backend worked for")
+    if setting == "kernel-only":
+        t.equal(parents(asked), ids(own, "CLIENT"), "calls: each a child of the tracer's span of it")
+    if setting != "on":
+        t.equal({span["attributes"]["sonde.join"] for span in backend if path(span) == "/backend/untraced"}, {"generated"},
+                f"{setting}: what the tracer knows nothing of")
+
+
 @test(needs=("nginx", "opentelemetry-sdk"))
 def spans_of_instrumented_are_told_once(t):
-    for setting, calls, left_out in (("kernel-only", 1, 2), ("on", 2, 0), ("off", 0, 3)):
-        own, spans, metrics = run(t, setting)
-        served, asked, backend = of(spans, "python", SERVER), of(spans, "python", CLIENT), of(spans, "backend", SERVER)
-        t.equal(Counter(span["kind"] for span in own), {"SERVER": REQUESTS, "CLIENT": REQUESTS}, f"{setting}: the tracer's spans")
-        t.equal(metrics.total(LEFT_OUT), left_out * REQUESTS, f"{setting}: requests left out")
-        t.equal((len(served), len(asked)), (REQUESTS * (setting == "on"), calls * REQUESTS), f"{setting}: the service's spans of ours")
-        t.equal(heads(own, spans), {2 if setting == "on" else 1: REQUESTS}, f"{setting}: traces by how many spans begin them")
-        check_whole(t, own, spans, setting)
-        t.equal(parents(span for span in backend if path(span) == "/backend/traced"), ids(own, "CLIENT"), f"{setting}: whom the backend worked for")
-        if setting == "kernel-only":
-            t.equal(parents(asked), ids(own, "CLIENT"), "calls: each a child of the tracer's span of it")
-            t.equal({span["attributes"]["sonde.join"] for span in backend if path(span) == "/backend/untraced"}, {"generated"},
-                    "what the tracer knows nothing of")
+    agents = {setting: watch(t, setting) for setting in ("kernel-only", "on", "off")}
+    told = os.path.join(t.directory, "told")
+    nginx = t.nginx(service="instrumented-backend", locations="location /backend/ { return 200; }")
+    service, port = t.serve("/usr/bin/python3", "-c", SERVICE, nginx.port, told, service="instrumented-python",
+                            env={"PYTHONPATH": pypi.OPENTELEMETRY})
+    pids = {service.pid, *nginx.workers()}
+    t.check(wait_until(lambda: all(is_followed(agent, pids) for agent, _ in agents.values()), 10 * t.patience), "not all are looked at")
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    for number in range(REQUESTS):
+        connection.request("GET", f"/{number}", headers={"traceparent": "00-{}-{}-01".format(*caller(number))} if caller(number) else {})
+        connection.getresponse().read()
+    connection.close()
+    ours = {setting: collect(t, *watched) for setting, watched in agents.items()}
+    with open(told) as lines:
+        own = [json.loads(line) for line in lines]
+    t.equal(Counter(span["kind"] for span in own), {"SERVER": REQUESTS, "CLIENT": REQUESTS}, "the tracer's spans")
+    for setting, (spans, metrics) in ours.items():
+        check(t, setting, own, spans, metrics)

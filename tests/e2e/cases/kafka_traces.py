@@ -20,12 +20,17 @@ DROPPED = "sonde_span_links_dropped_total"
 PRODUCE = """
 import json, sys
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 port, plan = sys.argv[1], json.loads(sys.argv[2])
 tracer = TracerProvider().get_tracer("producer")
 sent = {}
+admin = AdminClient({"bootstrap.servers": "127.0.0.1:" + port})
+made = admin.create_topics([NewTopic(topic, 1, 1) for topic, _, _ in plan])
+for topic in made.values():
+    topic.result(20)
 def headers(how):
     with tracer.start_as_current_span("publish", kind=trace.SpanKind.PRODUCER) as span:
         ids = span.get_span_context()
@@ -39,17 +44,14 @@ def headers(how):
     if how == "uber-trace-id":
         return [("other", None), ("uber-trace-id", ":".join(ids) + ":0:1")], ids
     return ([("traceparent", "00-nonsense")] if how == "malformed" else []), None
-for topic, how, count, size, settings in plan:
+for topic, settings, parts in plan:
     producer = Producer({"bootstrap.servers": "127.0.0.1:" + port, "linger.ms": 100, **settings})
-    producer.produce(topic, b"first of the topic")
-    producer.flush()
     sent[topic] = []
-    for i in range(count):
-        fields, ids = headers(how)
-        producer.produce(topic, bytes(size), headers=fields)
-        sent[topic].append(ids)
-        if i % 1000 == 0:
-            producer.poll(0)
+    for how, count, size in parts:
+        for i in range(count):
+            fields, ids = headers(how)
+            producer.produce(topic, bytes(size), headers=fields)
+            sent[topic].append(ids)
     producer.flush()
 print(json.dumps(sent))
 """
@@ -70,16 +72,12 @@ consumer.close()
 
 
 ALONE = {"batch.num.messages": 1, "linger.ms": 0}
-PLAN = [  # topic, what its records carry, how many, their size, the producer's settings
-    ("alone", "traceparent", 2000, 20, ALONE),
-    ("b3", "b3", 50, 20, ALONE),
-    ("jaeger", "uber-trace-id", 50, 20, ALONE),
-    ("nothing", "none", 50, 20, ALONE),
-    ("malformed", "malformed", 50, 20, ALONE),
-    ("long", "traceparent", 20, 50000, ALONE),
-    ("many", "traceparent", 1000, 20, {"batch.num.messages": 20}),
-    ("too-many", "traceparent", 500, 20, {"batch.num.messages": 250}),
-    ("gzip", "traceparent", 100, 20, {"compression.type": "gzip", "batch.num.messages": 10}),
+PLAN = [  # topic, the producer's settings, what its records carry, how many, their size
+    ("alone", ALONE, [("traceparent", 2000, 20), ("b3", 50, 20), ("uber-trace-id", 50, 20), ("none", 50, 20), ("traceparent", 20, 50000)]),
+    ("malformed", ALONE, [("malformed", 50, 20)]),
+    ("many", {"batch.num.messages": 20}, [("traceparent", 1000, 20)]),
+    ("too-many", {"batch.num.messages": 250}, [("traceparent", 500, 20)]),
+    ("gzip", {"compression.type": "gzip", "batch.num.messages": 10}, [("traceparent", 100, 20)]),
 ]
 LINKS_MAX = 32
 
@@ -109,32 +107,43 @@ def contexts(spans):
     return sum(len(links(span)) + (span["attributes"]["sonde.join"] == "header") for span in spans) + dropped(spans)
 
 
+def carried(sent, topic):
+    return len([ids for ids in sent[topic] if ids])
+
+
 def collect(t, file, sent):
     """All spans, once they have that many contexts; the reader reads one topic."""
-    named = sum(len([ids for ids in sent[topic] if ids]) for topic in sent if topic != "gzip")
+    named = sum(carried(sent, topic) for topic in sent if topic != "gzip")
 
     def all_of():
         spans = read_spans(file)
-        told = [contexts([span for topic in sent for span in of(spans, service, f"Produce {topic}")]) for service in ("producer", "broker")]
-        return spans if min(told) >= named and contexts(of(spans, "reader", "Fetch alone")) >= len(sent["alone"]) else None
+        told = [contexts(taken([span for topic in sent for span in of(spans, service, f"Produce {topic}")]))
+                for service in ("producer", "broker")]
+        told.append(contexts(of(spans, "reader", "Fetch alone")) + named - carried(sent, "alone"))
+        return spans if min(told) >= named else None
     return wait_until(all_of, 20 * t.patience, every=0.3) or read_spans(file)
+
+
+def taken(spans):
+    """Without those that the broker refuses as the topic is new: what they carry is sent again."""
+    return [span for span in spans if "error.type" not in span["attributes"]]
 
 
 def check_produced(t, spans, sent):
     for service, kind in (("producer", PRODUCER), ("broker", SERVER)):
-        for topic, how, count, _, settings in PLAN:
-            about, want = f"{service}: {topic}", Counter(ids for ids in sent[topic] if ids)
-            told = of(spans, service, f"Produce {topic}")
+        for topic, settings, _ in PLAN:
+            about, count, want = f"{service}: {topic}", len(sent[topic]), Counter(ids for ids in sent[topic] if ids)
+            told = taken(of(spans, service, f"Produce {topic}"))
             t.equal(({span["kind"] for span in told}, {span["flags"] & 1 for span in told}), ({kind}, {1}), f"{about}: kind, sampled")
             if settings == ALONE:
-                t.equal((len(told), parents(told), contexts(told)), (count + 1, want, len(want)), f"{about}: spans and their parents")
+                t.equal((len(told), parents(told), contexts(told)), (count, want, len(want)), f"{about}: spans and their parents")
             else:
                 t.equal(parents(told), Counter(), f"{about}: no one of several records is the parent")
             if topic == "many":
                 t.equal((all_links(told), dropped(told)), (want, 0), f"{about}: links")
             if topic == "too-many":
                 t.equal(contexts(told), count, f"{about}: links and what has no room")
-                t.equal((all_links(told) - want, {len(links(span)) for span in told}), (Counter(), {0, LINKS_MAX}), f"{about}: links")
+                t.equal((all_links(told) - want, {len(links(span)) for span in told}), (Counter(), {LINKS_MAX}), f"{about}: links")
             if topic == "gzip":
                 t.equal(contexts(told), 0, f"{about}: compressed records are not read")
 
@@ -149,17 +158,17 @@ def kafka_records_name_their_traces(t):
                    env={"PYTHONPATH": pypi.OPENTELEMETRY}).result(120 * t.patience)
     sent = {topic: [ids and tuple(ids) for ids in of_topic] for topic, of_topic in sent.items()}
     # So little at a time that a span has room for all links.
-    t.spawn("/usr/bin/python3", "-c", CONSUME, kafka.port, "alone", len(sent["alone"]) + 1, json.dumps({"max.partition.fetch.bytes": 4000}),
+    t.spawn("/usr/bin/python3", "-c", CONSUME, kafka.port, "alone", len(sent["alone"]), json.dumps({"max.partition.fetch.bytes": 4000}),
             service="trace-reader").wait(60 * t.patience)
     spans = collect(t, file, sent)
     check_produced(t, spans, sent)
     read = of(spans, "reader", "Fetch alone")
-    t.equal((all_links(read), dropped(read)), (Counter(sent["alone"]), 0), "links of what fetched the records")
+    t.equal((all_links(read), dropped(read)), (Counter(ids for ids in sent["alone"] if ids), 0), "links of what fetched the records")
     t.equal(({span["kind"] for span in read}, parents(read)), ({CLIENT}, Counter()), "which are no parents of it")
     metrics = agent.scrape()
     t.equal(metrics.total(DROPPED), dropped(spans), "links without room")
-    t.equal(metrics.total(IGNORED, format="traceparent"), 2 * len(sent["malformed"]), "malformed values, seen by both sides")
-    compressed = [span for service in ("producer", "broker") for span in of(spans, service, "Produce gzip")]
-    t.equal(metrics.total(OUTCOMES, protocol="kafka", outcome="records_compressed"), len(compressed) - 2, "all but the first two")
+    both = lambda topic: len(of(spans, "producer", f"Produce {topic}") + of(spans, "broker", f"Produce {topic}"))
+    t.equal(metrics.total(IGNORED, format="traceparent"), both("malformed"), "malformed values, seen by both sides")
+    t.equal(metrics.total(OUTCOMES, protocol="kafka", outcome="records_compressed"), both("gzip"), "compressed ones")
     t.equal(metrics.total(OUTCOMES, protocol="kafka", outcome="record_headers_unseen"), 0, "records not seen whole")
     t.nothing_lost(agent)
