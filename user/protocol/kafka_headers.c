@@ -44,10 +44,13 @@ static bool is_same(const struct span_link *link, const struct trace_context *co
 static void add_context(struct kafka_parse *parse, const struct trace_context *context)
 {
 	struct exchange_facts *facts = parse->facts;
-	struct span_link *links = facts->trace_texts->links;
+	struct span_link *links;
 	uint32_t kept =
 		facts->contexts.count < TRACE_LINKS_MAX ? facts->contexts.count : TRACE_LINKS_MAX;
 
+	if (!facts->trace_texts) /* nobody's: whose they were was given up meanwhile */
+		return;
+	links = facts->trace_texts->links;
 	for (uint32_t i = 0; i < kept; i++)
 		if (is_same(&links[i], context))
 			return;

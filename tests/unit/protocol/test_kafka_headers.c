@@ -265,6 +265,23 @@ static void looks_at_nothing_when_nobody_wants_spans(void **state)
 	}
 }
 
+/* What a record is of was given up before all of it had come. */
+static void lets_go_what_is_nobodys(void **state)
+{
+	(void)state;
+	begin(0, 0);
+	kafka_put_record(&made, 1, one);
+	end();
+	for (size_t at = 0; at < made.length; at++) {
+		forget(SIDE_REQUEST);
+		feed(SIDE_REQUEST, made.bytes, at);
+		parsed.facts.trace_texts = NULL;
+		feed(SIDE_REQUEST, made.bytes + at, made.length - at);
+		assert_int_equal(parsed.ends, 1);
+		assert_int_equal(parsed.facts.contexts.count, 0);
+	}
+}
+
 /* Of what was not seen nothing is told; a hole in a value tells nothing less. */
 static void says_what_was_not_seen(void **state)
 {
@@ -385,6 +402,7 @@ int main(void)
 		cmocka_unit_test(marks_what_is_compressed),
 		cmocka_unit_test(passes_over_what_nobody_gets),
 		cmocka_unit_test(looks_at_nothing_when_nobody_wants_spans),
+		cmocka_unit_test(lets_go_what_is_nobodys),
 		cmocka_unit_test(says_what_was_not_seen),
 		cmocka_unit_test(ignores_values_that_are_cut_or_malformed),
 		cmocka_unit_test(stops_where_records_make_no_sense),
