@@ -42,7 +42,9 @@ struct exchange {
 	uint64_t start_ns; /* request's first byte; of an answer that came first: its first byte */
 	uint64_t end_ns;   /* answer's last byte */
 	uint32_t tgid;	   /* whose call brought the request's first byte */
-	bool has_request;  /* its first byte was seen */
+	uint32_t position; /* of that byte in its direction, as struct event_turn counts, when has_position */
+	bool has_position;
+	bool has_request; /* its first byte was seen */
 	bool has_request_head;
 	bool has_request_end;
 	bool has_response;	/* its first byte was seen */
@@ -112,6 +114,7 @@ struct connection {
 	uint64_t moved[DIR_COUNT]; /* by turns that are over, unless is_moved_unsure */
 	uint32_t position
 		[DIR_COUNT]; /* behind the newest event of each direction, as struct event_turn has it */
+	uint32_t fed; /* the same, behind what the protocol was given of fed_dir; it holds until an event of the other one */
 	struct tunnel_state *tunnel; /* owned; NULL: none was opened */
 	uint64_t late_consumed;	     /* bytes of the newest late write that were looked at */
 	uint16_t exchange_count;
@@ -142,6 +145,7 @@ struct connection {
 	uint8_t early[SNIFF_MAX];   /* the same of a turn that is over, of early_dir */
 	uint8_t early_bytes;
 	uint8_t early_dir;
+	uint8_t fed_dir; /* enum turn_dir */
 	_Alignas(8) uint8_t state[PROTOCOL_STATE_MAX];
 };
 

@@ -132,6 +132,38 @@ static struct exchange *lone_exchange(struct engine *engine, const struct connec
 	return NULL;
 }
 
+/* Whether it is known where among all bytes of its connection it begins. */
+static bool is_placed(const struct connection *connection, const struct exchange *exchange)
+{
+	return exchange->has_position && !(connection->ref.flags & CONN_PREEXISTING);
+}
+
+static struct exchange *exchange_at(const struct connection *connection, uint32_t position)
+{
+	struct exchange *exchange = connection->oldest;
+
+	while (exchange && !(is_placed(connection, exchange) && exchange->position == position))
+		exchange = exchange->next;
+	return exchange && !exchange->span.is_paired ? exchange : NULL;
+}
+
+/* What begins with the same byte is the same request, however many are under way. Of streams, and of connections whose first bytes
+ * nobody has seen, it must be the only one. */
+static struct exchange *counterpart(struct engine *engine, const struct connection *connection,
+				    const struct exchange *exchange)
+{
+	const struct connection *peer = connection->peer;
+	bool is_sure = is_placed(connection, exchange);
+	struct exchange *other = is_sure ? exchange_at(peer, exchange->position) : NULL;
+
+	if (other)
+		return other;
+	if (lone_exchange(engine, connection, exchange->stream) != exchange)
+		return NULL;
+	other = lone_exchange(engine, peer, exchange->stream);
+	return other && is_sure && is_placed(peer, other) ? NULL : other;
+}
+
 struct exchange *join_peer_exchange(struct engine *engine, struct connection *connection,
 				    struct exchange *exchange)
 {
@@ -139,10 +171,9 @@ struct exchange *join_peer_exchange(struct engine *engine, struct connection *co
 
 	if (!connection->is_peer_known)
 		enter(engine->join, connection);
-	if (!connection->peer || connection->peer->protocol != connection->protocol ||
-	    lone_exchange(engine, connection, exchange->stream) != exchange)
+	if (!connection->peer || connection->peer->protocol != connection->protocol)
 		return NULL;
-	other = lone_exchange(engine, connection->peer, exchange->stream);
+	other = counterpart(engine, connection, exchange);
 	if (other)
 		other->span.is_paired = exchange->span.is_paired = true;
 	return other;

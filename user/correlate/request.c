@@ -210,7 +210,16 @@ static void on_pipelined(struct engine *engine, struct connection *connection)
 	connection_set_mode(engine, connection, protocol->pipelined_mode);
 }
 
-static void on_request_begin(struct engine *engine, struct connection *connection, uint64_t time_ns)
+/* Where in its direction it begins that is about to be read; both ends of a connection count alike. */
+static inline void place(const struct connection *connection, struct exchange *exchange,
+			 uint64_t unread)
+{
+	exchange->position = connection->fed - (uint32_t)unread;
+	exchange->has_position = connection_side(connection, connection->fed_dir) == SIDE_REQUEST;
+}
+
+static void on_request_begin(struct engine *engine, struct connection *connection,
+			     const struct protocol_run *run, uint64_t time_ns)
 {
 	struct exchange *exchange = connection->oldest;
 	bool is_orphans = connection->is_turn_late && exchange && !exchange->has_request;
@@ -226,6 +235,8 @@ static void on_request_begin(struct engine *engine, struct connection *connectio
 		exchange->start_ns = time_ns;
 	exchange->tgid = connection->tgid;
 	exchange->has_request = true;
+	if (run->bytes)
+		place(connection, exchange, run->length);
 	join_begin(engine, connection, exchange);
 	if (connection->oldest != exchange && !connection->is_turn_late) {
 		exchange->facts.outcomes |= 1ull << PARSE_PIPELINED;
@@ -339,10 +350,11 @@ static void on_response_head(struct engine *engine, struct connection *connectio
 }
 
 static inline void on_begin(struct engine *engine, struct connection *connection,
-			    enum message_side side, uint64_t time_ns)
+			    enum message_side side, const struct protocol_run *run,
+			    uint64_t time_ns)
 {
 	if (side == SIDE_REQUEST)
-		on_request_begin(engine, connection, time_ns);
+		on_request_begin(engine, connection, run, time_ns);
 	else
 		on_response_begin(engine, connection, time_ns);
 }
@@ -500,7 +512,7 @@ static inline __attribute__((always_inline)) bool feed_side(struct engine *engin
 		if (step == STEP_MORE)
 			return true;
 		if (step == STEP_BEGIN)
-			on_begin(engine, connection, side, time_ns);
+			on_begin(engine, connection, side, run, time_ns);
 		else if (step == STEP_HEAD)
 			on_head(engine, connection, side, run, time_ns);
 		else if (step == STEP_END)
@@ -554,6 +566,7 @@ bool requests_take_known_request(struct engine *engine, struct connection *conne
 	connection->oldest = connection->newest = exchange;
 	connection->exchange_count = 1;
 	pool_use(connection);
+	place(connection, exchange, 0);
 	if (engine->join)
 		join_begin(engine, connection, exchange);
 	connection->unrecognised_turns = 0;

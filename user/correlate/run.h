@@ -19,6 +19,8 @@ static inline void run_parse(struct engine *engine, struct connection *connectio
 {
 	enum message_side side = connection_side(connection, dir);
 
+	if (dir == connection->fed_dir)
+		connection->fed += (uint32_t)length;
 	if (!requests_feed(engine, connection, side, bytes, length, time_ns))
 		run_not_recognised(engine, connection);
 }

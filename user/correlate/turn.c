@@ -148,6 +148,19 @@ static uint64_t offset_of(const struct event_turn *event)
 	return offset > event->turn.bytes && offset > UINT32_MAX ? offset - UINT32_MAX - 1 : offset;
 }
 
+/* The bytes that the protocol is given next are those at the event's, or so much behind them; before them it is given what waits. */
+static inline void feed_from(struct connection *connection, const struct event_turn *event,
+			     uint64_t behind)
+{
+	unsigned dir = event->turn.dir;
+	uint32_t held = connection->sniffed_bytes;
+
+	if (!held && connection->early_dir == dir)
+		held = connection->early_bytes;
+	connection->fed = event->position + (uint32_t)behind - held;
+	connection->fed_dir = (uint8_t)dir;
+}
+
 /* Positions count from the start of the turn. What is not captured of a call follows what is. */
 static inline __attribute__((always_inline)) void take_bytes(struct engine *engine,
 							     struct connection *connection,
@@ -157,6 +170,7 @@ static inline __attribute__((always_inline)) void take_bytes(struct engine *engi
 	uint64_t known = connection->consumed, time_ns = time_of(turn), skip;
 	uint64_t offset = offset_of(turn);
 
+	feed_from(connection, turn, known - offset);
 	run_take_unseen(engine, connection, offset, time_ns);
 	skip = known > offset ? known - offset : 0;
 	if (skip < turn->captured)
@@ -220,6 +234,7 @@ static inline __attribute__((always_inline)) bool take_known_turn(struct engine 
 		return false;
 	if (!connection->was_recognised || !connection->protocol->take_known)
 		return false;
+	feed_from(connection, turn, 0);
 	is_known = connection_side(connection, dir) == SIDE_REQUEST ?
 			   requests_take_known_request(engine, connection, event->payload,
 						       turn->captured, turn->call_bytes, time_ns) :
@@ -270,6 +285,7 @@ static void take_late_write(struct engine *engine, struct connection *connection
 	}
 	if (!(turn->turn_flags & TURN_CONTINUED))
 		connection->late_consumed = 0;
+	feed_from(connection, turn, connection->late_consumed - turn->offset);
 	if (turn->offset > connection->late_consumed && connection->sync == SYNC_PARSED)
 		run_parse(engine, connection, DIR_WRITE, NULL,
 			  turn->offset - connection->late_consumed, time_ns);

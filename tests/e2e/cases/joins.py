@@ -41,6 +41,25 @@ server.serve_forever()
 """
 
 
+# Sends what it was told in pieces that are cut anywhere, many requests at a time.
+PIPELINES = """
+import socket, sys
+connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+commands = [b"SET k 1", b"GET k", b"INCR k", b"STRLEN k", b"LPUSH l a", b"LLEN l", b"SADD s a", b"SCARD s", b"HSET h f v", b"HGET h f",
+            b"EXISTS k", b"TTL k", b"TYPE k", b"APPEND k 1", b"PING"]
+for number in range(int(sys.argv[2])):
+    asked = b""
+    for words in map(bytes.split, commands + [b"ECHO end%d." % number]):
+        asked += b"*%d\\r\\n" % len(words) + b"".join(b"$%d\\r\\n%s\\r\\n" % (len(word), word) for word in words)
+    cut = number * 7 % len(asked)
+    for piece in filter(None, (asked[:cut], asked[cut:])):
+        connection.sendall(piece)
+    told = b""
+    while b"end%d." % number not in told:
+        told += connection.recv(50 + number % 100)
+"""
+
+
 def start(t, agent):
     redis = t.redis(service="join-redis")
     python, port = t.serve("/usr/bin/python3", "-c", SERVICE, redis.port, service="join-python")
@@ -148,6 +167,27 @@ def spans_without_headers_are_one_trace(t):
             t.equal((above.get("traceId"), path_of(above, spans) if above else None, above and above["resource"]["service.name"]),
                     (span["traceId"], span["attributes"]["url.path"], parent), f"{service}: the parent of a span")
     check_below(t, services, spans)
+
+
+@test(needs=("redis-server",))
+def spans_of_pipelines_are_paired(t):
+    """Sixteen requests under way on one connection: each that is served is the child of the one that was asked."""
+    agent, file = watch(t)
+    redis = t.redis(service="join-redis")
+    t.spawn("/usr/bin/python3", "-c", PIPELINES, redis.port, 100, service="join-python").wait(60 * t.patience)
+    spans = wait_until(lambda: (spans := read_spans(file)) if len(read_spans(file)) >= 3200 else None, 20 * t.patience) or []
+    asked = {span["spanId"]: span for span in spans if span["kind"] == CLIENT}
+    served = [span for span in spans if span["kind"] == SERVER]
+    calls = redis.calls()
+    want = Counter({name: 100 for name in ("SET", "GET", "INCR", "STRLEN", "LPUSH", "LLEN", "SADD", "SCARD", "HSET", "HGET", "EXISTS", "TTL",
+                                           "TYPE", "APPEND", "PING", "ECHO")})
+    t.equal(Counter({name: calls[name] for name in want}), want, "the witness")
+    t.equal(Counter(span["attributes"]["db.operation.name"] for span in served), want, "what was served")
+    t.equal(len({span.get("parentSpanId") for span in served} & set(asked)), 1600, "requests with a server's span of their own")
+    for span in served:
+        above = asked.get(span.get("parentSpanId"), {"attributes": {}, "traceId": None})
+        t.equal((above["attributes"].get("db.operation.name"), above["traceId"]), (span["attributes"]["db.operation.name"], span["traceId"]),
+                "what the parent asked")
 
 
 @test(needs=("nginx", "redis-server"))

@@ -313,6 +313,25 @@ static void adopted_by_all(void **state)
 	       "client /a parent a1/3<2 flags=1;server /a adopted a1/2<0 flags=1;");
 }
 
+/* Several under way are told apart by where they begin, however their bytes are moved. */
+static void by_the_other_end_of_several(void **state)
+{
+	struct wire *asks = client(OTHER);
+	struct wire *answers = world_connect_to(&world, asks, ROLE_SERVER, SERVER);
+
+	(void)state;
+	world_write(&world, asks, OTHER, GET("/a") GET("/b") "GE");
+	world_write(&world, asks, OTHER, "T /c HTTP/1.1\r\n\r\n");
+	world_read(&world, answers, SERVER, "G");
+	world_read(&world, answers, SERVER, "ET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b");
+	world_read(&world, answers, SERVER, " HTTP/1.1\r\nHost: a\r\n\r\nGET /c HTTP/1.1\r\n\r\n");
+	world_write(&world, answers, SERVER, OK OK OK);
+	world_read(&world, asks, OTHER, OK);
+	world_read(&world, asks, OTHER, OK OK);
+	expect("server /a parent 1/7<2;server /b parent 3/8<4;server /c parent 5/9<6;"
+	       "client /a generated 1/2<0;client /b generated 3/4<0;client /c generated 5/6<0;");
+}
+
 /* Which of several is the one that the other end sees, order alone would have to say. */
 static void not_by_the_other_end_of_several(void **state)
 {
@@ -320,6 +339,7 @@ static void not_by_the_other_end_of_several(void **state)
 	struct wire *answers = world_connect_to(&world, asks, ROLE_SERVER, SERVER);
 
 	(void)state;
+	answers->conn.flags = CONN_PREEXISTING;
 	world_write(&world, asks, OTHER, GET("/a") GET("/b"));
 	world_read(&world, answers, SERVER, GET("/a") GET("/b"));
 	world_write(&world, answers, SERVER, OK OK);
@@ -352,6 +372,7 @@ static void not_by_the_other_ends_next(void **state)
 	(void)state;
 	world_read(&world, answers, SERVER, GET("/a"));
 	world_write(&world, answers, SERVER, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
+	asks->position[DIR_WRITE] = sizeof(GET("/a")) - 1;
 	world_write(&world, asks, OTHER, GET("/b"));
 	world_hang_up(&world, answers);
 	expect("server /a generated 1/2<0;");
@@ -437,6 +458,7 @@ int main(void)
 		TEST(by_the_other_end),
 		TEST(by_header_rather_than_the_other_end),
 		TEST(adopted_by_all),
+		TEST(by_the_other_end_of_several),
 		TEST(not_by_the_other_end_of_several),
 		TEST(not_by_addresses_of_two),
 		TEST(not_by_the_other_ends_next),

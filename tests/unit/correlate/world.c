@@ -186,6 +186,8 @@ void world_move(struct world *world, struct wire *wire, uint32_t tid, enum turn_
 	record.turn.conn = wire->conn;
 	record.turn.turn = wire->turn;
 	record.turn.call_bytes = length;
+	record.turn.position = wire->position[dir];
+	wire->position[dir] += (uint32_t)length;
 	record.turn.captured = (uint16_t)length;
 	record.turn.turn_flags = is_new ? 0 : TURN_CONTINUED;
 	record.turn.header.size = (uint16_t)(sizeof(record.turn) + length);

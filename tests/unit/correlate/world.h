@@ -12,6 +12,7 @@
 struct wire {
 	struct conn_ref conn;
 	struct turn_summary turn;
+	uint32_t position[DIR_COUNT]; /* bytes moved so far */
 	uint32_t tgid;
 };
 
