@@ -96,6 +96,7 @@ static void refresh(struct agent *agent)
 	if (totals_refresh(agent->totals, monotonic_ns()))
 		log_debug("kernel tables could not be read whole, the next round will");
 	figures_write(agent);
+	series_end_round(agent->store);
 }
 
 static void housekeep(struct agent *agent, uint64_t now_ns)
@@ -126,6 +127,29 @@ static void answer_scrape(struct agent *agent)
 	drain_until_quiet(agent);
 	refresh(agent);
 	exchange_publish(agent->exchange, series_snapshot(agent->store));
+}
+
+static void export_metrics(struct agent *agent, uint64_t now_ns)
+{
+	struct metric_delivery *delivery = metric_export_delivery(agent->metrics);
+	struct snapshot *snapshot;
+
+	if (!metric_delivery_is_due(delivery, now_ns))
+		return;
+	drain_until_quiet(agent);
+	refresh(agent);
+	snapshot = series_snapshot(agent->store);
+	if (snapshot)
+		series_store_set_sent(agent->store, snapshot_taken_ns(snapshot));
+	metric_delivery_put(delivery, snapshot, now_ns);
+}
+
+/* While the kernel's tables can still be read. */
+static void export_last_metrics(struct agent *agent)
+{
+	refresh(agent);
+	metric_delivery_finish(metric_export_delivery(agent->metrics),
+			       series_snapshot(agent->store), monotonic_ns() + AGENT_FLUSH_NS);
 }
 
 static int add_to_loop(struct agent *agent, int fd)
@@ -207,6 +231,8 @@ static bool run_once(struct agent *agent)
 	(void)control_server_run(agent->control,
 				 now_ns); /* what fails with a client only ends that client */
 	housekeep(agent, now_ns);
+	if (agent->metrics)
+		export_metrics(agent, now_ns);
 	return true;
 }
 
@@ -233,6 +259,10 @@ static int start_tables(struct agent *agent)
 						options->series_limit + STATEMENT_GROUPS_MAX);
 	if (!agent->store || !agent->statements)
 		return -ENOMEM;
+	series_store_set_now(agent->store, monotonic_ns());
+	series_end_round(agent->store);
+	if (agent->metrics)
+		series_store_set_sent(agent->store, monotonic_ns());
 	agent->observer = observer_new(agent->store, agent->statements);
 	if (!agent->processes || !agent->observer)
 		return -ENOMEM;
@@ -360,6 +390,8 @@ static int start(struct agent *agent, struct control_table *table)
 	if (!error)
 		error = spans_start(&agent->options->spans, &agent->spans);
 	if (!error)
+		error = metric_export_start(&agent->options->metrics, &agent->metrics);
+	if (!error)
 		error = start_tables(agent);
 	if (!error)
 		error = start_kernel_side(agent);
@@ -393,6 +425,7 @@ static void stop(struct agent *agent)
 	loader_stop(&agent->loader);
 	engine_free(&agent->engine);
 	spans_free(&agent->spans);
+	metric_export_free(&agent->metrics);
 	observer_free(&agent->observer);
 	statement_table_free(&agent->statements);
 	series_store_free(&agent->store);
@@ -428,6 +461,8 @@ int agent_run(const struct agent_options *options)
 		while (run_once(&agent))
 			;
 		drain(&agent);
+		if (agent.metrics)
+			export_last_metrics(&agent);
 		log_info("stopping");
 	}
 	stop(&agent);

@@ -24,6 +24,12 @@ struct span_options {
 	uint64_t spool_bytes;
 };
 
+/* All NULL and nothing in the environment: metrics are not posted. */
+struct metric_options {
+	const char *otlp_endpoint;     /* instead of OTEL_EXPORTER_OTLP_ENDPOINT */
+	const char *otlp_headers_file; /* lines of `name: value` */
+};
+
 struct agent_options {
 	const char *listen;		   /* ADDR:PORT */
 	const char *socket_path;	   /* control socket */
@@ -36,6 +42,7 @@ struct agent_options {
 	size_t statements_per_service; /* and side and system; 0: none are kept */
 	unsigned series_ttl_seconds;   /* after the end of a series' process */
 	struct span_options spans;
+	struct metric_options metrics;
 };
 
 /* Run until SIGTERM or SIGINT. Logs what goes wrong.

@@ -321,6 +321,21 @@ static void write_spool(struct agent *agent, const struct delivery_stats *stats)
 	set_total(agent, METRIC_SPAN_SPOOL_ERRORS, stats->exporter, NULL, stats->spool_errors);
 }
 
+static void write_points(struct agent *agent)
+{
+	static const enum span_drop drops[] = { SPAN_DROP_REJECTED, SPAN_DROP_PARTIAL_SUCCESS };
+	struct metric_delivery_stats stats;
+
+	if (!agent->metrics)
+		return;
+	metric_delivery_read(metric_export_delivery(agent->metrics), &stats);
+	set_total(agent, METRIC_POINTS_EXPORTED, NULL, NULL, stats.exported);
+	set_total(agent, METRIC_POINT_RETRIES, NULL, NULL, stats.retries);
+	for (size_t i = 0; i < sizeof(drops) / sizeof(drops[0]); i++)
+		set_total(agent, METRIC_POINTS_DROPPED, span_drop_name(drops[i]), NULL,
+			  stats.dropped[drops[i]]);
+}
+
 static void write_spans(struct agent *agent)
 {
 	struct delivery_stats stats;
@@ -416,6 +431,7 @@ void figures_write(struct agent *agent)
 	write_joins(agent, &engine.join);
 	write_contexts(agent);
 	write_spans(agent);
+	write_points(agent);
 	write_cost(agent);
 	http_server_report(agent->http, agent->store);
 	series_store_report(agent->store);

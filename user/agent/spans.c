@@ -2,12 +2,11 @@
 #include "agent/spans.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
+#include "agent/resource.h"
 #include "agent/state.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -16,8 +15,6 @@
 #include "deliver/otlp_post.h"
 #include "deliver/otlp_settings.h"
 
-/* systemd waits 5 s for the agent to end (deploy/sonde.service.in). */
-#define FLUSH_NS (3ull * NS_PER_SECOND)
 #define EXPORTERS_MAX 2
 #define RANDOM_BYTES 4096
 
@@ -162,8 +159,8 @@ static int start_otlp(struct spans *spans, const struct span_options *options)
 	char why[OTLP_SETTINGS_WHY_MAX];
 	struct otlp_settings settings;
 	struct otlp_post *post;
-	int error = otlp_settings_read(options->otlp_endpoint, options->otlp_headers_file, getenv,
-				       &settings, why);
+	int error = otlp_settings_read(OTLP_TRACES, options->otlp_endpoint,
+				       options->otlp_headers_file, getenv, &settings, why);
 
 	if (error) {
 		log_error("%s", why);
@@ -198,23 +195,6 @@ static int start_ndjson(struct spans *spans, const struct span_options *options)
 	return start_exporter(spans, &ndjson_file_route, file, NULL, options->queue);
 }
 
-static int read_resource(struct spans *spans)
-{
-	const char *listed = getenv("OTEL_RESOURCE_ATTRIBUTES");
-	char host_name[HOST_NAME_MAX + 1] = "";
-	int error;
-
-	(void)gethostname(host_name, sizeof(host_name) - 1); /* then the name is empty */
-	error = resource_settings_read(listed, host_name, &spans->resource);
-	if (error == -EINVAL) {
-		log_warn("OTEL_RESOURCE_ATTRIBUTES is no list of key=value, going without it");
-		error = resource_settings_read(NULL, host_name, &spans->resource);
-	}
-	spans->resource_view =
-		(struct span_resource){ spans->resource.attributes, spans->resource.count };
-	return error;
-}
-
 /* What cannot be read is no reason to be without spans. */
 static int start_sampler(struct spans *spans, const struct span_options *options)
 {
@@ -230,9 +210,11 @@ static int start_sampler(struct spans *spans, const struct span_options *options
 int spans_start(const struct span_options *options, struct spans **ret_spans)
 {
 	struct spans *spans = calloc(1, sizeof(*spans));
-	int error = spans ? read_resource(spans) : -ENOMEM;
+	int error = spans ? resource_read(&spans->resource) : -ENOMEM;
 
 	if (!error) {
+		spans->resource_view =
+			(struct span_resource){ spans->resource.attributes, spans->resource.count };
 		spans->clock = wall_clock_anchor();
 		spans->sink = (struct observation_sink){
 			spans,	       on_request,	 on_message,
@@ -254,7 +236,7 @@ int spans_start(const struct span_options *options, struct spans **ret_spans)
 void spans_free(struct spans **spans)
 {
 	struct spans *mine = *spans;
-	uint64_t deadline_ns = monotonic_ns() + FLUSH_NS;
+	uint64_t deadline_ns = monotonic_ns() + AGENT_FLUSH_NS;
 
 	*spans = NULL;
 	if (!mine)

@@ -4,6 +4,7 @@
 #define SONDE_AGENT_STATE_H
 
 #include "agent/agent.h"
+#include "agent/metric_export.h"
 #include "agent/recording_feed.h"
 #include "agent/selection_rules.h"
 #include "agent/spans.h"
@@ -11,11 +12,15 @@
 #include "aggregate/observe.h"
 #include "aggregate/series.h"
 #include "aggregate/statement_table.h"
+#include "base/clock.h"
 #include "correlate/engine.h"
 #include "ring/consumer.h"
 #include "serve/control.h"
 #include "serve/http_server.h"
 #include "serve/snapshot_exchange.h"
+
+/* For what is to be delivered yet: systemd waits 5 s for the agent to end (deploy/sonde.service.in). */
+#define AGENT_FLUSH_NS (3ull * NS_PER_SECOND)
 
 /* What became of the records that reached user space. */
 struct intake {
@@ -42,6 +47,7 @@ struct agent {
 	struct observer *observer;
 	struct spans *spans;	       /* NULL: nobody wants any */
 	struct publishers *publishers; /* NULL as well */
+	struct metric_export *metrics; /* NULL: nobody wants to be sent them */
 	struct engine *engine;
 	struct totals *totals;
 	struct exchange *exchange;

@@ -14,6 +14,7 @@
 struct series {
 	struct table_node node;
 	uint64_t touched_ns;
+	uint64_t began_ns;
 	union {
 		uint64_t total;
 		double gauge;
@@ -32,11 +33,14 @@ struct family {
 	uint64_t refused_limit;
 	uint64_t refused_memory;
 	uint64_t expired;
+	uint64_t unsent; /* of these, before their last values were taken */
 };
 
 struct series_store {
 	size_t series_limit;
 	uint64_t now_ns;
+	uint64_t round_ended_ns; /* all that new series count came later */
+	uint64_t sent_ns; /* what was touched then or later may not be sent yet; UINT64_MAX: nothing is */
 	uint64_t generation; /* counts the drops: what was remembered before one may be gone */
 	struct family families[METRIC_COUNT];
 };
@@ -89,8 +93,10 @@ struct series_store *series_store_new(size_t series_limit)
 {
 	struct series_store *store = calloc(1, sizeof(*store));
 
-	if (store)
-		store->series_limit = series_limit ? series_limit : 1;
+	if (!store)
+		return NULL;
+	store->series_limit = series_limit ? series_limit : 1;
+	store->sent_ns = UINT64_MAX;
 	return store;
 }
 
@@ -122,13 +128,17 @@ static size_t family_limit(const struct series_store *store, enum metric metric)
 	return SERIES_LIMIT_AGENT;
 }
 
-static struct series *family_overflow(struct family *family, enum metric metric)
+static struct series *family_overflow(const struct series_store *store, struct family *family,
+				      enum metric metric)
 {
 	const struct series_key none = { 0 };
 
 	family->refused_limit++;
-	if (!family->overflow)
+	if (!family->overflow) {
 		family->overflow = series_new(metric, &none);
+		if (family->overflow)
+			family->overflow->began_ns = store->round_ended_ns;
+	}
 	return family->overflow;
 }
 
@@ -143,10 +153,11 @@ static struct series *family_insert(struct series_store *store, enum metric metr
 	    table_init(&family->table, family_limit(store, metric), series_match) < 0)
 		return NULL;
 	if (family->table.count >= family->table.limit)
-		return family_overflow(family, metric);
+		return family_overflow(store, family, metric);
 	series = series_new(metric, key);
 	if (!series)
 		return NULL;
+	series->began_ns = store->round_ended_ns;
 	(void)table_insert(&family->table, &series->node,
 			   key->hash); /* below its limit, seen above */
 	return series;
@@ -300,6 +311,9 @@ int series_set_total(struct series_store *store, enum metric metric, const label
 	if (err < 0)
 		return err;
 	if (series != family->overflow) {
+		/* A process that has the number, and the name, of an earlier one. */
+		if (total < series->total)
+			series->began_ns = store->round_ended_ns;
 		series->total = total;
 		return 0;
 	}
@@ -340,6 +354,16 @@ void series_begin_round(struct series_store *store)
 		if (family->overflow && metric_table[metric].type == METRIC_GAUGE)
 			family->overflow->gauge = 0;
 	}
+}
+
+void series_store_set_sent(struct series_store *store, uint64_t taken_ns)
+{
+	store->sent_ns = taken_ns;
+}
+
+void series_end_round(struct series_store *store)
+{
+	store->round_ended_ns = store->now_ns;
 }
 
 void series_remove(struct series_store *store, enum metric metric, const label_values values)
@@ -390,22 +414,36 @@ static bool family_is_crowded(const struct series_store *store, enum metric metr
 	return store->families[metric].table.count > family_limit(store, metric) / 4 * 3;
 }
 
-static void family_expire(struct family *family, enum metric metric, uint64_t now_ns,
-			  uint64_t ttl_ns, const struct series_liveness *liveness)
+/* Of gauges nothing is missed. */
+static bool series_is_unsent(const struct series_store *store, const struct series *series,
+			     enum metric metric)
 {
+	return series->touched_ns >= store->sent_ns &&
+	       (metric_table[metric].type == METRIC_COUNTER ||
+		metric_table[metric].type == METRIC_HISTOGRAM);
+}
+
+/* What is not sent yet goes only where room is needed. */
+static void family_expire(struct series_store *store, enum metric metric, uint64_t now_ns,
+			  uint64_t ttl_ns, bool is_crowded, const struct series_liveness *liveness)
+{
+	struct family *family = &store->families[metric];
 	struct table_node *node = family->table.oldest, *newer;
 
 	/* Those that are kept move to the new end: each is met once. */
 	for (size_t left = family->table.count; left; left--, node = newer) {
 		struct series *series = table_entry(node, struct series, node);
+		bool is_unsent;
 
 		newer = node->newer;
 		if (series->touched_ns > now_ns - ttl_ns)
 			break; /* the table is in the order of touching */
-		if (!series_is_dead(series, metric, liveness)) {
+		is_unsent = series_is_unsent(store, series, metric);
+		if ((is_unsent && !is_crowded) || !series_is_dead(series, metric, liveness)) {
 			series_keep(family, series, now_ns);
 			continue;
 		}
+		family->unsent += is_unsent;
 		table_remove(&family->table, node);
 		series_free(&series, metric);
 		family->expired++;
@@ -418,12 +456,13 @@ void series_store_expire(struct series_store *store, uint64_t now_ns, uint64_t t
 	series_store_set_now(store, now_ns);
 	for (enum metric metric = 0; metric < METRIC_COUNT; metric++) {
 		uint64_t before = store->families[metric].expired, kept_ns = ttl_ns;
+		bool is_crowded = family_is_crowded(store, metric);
 
-		if (crowded_ttl_ns < ttl_ns && family_is_crowded(store, metric))
+		if (crowded_ttl_ns < ttl_ns && is_crowded)
 			kept_ns = crowded_ttl_ns;
 		if (now_ns < kept_ns)
 			continue;
-		family_expire(&store->families[metric], metric, now_ns, kept_ns, liveness);
+		family_expire(store, metric, now_ns, kept_ns, is_crowded, liveness);
 		store->generation += store->families[metric].expired != before;
 	}
 }
@@ -439,6 +478,7 @@ void series_family_read(const struct series_store *store, enum metric metric,
 		.refused_limit = family->refused_limit,
 		.refused_memory = family->refused_memory,
 		.expired = family->expired,
+		.unsent = family->unsent,
 	};
 }
 
@@ -465,6 +505,9 @@ void series_store_report(struct series_store *store)
 				       (label_values){ name, "no_memory" }, 0, view.refused_memory);
 		(void)series_set_total(store, METRIC_SERIES_EXPIRED, (label_values){ name }, 0,
 				       view.expired);
+		if (store->sent_ns != UINT64_MAX)
+			(void)series_set_total(store, METRIC_SERIES_UNSENT, (label_values){ name },
+					       0, view.unsent);
 	}
 }
 
@@ -474,6 +517,7 @@ static int snapshot_add_series(struct snapshot *snapshot, enum metric metric,
 	struct sample sample = {
 		.values = series->key,
 		.values_bytes = series->key_bytes,
+		.began_ns = series->began_ns,
 		.is_overflow = is_overflow,
 	};
 
@@ -508,7 +552,7 @@ static int snapshot_add_family(struct snapshot *snapshot, enum metric metric,
 
 struct snapshot *series_snapshot(const struct series_store *store)
 {
-	struct snapshot *snapshot = snapshot_new();
+	struct snapshot *snapshot = snapshot_new(store->now_ns);
 	int err = snapshot ? 0 : -ENOMEM;
 
 	for (enum metric metric = 0; metric < METRIC_COUNT && err == 0; metric++)

@@ -71,6 +71,8 @@ int series_set(struct series_store *store, enum metric metric, const label_value
  * the label sets that have no room, start over (a sum of totals never falls, though). Once before
  * each refresh. */
 void series_begin_round(struct series_store *store);
+/* The refresh is over: what series count that come from now on came after the store's time. */
+void series_end_round(struct series_store *store);
 
 /* Drop a series; nothing happens when there is none. For gauges whose object is gone. */
 void series_remove(struct series_store *store, enum metric metric, const label_values values);
@@ -87,6 +89,9 @@ struct series_liveness {
 };
 void series_store_expire(struct series_store *store, uint64_t now_ns, uint64_t ttl_ns,
 			 uint64_t crowded_ttl_ns, const struct series_liveness *liveness);
+/* Series are sent to somebody: those touched after this, when a snapshot for that was taken, do not expire unless their metric has
+ * used three quarters of its series, and then are counted. */
+void series_store_set_sent(struct series_store *store, uint64_t taken_ns);
 /* The time that further changes count as touched at. Never goes back. */
 void series_store_set_now(struct series_store *store, uint64_t now_ns);
 
@@ -100,6 +105,7 @@ struct series_family_view {
 	uint64_t refused_limit;
 	uint64_t refused_memory;
 	uint64_t expired;
+	uint64_t unsent;
 };
 void series_family_read(const struct series_store *store, enum metric metric,
 			struct series_family_view *ret_view);

@@ -20,6 +20,7 @@ struct block {
 
 struct snapshot {
 	atomic_uint references;
+	uint64_t taken_ns;
 	struct block *blocks; /* owned; the first is being filled */
 	struct {
 		struct sample *samples; /* in the blocks */
@@ -28,13 +29,20 @@ struct snapshot {
 	} families[METRIC_COUNT];
 };
 
-struct snapshot *snapshot_new(void)
+struct snapshot *snapshot_new(uint64_t taken_ns)
 {
 	struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
 
-	if (snapshot)
-		atomic_init(&snapshot->references, 1);
+	if (!snapshot)
+		return NULL;
+	atomic_init(&snapshot->references, 1);
+	snapshot->taken_ns = taken_ns;
 	return snapshot;
+}
+
+uint64_t snapshot_taken_ns(const struct snapshot *snapshot)
+{
+	return snapshot->taken_ns;
 }
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot)

@@ -16,7 +16,8 @@ struct snapshot;
 struct sample {
 	const char *values; /* packed, see labels.h; of an overflow series: none */
 	uint32_t values_bytes;
-	bool is_overflow; /* what got no series of its own: every label is "other" */
+	uint64_t began_ns; /* CLOCK_MONOTONIC; what it counts came later */
+	bool is_overflow;  /* what got no series of its own: every label is "other" */
 	union {
 		uint64_t total;			   /* counters */
 		double gauge;			   /* gauges and infos */
@@ -32,9 +33,12 @@ void snapshot_unref(struct snapshot **snapshot);
 const struct sample *snapshot_samples(const struct snapshot *snapshot, enum metric metric,
 				      size_t *ret_count);
 
+/* When it was taken, CLOCK_MONOTONIC. */
+uint64_t snapshot_taken_ns(const struct snapshot *snapshot);
+
 /* Building, by the owner, before the first ref: an empty one, room for the samples of a metric,
  * then each of them. NULL or -ENOMEM when out of memory. */
-struct snapshot *snapshot_new(void);
+struct snapshot *snapshot_new(uint64_t taken_ns);
 int snapshot_reserve(struct snapshot *snapshot, enum metric metric, size_t count);
 /* Copies all that the sample points to. The caller keeps within what it reserved. */
 int snapshot_add(struct snapshot *snapshot, enum metric metric, const struct sample *sample);

@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/control_client.h"
 #include "cli/dialect_option.h"
+#include "cli/metric_option.h"
 #include "cli/number_option.h"
 #include "cli/socket_option.h"
 #include "cli/span_option.h"
@@ -75,6 +76,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		state->child_inputs[0] = &agent->socket_path;
 		state->child_inputs[1] = &parsed->dialects;
 		state->child_inputs[2] = &agent->spans;
+		state->child_inputs[3] = &agent->metrics;
 		return 0;
 	case 'l':
 		agent->listen = argument;
@@ -171,7 +173,7 @@ static const struct argp_option argp_options[] = {
 int command_agent(int argc, char **argv)
 {
 	const struct argp_child children[] = {
-		socket_option[0], dialect_option[0], span_option[0], { 0 }
+		socket_option[0], dialect_option[0], span_option[0], metric_option[0], { 0 }
 	};
 	const struct argp argp = {
 		.options = argp_options,

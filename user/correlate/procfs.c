@@ -15,8 +15,10 @@
 	65536 /* of an environment or command line; what is longer is not looked through */
 #define PROC_STAT_MAX 1024
 #define STANDING_FILE_MAX 4096
-#define LONG_ARGUMENT 64      /* what is kept of each argument when they do not all fit */
-#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+#define LONG_ARGUMENT 64 /* what is kept of each argument when they do not all fit */
+/* include/linux/sched.h */
+#define PF_EXITING 0x00000004
+#define PF_KTHREAD 0x00200000
 
 struct proc_stat {
 	char comm[16];
@@ -250,12 +252,12 @@ static int open_process(uint32_t tgid)
 	return fd < 0 ? (errno == ENOENT ? -ESRCH : -errno) : fd;
 }
 
-/* Kernel threads and processes whose last thread has ended run no program. */
+/* Kernel threads and processes whose last thread ends run no program. */
 static int check_alive(const struct proc_stat *stat)
 {
-	bool is_ended = stat->state == 'X' || (stat->state == 'Z' && stat->threads <= 1);
+	bool is_ending = stat->state == 'X' || stat->state == 'Z' || stat->flags & PF_EXITING;
 
-	return stat->flags & PF_KTHREAD || is_ended ? -ESRCH : 0;
+	return stat->flags & PF_KTHREAD || (is_ending && stat->threads <= 1) ? -ESRCH : 0;
 }
 
 int procfs_read_process(uint32_t tgid, void *buffer, size_t size)
@@ -283,7 +285,8 @@ int procfs_read_process(uint32_t tgid, void *buffer, size_t size)
 		error = stat_read(proc_fd, &after);
 	if (error)
 		return error;
-	if (after.start_ticks != stat.start_ticks)
+	/* Its memory goes first: what was read may be nothing. */
+	if (after.start_ticks != stat.start_ticks || after.flags & ~stat.flags & PF_EXITING)
 		return -ESRCH;
 	exec->header = (struct event_header){
 		.ktime_ns = monotonic_ns(),

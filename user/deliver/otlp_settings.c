@@ -12,22 +12,46 @@
 
 #define TIMEOUT_MS 10000
 #define TIMEOUT_MAX_MS 600000
-#define TRACES_PATH "/v1/traces"
 
 typedef char *(*lookup_fn)(const char *name);
 
-/* The variable for traces goes before the one for all signals; an empty one counts as unset. */
-static const char *variable(lookup_fn lookup, const char *name)
+static const struct {
+	const char *variable; /* in the names of environment variables */
+	const char *path;
+	const char *what;
+} signals[OTLP_SIGNAL_COUNT] = {
+	[OTLP_TRACES] = { "TRACES", "/v1/traces", "spans" },
+	[OTLP_METRICS] = { "METRICS", "/v1/metrics", "metrics" },
+};
+
+/* Where variables are looked for. */
+struct environment {
+	lookup_fn lookup;
+	enum otlp_signal signal;
+};
+
+/* <prefix>_<signal>_<name>; an empty one counts as unset. */
+static const char *signal_variable(const struct environment *from, const char *prefix,
+				   const char *name)
 {
 	char full[64];
 	const char *value;
 
-	snprintf(full, sizeof(full), "OTEL_EXPORTER_OTLP_TRACES_%s", name);
-	value = lookup(full);
-	if (!value || !*value) {
-		snprintf(full, sizeof(full), "OTEL_EXPORTER_OTLP_%s", name);
-		value = lookup(full);
-	}
+	snprintf(full, sizeof(full), "%s_%s_%s", prefix, signals[from->signal].variable, name);
+	value = from->lookup(full);
+	return value && *value ? value : NULL;
+}
+
+/* The variable of the signal goes before the one for all signals. */
+static const char *variable(const struct environment *from, const char *name)
+{
+	char full[64];
+	const char *value = signal_variable(from, "OTEL_EXPORTER_OTLP", name);
+
+	if (value)
+		return value;
+	snprintf(full, sizeof(full), "OTEL_EXPORTER_OTLP_%s", name);
+	value = from->lookup(full);
 	return value && *value ? value : NULL;
 }
 
@@ -52,16 +76,33 @@ static int show_url(struct otlp_settings *settings)
 	return 0;
 }
 
-/* An endpoint for all signals is a base, one for traces is taken as it is. */
-static int read_url(const char *endpoint, lookup_fn lookup, struct otlp_settings *settings,
-		    char *why)
+/* Of the exporters in that list, "otlp" is the one that an endpoint is for. */
+static bool is_switched_off(const struct environment *from)
 {
-	const char *traces = lookup("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
-	const char *base = endpoint ? endpoint : variable(lookup, "ENDPOINT");
-	bool is_whole = !endpoint && traces && *traces;
+	const char *list = signal_variable(from, "OTEL", "EXPORTER");
+
+	if (!list)
+		return false;
+	for (;; list++) {
+		size_t length = strcspn(list, ",");
+
+		if (length == 4 && strncmp(list, "otlp", length) == 0)
+			return false;
+		list += length;
+		if (!*list)
+			return true;
+	}
+}
+
+/* An endpoint for all signals is a base, one for the signal is taken as it is. */
+static int read_url(const char *endpoint, const struct environment *from,
+		    struct otlp_settings *settings, char *why)
+{
+	const char *base = endpoint ? endpoint : variable(from, "ENDPOINT");
+	bool is_whole = !endpoint && signal_variable(from, "OTEL_EXPORTER_OTLP", "ENDPOINT");
 	size_t length = base ? strlen(base) : 0;
 
-	if (!base)
+	if (!base || (!endpoint && is_switched_off(from)))
 		return 0;
 	if (strncmp(base, "http://", 7) != 0 && strncmp(base, "https://", 8) != 0) {
 		snprintf(why, OTLP_SETTINGS_WHY_MAX,
@@ -70,8 +111,8 @@ static int read_url(const char *endpoint, lookup_fn lookup, struct otlp_settings
 	}
 	while (!is_whole && length && base[length - 1] == '/')
 		length--;
-	if (asprintf(&settings->url, "%.*s%s", (int)length, base, is_whole ? "" : TRACES_PATH) <
-	    0) {
+	if (asprintf(&settings->url, "%.*s%s", (int)length, base,
+		     is_whole ? "" : signals[from->signal].path) < 0) {
 		settings->url = NULL;
 		return -ENOMEM;
 	}
@@ -91,9 +132,10 @@ static int add_header(struct otlp_settings *settings, const char *name, const ch
 	return 0;
 }
 
-static int read_headers_variable(lookup_fn lookup, struct otlp_settings *settings, char *why)
+static int read_headers_variable(const struct environment *from, struct otlp_settings *settings,
+				 char *why)
 {
-	const char *listed = variable(lookup, "HEADERS");
+	const char *listed = variable(from, "HEADERS");
 	_cleanup_free_ char *text = listed ? strdup(listed) : NULL;
 	char *list = text, *key, *value;
 	int status = listed && !text ? -ENOMEM : 1;
@@ -139,22 +181,22 @@ static int read_headers_file(const char *path, struct otlp_settings *settings, c
 	return error;
 }
 
-static int read_files(lookup_fn lookup, struct otlp_settings *settings)
+static int read_files(const struct environment *from, struct otlp_settings *settings)
 {
-	int error = copy(variable(lookup, "CERTIFICATE"), &settings->certificate);
+	int error = copy(variable(from, "CERTIFICATE"), &settings->certificate);
 
 	if (!error)
-		error = copy(variable(lookup, "CLIENT_CERTIFICATE"), &settings->client_certificate);
+		error = copy(variable(from, "CLIENT_CERTIFICATE"), &settings->client_certificate);
 	if (!error)
-		error = copy(variable(lookup, "CLIENT_KEY"), &settings->client_key);
+		error = copy(variable(from, "CLIENT_KEY"), &settings->client_key);
 	return error;
 }
 
-static int read_manner(lookup_fn lookup, struct otlp_settings *settings, char *why)
+static int read_manner(const struct environment *from, struct otlp_settings *settings, char *why)
 {
-	const char *protocol = variable(lookup, "PROTOCOL");
-	const char *timeout = variable(lookup, "TIMEOUT");
-	const char *compression = variable(lookup, "COMPRESSION");
+	const char *protocol = variable(from, "PROTOCOL");
+	const char *timeout = variable(from, "TIMEOUT");
+	const char *compression = variable(from, "COMPRESSION");
 	char *end;
 
 	settings->timeout_ms = TIMEOUT_MS;
@@ -182,22 +224,23 @@ static int read_manner(lookup_fn lookup, struct otlp_settings *settings, char *w
 	return 0;
 }
 
-int otlp_settings_read(const char *endpoint, const char *headers_file,
+int otlp_settings_read(enum otlp_signal signal, const char *endpoint, const char *headers_file,
 		       char *(*lookup)(const char *name), struct otlp_settings *ret_settings,
 		       char ret_why[OTLP_SETTINGS_WHY_MAX])
 {
+	const struct environment environment = { lookup, signal }, *from = &environment;
 	int error;
 
-	*ret_settings = (struct otlp_settings){ 0 };
+	*ret_settings = (struct otlp_settings){ .what = signals[signal].what };
 	snprintf(ret_why, OTLP_SETTINGS_WHY_MAX, "out of memory");
-	error = read_url(endpoint, lookup, ret_settings, ret_why);
+	error = read_url(endpoint, from, ret_settings, ret_why);
 	if (error || !ret_settings->url)
 		return error;
-	error = read_manner(lookup, ret_settings, ret_why);
+	error = read_manner(from, ret_settings, ret_why);
 	if (!error)
-		error = read_files(lookup, ret_settings);
+		error = read_files(from, ret_settings);
 	if (!error)
-		error = read_headers_variable(lookup, ret_settings, ret_why);
+		error = read_headers_variable(from, ret_settings, ret_why);
 	if (!error && headers_file)
 		error = read_headers_file(headers_file, ret_settings, ret_why);
 	return error;

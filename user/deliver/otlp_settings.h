@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where and how spans are posted: OpenTelemetry's environment variables, and what the command line says instead. */
+/* Where and how spans and metrics are posted: OpenTelemetry's environment variables, and what the command line says instead. */
 #ifndef SONDE_DELIVER_OTLP_SETTINGS_H
 #define SONDE_DELIVER_OTLP_SETTINGS_H
 
@@ -10,9 +10,16 @@
 
 #define OTLP_HEADERS_MAX 32
 
+enum otlp_signal {
+	OTLP_TRACES,
+	OTLP_METRICS,
+	OTLP_SIGNAL_COUNT,
+};
+
 struct otlp_settings {
-	char *url;	 /* owned, like all that follow; NULL: spans are not posted */
-	char *shown_url; /* the same without name and password */
+	const char *what;		 /* is posted, for the log; static */
+	char *url;			 /* owned, like all that follow; NULL: nothing is posted */
+	char *shown_url;		 /* the same without name and password */
 	char *headers[OTLP_HEADERS_MAX]; /* "name: value" */
 	size_t header_count;
 	char *certificate; /* file of CAs; NULL: the system's */
@@ -27,7 +34,7 @@ struct otlp_settings {
  * why                     says what is wrong when this fails
  * Returns                 0 or negative errno; settings are to be freed either way */
 #define OTLP_SETTINGS_WHY_MAX 512
-int otlp_settings_read(const char *endpoint, const char *headers_file,
+int otlp_settings_read(enum otlp_signal signal, const char *endpoint, const char *headers_file,
 		       char *(*lookup)(const char *name), struct otlp_settings *ret_settings,
 		       char ret_why[OTLP_SETTINGS_WHY_MAX]);
 void otlp_settings_done(struct otlp_settings *settings);

@@ -10,6 +10,7 @@ static const char introduction[] =
 	"(`SONDE_UPDATE=1 build/asan/tests/unit/export/test_metric_docs` writes this page anew).\n"
 	"\n"
 	"* Formats: Prometheus text 0.0.4, OpenMetrics 1.0 and Prometheus' protobuf, by `Accept`; gzip, by `Accept-Encoding`.\n"
+	"* For those who do not scrape: the same series [over OTLP](OTLP-METRICS.md).\n"
 	"* A label without a value is left out.\n"
 	"* A metric that names a service has a limit of series. What comes after that adds up in one series\n"
 	"  with `sonde_overflow=\"true\"` and every label `other`; `sonde_series_refused_total` counts it.\n"

@@ -7,12 +7,10 @@
 #include <string.h>
 
 #include "correlate/shown_text.h"
+#include "export/otlp_attributes.h"
 #include "trace_service.pb-c.h"
 
 /* protoc-c joins package and message names. */
-#define proto_key_value Opentelemetry__Proto__Common__V1__KeyValue
-#define proto_any_value Opentelemetry__Proto__Common__V1__AnyValue
-#define proto_array_value Opentelemetry__Proto__Common__V1__ArrayValue
 #define proto_scope Opentelemetry__Proto__Common__V1__InstrumentationScope
 #define proto_resource Opentelemetry__Proto__Resource__V1__Resource
 #define proto_resource_spans Opentelemetry__Proto__Trace__V1__ResourceSpans
@@ -44,66 +42,6 @@ struct tree {
 	size_t span_count;
 };
 
-struct pair {
-	struct proto_key_value key_value;
-	struct proto_any_value value;
-	struct proto_array_value array;
-	struct proto_any_value *list[1];
-	struct proto_any_value of_list;
-};
-
-static void set_text(struct proto_any_value *value, const char *text)
-{
-	value->value_case = OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_STRING_VALUE;
-	value->string_value = (char *)text;
-}
-
-static void set_list(struct pair *pair, const char *text)
-{
-	opentelemetry__proto__common__v1__array_value__init(&pair->array);
-	opentelemetry__proto__common__v1__any_value__init(&pair->of_list);
-	set_text(&pair->of_list, text);
-	pair->list[0] = &pair->of_list;
-	pair->array.values = pair->list;
-	pair->array.n_values = 1;
-	pair->value.value_case = OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_ARRAY_VALUE;
-	pair->value.array_value = &pair->array;
-}
-
-static void pair_init(struct pair *pair, const struct span_attribute *attribute)
-{
-	opentelemetry__proto__common__v1__key_value__init(&pair->key_value);
-	opentelemetry__proto__common__v1__any_value__init(&pair->value);
-	pair->key_value.key = (char *)attribute->key;
-	pair->key_value.value = &pair->value;
-	if (span_attribute_is_list(attribute)) {
-		set_list(pair, attribute->text);
-	} else if (attribute->text) {
-		set_text(&pair->value, attribute->text);
-	} else {
-		pair->value.value_case =
-			OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_INT_VALUE;
-		pair->value.int_value = attribute->number;
-	}
-}
-
-/* Returns NULL when out of memory. */
-static struct proto_key_value **make_attributes(struct arena *arena,
-						const struct span_attribute *attributes,
-						size_t count)
-{
-	struct proto_key_value **list = arena_take(arena, count * sizeof(struct proto_key_value *));
-	struct pair *pairs = arena_take(arena, count * sizeof(*pairs));
-
-	if (!list || !pairs)
-		return NULL;
-	for (size_t i = 0; i < count; i++) {
-		pair_init(&pairs[i], &attributes[i]);
-		list[i] = &pairs[i].key_value;
-	}
-	return list;
-}
-
 static bool is_group_of(const struct group *group, const struct span_record *record,
 			const struct span_fields *fields)
 {
@@ -124,7 +62,7 @@ static struct group *group_new(struct tree *tree, const struct span_record *reco
 	opentelemetry__proto__resource__v1__resource__init(&group->resource);
 	group->service = fields->service;
 	group->tgid = record->tgid;
-	group->resource.attributes = make_attributes(tree->arena, attributes, count);
+	group->resource.attributes = otlp_attributes(tree->arena, attributes, count);
 	group->resource.n_attributes = group->resource.attributes ? count : 0;
 	group->scope_list[0] = &group->scope_spans;
 	group->scope_spans.scope = &tree->scope;
@@ -212,7 +150,7 @@ static struct proto_span *make_span(struct tree *tree, struct span_record *recor
 	span->end_time_unix_nano = wall_clock_ns(tree->clock, record->end_ns);
 	span->flags = identity->flags;
 	span->attributes =
-		make_attributes(tree->arena, fields->attributes, fields->attribute_count);
+		otlp_attributes(tree->arena, fields->attributes, fields->attribute_count);
 	span->n_attributes = span->attributes ? fields->attribute_count : 0;
 	if (fields->is_error) {
 		opentelemetry__proto__trace__v1__status__init(status);
@@ -264,9 +202,7 @@ int otlp_encode(struct span_record *const *records, size_t count,
 
 	_Static_assert(offsetof(struct group, spans) == 0,
 		       "a list of groups is one of their spans");
-	opentelemetry__proto__common__v1__instrumentation_scope__init(&tree.scope);
-	tree.scope.name = (char *)SPAN_SCOPE;
-	tree.scope.version = (char *)span_scope_version();
+	otlp_scope_init(&tree.scope);
 	tree.groups = arena_take(arena, count * sizeof(struct group *));
 	if (!tree.groups)
 		return -ENOMEM;

@@ -30,3 +30,12 @@ const struct sample **sample_list_sorted(const struct sample *samples, size_t co
 	qsort(sorted, count, sizeof(*sorted), sample_compare);
 	return sorted;
 }
+
+const struct sample *sample_list_find(const struct sample *const *sorted, size_t count,
+				      const struct sample *like)
+{
+	const struct sample *const *found =
+		count ? bsearch(&like, sorted, count, sizeof(*sorted), sample_compare) : NULL;
+
+	return found ? *found : NULL;
+}

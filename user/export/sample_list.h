@@ -13,4 +13,8 @@
  * Returns an array to free, of what is borrowed; NULL when out of memory. count: at least 1 */
 const struct sample **sample_list_sorted(const struct sample *samples, size_t count);
 
+/* The one of a sorted list with the same label values; NULL: there is none. */
+const struct sample *sample_list_find(const struct sample *const *sorted, size_t count,
+				      const struct sample *like);
+
 #endif

@@ -15,10 +15,10 @@ CACHE = os.environ.get("SONDE_CACHE") or os.path.join(HERE, "..", "..", "..", ".
 
 CONFIG = """
 receivers: {{otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:{port}"{tls}}}}}}}}}
-exporters: {{file: {{path: "{path}", {writing}}}}}
+exporters: {{file: {{path: "{path}", {writing}}}, file/metrics: {{path: "{metrics_path}", {writing}}}}}
 service:
   telemetry: {{metrics: {{level: none}}}}
-  pipelines: {{traces: {{receivers: [otlp], exporters: [file]}}}}
+  pipelines: {{traces: {{receivers: [otlp], exporters: [file]}}, metrics: {{receivers: [otlp], exporters: [file/metrics]}}}}
 """
 
 
@@ -58,6 +58,42 @@ def read_spans(path):
     return spans
 
 
+# What Prometheus' translation of OTLP puts behind a name (OpenTelemetry specification, "Prometheus and OpenMetrics Compatibility").
+UNITS = {"s": "_seconds", "By": "_bytes", "": ""}
+
+
+def prometheus_name(metric):
+    name, suffix = metric["name"].replace(".", "_"), UNITS[metric.get("unit", "")]
+    if not name.endswith(suffix):
+        name += suffix
+    return name + "_total" if metric.get("sum", {}).get("isMonotonic") else name
+
+
+def read_points(path):
+    """The data points of a file of OTLP/JSON lines: each with its series, as Prometheus names it, its kind, temporality and resource."""
+    points = []
+    try:
+        with open(path) as file:
+            whole = file.read().rpartition("\n")[0]
+            lines = [json.loads(line) for line in whole.splitlines()]
+    except FileNotFoundError:
+        return []
+    for of_resource in (item for line in lines for item in line["resourceMetrics"]):
+        resource = plain(of_resource["resource"]["attributes"])
+        for metric in (metric for of_scope in of_resource["scopeMetrics"] for metric in of_scope["metrics"]):
+            kind, = {"gauge", "sum", "histogram", "exponentialHistogram"} & set(metric)
+            for point in metric[kind]["dataPoints"]:
+                labels = plain(point.get("attributes", []))
+                if len(labels) != len(point.get("attributes", [])):
+                    raise AssertionError(f"an attribute twice: {point}")
+                if resource["service.name"] != "sonde":
+                    labels["service.name"] = resource["service.name"]
+                series = prometheus_name(metric), tuple(sorted((key.replace(".", "_"), str(value)) for key, value in labels.items()))
+                points.append(dict(point, metric=metric["name"], series=series, kind=kind, resource=resource, labels=labels,
+                                   temporality=metric[kind].get("aggregationTemporality")))
+    return points
+
+
 class Certificates:
     """An authority, and what it says of a server on 127.0.0.1 and of a client."""
 
@@ -92,9 +128,10 @@ class Collector:
         self.directory, self.patience, self.certificates = directory, patience, certificates
         self.port = free_port()
         self.path = os.path.join(directory, f"spans-{self.port}.json")
+        self.metrics_path = os.path.join(directory, f"metrics-{self.port}.json")
         self.config = os.path.join(directory, f"otelcol-{self.port}.yaml")
         with open(self.config, "w") as file:
-            file.write(CONFIG.format(port=self.port, path=self.path, writing=writing, tls=certificates.of_collector() if certificates else ""))
+            file.write(CONFIG.format(port=self.port, path=self.path, metrics_path=self.metrics_path, writing=writing, tls=certificates.of_collector() if certificates else ""))
         self.process = None
         self.start()
 
@@ -109,6 +146,9 @@ class Collector:
 
     def spans(self):
         return read_spans(self.path)
+
+    def points(self):
+        return read_points(self.metrics_path)
 
     def stop(self):
         self.process.stop()

@@ -156,6 +156,33 @@ static void assert_overflow(const struct series_store *store, uint64_t total, do
 	snapshot_unref(&snapshot);
 }
 
+/* What a series counts came after the round that was over when it began. */
+static void series_know_when_they_began(void **state)
+{
+	struct series_store *store = series_store_new(2);
+	struct snapshot *snapshot;
+
+	(void)state;
+	series_store_set_now(store, 100);
+	series_end_round(store);
+	series_store_set_now(store, 150);
+	(void)series_add(store, COUNTER, (label_values){ "first" }, 0, 1);
+	series_store_set_now(store, 200);
+	series_end_round(store);
+	(void)series_add(store, COUNTER, (label_values){ "first" }, 0, 1);
+	series_store_set_now(store, 250);
+	(void)series_add(store, COUNTER, (label_values){ "second" }, 0, 1);
+	series_end_round(store);
+	(void)series_add(store, COUNTER, (label_values){ "third" }, 0, 1);
+	snapshot = series_snapshot(store);
+	assert_int_equal(snapshot_taken_ns(snapshot), 250);
+	assert_int_equal(find(snapshot, COUNTER, "first", NULL)->began_ns, 100);
+	assert_int_equal(find(snapshot, COUNTER, "second", NULL)->began_ns, 200);
+	assert_int_equal(find(snapshot, COUNTER, "", NULL)->began_ns, 250);
+	snapshot_unref(&snapshot);
+	series_store_free(&store);
+}
+
 static void overflow_of_set_values_is_the_sum_of_a_round(void **state)
 {
 	struct series_store *store = series_store_new(1);
@@ -283,6 +310,38 @@ static void only_a_crowded_metric_expires_early(void **state)
 	assert_int_equal(count_of(store, HISTOGRAM), 1);
 	series_store_expire(store, 100, 100, 50, &liveness);
 	assert_int_equal(count_of(store, HISTOGRAM), 0);
+	series_store_free(&store);
+}
+
+/* Series that somebody is sent stay until they were, where there is room. */
+static void what_was_not_sent_stays(void **state)
+{
+	struct living living = { .dead_owner = 7, .dead_service = "" };
+	const struct series_liveness liveness = { &living, owner_is_gone, service_is_gone };
+	struct series_store *store = series_store_new(4);
+	struct series_family_view view;
+
+	(void)state;
+	series_store_set_sent(store, 100);
+	series_store_set_now(store, 100);
+	(void)series_add(store, COUNTER, (label_values){ "a" }, 7, 1);
+	(void)series_observe(store, HISTOGRAM, (label_values){ "a" }, 7, 1);
+	(void)series_set(store, GAUGE, (label_values){ "a", "client" }, 7, 1);
+	series_store_expire(store, 1000, 100, 100, &liveness);
+	assert_int_equal(count_of(store, COUNTER), 1);
+	assert_int_equal(count_of(store, HISTOGRAM), 1);
+	assert_int_equal(count_of(store, GAUGE), 0);
+	series_store_set_sent(store, 1050);
+	series_store_expire(store, 1100, 100, 100, &liveness);
+	assert_int_equal(count_of(store, COUNTER), 0);
+	for (const char *const *name = (const char *const[]){ "a", "b", "c", "d", NULL }; *name;
+	     name++)
+		(void)series_add(store, COUNTER, (label_values){ *name }, 7, 1);
+	series_store_expire(store, 1200, 100, 50, &liveness);
+	assert_int_equal(count_of(store, COUNTER), 0);
+	series_family_read(store, COUNTER, &view);
+	assert_int_equal(view.expired, 5);
+	assert_int_equal(view.unsent, 4);
 	series_store_free(&store);
 }
 
@@ -451,11 +510,13 @@ int main(void)
 		cmocka_unit_test(totals_are_set_not_added),
 		cmocka_unit_test(the_limit_sends_the_rest_to_one_series),
 		cmocka_unit_test(the_agent_keeps_its_own_figures),
+		cmocka_unit_test(series_know_when_they_began),
 		cmocka_unit_test(overflow_of_set_values_is_the_sum_of_a_round),
 		cmocka_unit_test(a_snapshot_does_not_change),
 		cmocka_unit_test(series_expire_after_their_owner),
 		cmocka_unit_test(the_living_are_asked_once_per_ttl),
 		cmocka_unit_test(only_a_crowded_metric_expires_early),
+		cmocka_unit_test(what_was_not_sent_stays),
 		cmocka_unit_test(expired_series_make_room),
 		cmocka_unit_test(a_series_can_be_removed),
 		cmocka_unit_test(the_store_reports_on_itself),

@@ -18,7 +18,7 @@ static struct snapshot *build(const struct histogram *histogram)
 	struct sample counter = { .values = passing, .values_bytes = 7, .total = 5 };
 	struct sample timing = { .values = "a", .values_bytes = 2, .histogram = histogram };
 	struct sample overflow = { .is_overflow = true, .histogram = histogram };
-	struct snapshot *snapshot = snapshot_new();
+	struct snapshot *snapshot = snapshot_new(7);
 
 	if (snapshot && snapshot_reserve(snapshot, METRIC_TCP_RESETS, 1) == 0 &&
 	    snapshot_add(snapshot, METRIC_TCP_RESETS, &counter) == 0 &&

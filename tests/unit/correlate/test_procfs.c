@@ -235,6 +235,27 @@ static void test_gone(void **state)
 	assert_int_equal(procfs_read_process(1, buffer, 100), -EINVAL);
 }
 
+/* Its memory is gone before it is: who looks then finds nothing, and not another name. */
+static void test_ending(void **state)
+{
+	char *argv[] = { (char *)"/bin/cat", NULL };
+
+	(void)state;
+	for (int i = 0; i < 300; i++) {
+		struct child child =
+			start(argv, (char *[]){ (char *)"OTEL_SERVICE_NAME=kept", NULL });
+		const struct event_process_exec *exec = (const void *)buffer;
+
+		do /* exec closes files before it sets up the environment */
+			(void)procfs_read_process((uint32_t)child.pid, buffer, sizeof(buffer));
+		while (!exec->service_name_bytes);
+		close(child.hold);
+		while (procfs_read_process((uint32_t)child.pid, buffer, sizeof(buffer)) > 0)
+			assert_int_equal(exec->service_name_bytes, strlen("kept"));
+		assert_int_equal(waitpid(child.pid, NULL, 0), child.pid);
+	}
+}
+
 static void test_kernel_thread(void **state)
 {
 	char comm[16] = "";
@@ -278,6 +299,7 @@ int main(void)
 		cmocka_unit_test(test_long_arguments),
 		cmocka_unit_test(test_start_time_names_the_process),
 		cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_ending),
 		cmocka_unit_test(test_kernel_thread),
 		cmocka_unit_test(test_each),
 	};

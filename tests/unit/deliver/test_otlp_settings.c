@@ -33,7 +33,7 @@ static char why[OTLP_SETTINGS_WHY_MAX];
 static int read_settings(const char *endpoint, const char *headers_file)
 {
 	otlp_settings_done(&settings);
-	return otlp_settings_read(endpoint, headers_file, lookup, &settings, why);
+	return otlp_settings_read(OTLP_TRACES, endpoint, headers_file, lookup, &settings, why);
 }
 
 static int teardown(void **state)
@@ -65,6 +65,58 @@ static void endpoints_become_urls(void **state)
 	assert_string_equal(settings.url, "http://example.net/as/is/");
 	assert_int_equal(read_settings("example.org:4318", NULL), -EINVAL);
 	assert_non_null(strstr(why, "https://"));
+}
+
+static int read_metrics(const char *endpoint)
+{
+	otlp_settings_done(&settings);
+	return otlp_settings_read(OTLP_METRICS, endpoint, NULL, lookup, &settings, why);
+}
+
+static void signals_have_variables_of_their_own(void **state)
+{
+	(void)state;
+	VARIABLES("OTEL_EXPORTER_OTLP_ENDPOINT", "http://example.com",
+		  "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://example.net",
+		  "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "1500", "OTEL_EXPORTER_OTLP_TIMEOUT",
+		  "2500");
+	assert_int_equal(read_metrics(NULL), 0);
+	assert_string_equal(settings.url, "http://example.com/v1/metrics");
+	assert_string_equal(settings.what, "metrics");
+	assert_int_equal(settings.timeout_ms, 1500);
+	assert_int_equal(read_settings(NULL, NULL), 0);
+	assert_string_equal(settings.url, "http://example.net");
+	assert_string_equal(settings.what, "spans");
+	assert_int_equal(settings.timeout_ms, 2500);
+	VARIABLES("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://example.org/m",
+		  "OTEL_EXPORTER_OTLP_METRICS_HEADERS", "a=b", "OTEL_EXPORTER_OTLP_HEADERS", "c=d");
+	assert_int_equal(read_metrics(NULL), 0);
+	assert_string_equal(settings.url, "http://example.org/m");
+	assert_int_equal(settings.header_count, 1);
+	assert_string_equal(settings.headers[0], "a: b");
+	assert_int_equal(read_settings(NULL, NULL), 0);
+	assert_null(settings.url);
+}
+
+static void a_signal_can_be_switched_off(void **state)
+{
+	(void)state;
+	VARIABLES("OTEL_EXPORTER_OTLP_ENDPOINT", "http://example.com", "OTEL_METRICS_EXPORTER",
+		  "none");
+	assert_int_equal(read_metrics(NULL), 0);
+	assert_null(settings.url);
+	assert_int_equal(read_settings(NULL, NULL), 0);
+	assert_non_null(settings.url);
+	assert_int_equal(read_metrics("http://example.org"), 0);
+	assert_string_equal(settings.url, "http://example.org/v1/metrics");
+	VARIABLES("OTEL_EXPORTER_OTLP_ENDPOINT", "http://example.com", "OTEL_METRICS_EXPORTER",
+		  "console,otlp");
+	assert_int_equal(read_metrics(NULL), 0);
+	assert_non_null(settings.url);
+	VARIABLES("OTEL_EXPORTER_OTLP_ENDPOINT", "http://example.com", "OTEL_METRICS_EXPORTER",
+		  "prometheus");
+	assert_int_equal(read_metrics(NULL), 0);
+	assert_null(settings.url);
 }
 
 static void passwords_are_not_shown(void **state)
@@ -205,6 +257,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(nothing_named_is_nothing_sent, teardown),
 		cmocka_unit_test_teardown(endpoints_become_urls, teardown),
+		cmocka_unit_test_teardown(signals_have_variables_of_their_own, teardown),
+		cmocka_unit_test_teardown(a_signal_can_be_switched_off, teardown),
 		cmocka_unit_test_teardown(passwords_are_not_shown, teardown),
 		cmocka_unit_test_teardown(manners_have_defaults, teardown),
 		cmocka_unit_test_teardown(what_cannot_be_done_is_said, teardown),

@@ -46,7 +46,7 @@ static void waiter_start(struct waiter *waiter, struct exchange *exchange)
 static void the_owner_answers(void **state)
 {
 	struct exchange *exchange = exchange_new();
-	struct snapshot *snapshot = snapshot_new();
+	struct snapshot *snapshot = snapshot_new(0);
 	struct waiter waiter;
 
 	(void)state;
@@ -68,11 +68,11 @@ static void the_owner_answers(void **state)
 static void an_old_snapshot_is_no_answer(void **state)
 {
 	struct exchange *exchange = exchange_new();
-	struct snapshot *fresh = snapshot_new();
+	struct snapshot *fresh = snapshot_new(0);
 	struct waiter waiter;
 
 	(void)state;
-	exchange_publish(exchange, snapshot_new());
+	exchange_publish(exchange, snapshot_new(0));
 	waiter_start(&waiter, exchange);
 	assert_true(is_requested(exchange, FOR_EVER_MS));
 	exchange_publish(exchange, fresh);
@@ -85,7 +85,7 @@ static void an_old_snapshot_is_no_answer(void **state)
 static void a_silent_owner_costs_freshness_only(void **state)
 {
 	struct exchange *exchange = exchange_new();
-	struct snapshot *old = snapshot_new(), *got = NULL;
+	struct snapshot *old = snapshot_new(0), *got = NULL;
 
 	(void)state;
 	assert_int_equal(exchange_wait(exchange, 1, &got), -EAGAIN);
@@ -96,7 +96,7 @@ static void a_silent_owner_costs_freshness_only(void **state)
 	assert_ptr_equal(got, old);
 	assert_true(exchange_is_stale(exchange));
 	snapshot_unref(&got);
-	exchange_publish(exchange, snapshot_new());
+	exchange_publish(exchange, snapshot_new(0));
 	assert_false(exchange_is_stale(exchange));
 	exchange_free(&exchange);
 }
@@ -104,7 +104,7 @@ static void a_silent_owner_costs_freshness_only(void **state)
 static void an_owner_without_memory_says_so(void **state)
 {
 	struct exchange *exchange = exchange_new();
-	struct snapshot *old = snapshot_new();
+	struct snapshot *old = snapshot_new(0);
 	struct waiter waiter;
 
 	(void)state;

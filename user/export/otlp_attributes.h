@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Attributes as OTLP has them, of spans, of data points and of resources. For the files of this room. */
+#ifndef SONDE_EXPORT_OTLP_ATTRIBUTES_H
+#define SONDE_EXPORT_OTLP_ATTRIBUTES_H
+
+#include "base/arena.h"
+#include "common.pb-c.h"
+#include "export/span_fields.h"
+
+/* The texts stay where they are. NULL when out of memory. */
+Opentelemetry__Proto__Common__V1__KeyValue **otlp_attributes(
+	struct arena *arena, const struct span_attribute *attributes, size_t count);
+
+/* The one attribute `key`, true. */
+Opentelemetry__Proto__Common__V1__KeyValue **otlp_flag(struct arena *arena, const char *key);
+
+void otlp_scope_init(Opentelemetry__Proto__Common__V1__InstrumentationScope *scope);
+
+#endif
