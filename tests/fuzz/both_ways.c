@@ -14,6 +14,7 @@ struct parser {
 	void *shared; /* owned */
 	_Alignas(8) uint8_t state[PROTOCOL_STATE_MAX];
 	struct exchange_facts facts;
+	struct trace_texts texts;
 	bool is_over;
 	bool is_answered; /* an answer has begun since the request did */
 	bool is_asked;	  /* the request is whole and not answered */
@@ -21,6 +22,12 @@ struct parser {
 	char transcript[TRANSCRIPT_MAX];
 	size_t written;
 };
+
+static void clear_facts(struct parser *parser)
+{
+	memset(&parser->facts, 0, sizeof(parser->facts));
+	parser->facts.trace_texts = &parser->texts;
+}
 
 static void write_facts(struct parser *parser)
 {
@@ -31,12 +38,12 @@ static void write_facts(struct parser *parser)
 			parser->written += (size_t)snprintf(parser->transcript + parser->written,
 							    300, "%d=%s ", i, facts->attributes[i]);
 	if (parser->written < TRANSCRIPT_MAX - 512)
-		parser->written +=
-			(size_t)snprintf(parser->transcript + parser->written, 100,
-					 "%llx %x %llu %llu\n", (unsigned long long)facts->outcomes,
-					 facts->note,
-					 (unsigned long long)facts->sides[0].body_bytes,
-					 (unsigned long long)facts->sides[1].body_bytes);
+		parser->written += (size_t)snprintf(parser->transcript + parser->written, 100,
+						    "%llx %x %u %llu %llu\n",
+						    (unsigned long long)facts->outcomes,
+						    facts->note, facts->contexts.count,
+						    (unsigned long long)facts->sides[0].body_bytes,
+						    (unsigned long long)facts->sides[1].body_bytes);
 }
 
 static void take_step(struct parser *parser, enum message_side side, enum protocol_step step)
@@ -54,7 +61,7 @@ static void take_step(struct parser *parser, enum message_side side, enum protoc
 		abort();
 	if ((step == STEP_BEGIN && side == SIDE_REQUEST) || step == STEP_SILENT ||
 	    step == STEP_MESSAGE || step == STEP_EXCHANGE)
-		memset(&parser->facts, 0, sizeof(parser->facts));
+		clear_facts(parser);
 	if (step == STEP_BEGIN)
 		parser->is_answered = side == SIDE_RESPONSE;
 	if (step == STEP_BEGIN || step == STEP_END)
@@ -105,7 +112,7 @@ static bool feed_known(struct parser *parser, enum message_side side, const uint
 		return false;
 	memcpy(state, parser->state, sizeof(state));
 	if (side == SIDE_REQUEST)
-		memset(&parser->facts, 0, sizeof(parser->facts));
+		clear_facts(parser);
 	if (parser->protocol->take_known(parser->state, side, bytes, captured, length,
 					 &parser->facts)) {
 		take_known_steps(parser, side);
@@ -193,6 +200,8 @@ void both_ways(const struct protocol *protocol, const uint8_t *data, size_t size
 	memset(&whole, 0, sizeof(whole));
 	memset(&bytewise, 0, sizeof(bytewise));
 	whole.protocol = bytewise.protocol = protocol;
+	clear_facts(&whole);
+	clear_facts(&bytewise);
 	share(&whole);
 	share(&bytewise);
 	while (size >= 2 && !whole.is_over) {

@@ -278,6 +278,7 @@ static int start_tables(struct agent *agent)
 	if (!agent->engine)
 		return -ENOMEM;
 	engine_set_dialects(agent->engine, options->dialects, options->dialect_count);
+	engine_set_spans_of_instrumented(agent->engine, options->spans.of_instrumented);
 	return agent->spans ? contexts_start(agent) : 0;
 }
 

@@ -18,6 +18,7 @@ struct span_options {
 	const char *otlp_headers_file; /* lines of `name: value` */
 	const char *ndjson_path;       /* "-": standard output */
 	size_t queue;		       /* spans, for each exporter */
+	enum spans_of_instrumented of_instrumented;
 	struct sampling_rules sampling;
 	const char *spool_path; /* a folder for spans that cannot be posted yet; NULL: none */
 	uint64_t spool_bytes;

@@ -261,6 +261,8 @@ static void write_joins(struct agent *agent, const struct join_figures *join)
 		set_total(agent, METRIC_SPAN_JOINS, joins[i], NULL, join->spans[i]);
 	set_total(agent, METRIC_SPAN_JOINS, "ambiguous", NULL, join->ambiguous);
 	set_total(agent, METRIC_SPAN_ADOPTIONS_LATE, NULL, NULL, join->late);
+	set_total(agent, METRIC_SPANS_LEFT_OUT, NULL, NULL, join->left_out);
+	set_total(agent, METRIC_SPAN_LINKS_DROPPED, NULL, NULL, join->links_dropped);
 	set_total(agent, METRIC_THREAD_CONTEXTS_SHARED, NULL, NULL, join->contexts_shared);
 	set_total(agent, METRIC_THREAD_CONTEXTS_EVICTED, NULL, NULL, join->contexts_evicted);
 	for (unsigned i = 0; i < TRACE_FORMAT_COUNT; i++)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/span_option.h"
 
+#include <string.h>
+
 #include "agent/agent.h"
 #include "cli/number_option.h"
 
@@ -17,7 +19,28 @@ enum {
 	OPTION_SPAN_SAMPLING,
 	OPTION_SPAN_SPOOL,
 	OPTION_SPAN_SPOOL_BYTES,
+	OPTION_SPANS_OF_INSTRUMENTED,
 };
+
+static const char *const of_instrumented[] = {
+	[INSTRUMENTED_KERNEL_ONLY] = "kernel-only",
+	[INSTRUMENTED_ON] = "on",
+	[INSTRUMENTED_OFF] = "off",
+};
+
+static enum spans_of_instrumented read_of_instrumented(const struct argp_state *state,
+						       const char *argument)
+{
+	unsigned i = 0;
+
+	while (i < sizeof(of_instrumented) / sizeof(of_instrumented[0]) &&
+	       strcmp(argument, of_instrumented[i]) != 0)
+		i++;
+	if (i == sizeof(of_instrumented) / sizeof(of_instrumented[0]))
+		argp_error(state, "--spans-of-instrumented is on, kernel-only or off, not '%s'",
+			   argument);
+	return (enum spans_of_instrumented)i;
+}
 
 static error_t parse_span_option(int key, char *argument, struct argp_state *state)
 {
@@ -51,6 +74,9 @@ static error_t parse_span_option(int key, char *argument, struct argp_state *sta
 		spans->spool_bytes =
 			number_option(state, "span-spool-bytes", argument, SPOOL_LEAST, SPOOL_MOST);
 		return 0;
+	case OPTION_SPANS_OF_INSTRUMENTED:
+		spans->of_instrumented = read_of_instrumented(state, argument);
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -73,6 +99,9 @@ static const struct argp_option options[] = {
 	  "Keep spans there until they are posted, also when the agent ends (off)", 2 },
 	{ "span-spool-bytes", OPTION_SPAN_SPOOL_BYTES, "N", 0,
 	  "The most bytes that wait there, the oldest spans go first (268435456)", 2 },
+	{ "spans-of-instrumented", OPTION_SPANS_OF_INSTRUMENTED, "on|kernel-only|off", 0,
+	  "Spans of services that have a tracer of their own: all, those that are children of its spans, or none (kernel-only)",
+	  2 },
 	{ 0 },
 };
 

@@ -49,6 +49,9 @@ struct dialect_rule {
 /* From now on. The rules are borrowed, and live longer than the engine. */
 void engine_set_dialects(struct engine *engine, const struct dialect_rule *rules, size_t count);
 
+/* From now on; INSTRUMENTED_KERNEL_ONLY until then. */
+void engine_set_spans_of_instrumented(struct engine *engine, enum spans_of_instrumented which);
+
 /* Take in one decoded event of any kind. Returns 0 or -ENOMEM (the event had no effect, counted). */
 int engine_feed(struct engine *engine, const struct event *event);
 
@@ -69,6 +72,8 @@ struct join_figures {
 	size_t request_ids;
 	size_t request_ids_limit;
 	uint64_t request_ids_refused;
+	uint64_t left_out;	/* requests of instrumented services, which are no spans */
+	uint64_t links_dropped; /* of spans, beyond SPAN_LINKS_MAX */
 	uint64_t contexts_shared; /* published ones of writes that hold more than one request, or answer */
 	uint64_t contexts_evicted; /* whose writes had not come yet */
 	size_t openings;	   /* of connections whose first request has not come */

@@ -121,11 +121,13 @@ void join_drop_candidates(struct join *join, struct exchange_span *span)
 }
 
 /* The server's request is what the client asks. Traces that are told stay as they are. */
-static void pair(struct engine *engine, struct exchange_span *client, struct exchange_span *server)
+static void pair(struct engine *engine, struct exchange *asking, struct exchange_span *server)
 {
+	struct exchange_span *client = &asking->span;
 	struct handling *handling = server->own;
 
-	if (!handling || server->join == SPAN_JOIN_HEADER || (handling->trace && client->trace))
+	if (!handling || server->join == SPAN_JOIN_HEADER || (handling->trace && client->trace) ||
+	    !join_may_have_children(engine, asking))
 		return;
 	if (handling->trace)
 		client->trace = trace_ref(handling->trace);
@@ -153,7 +155,7 @@ static void find_peer(struct engine *engine, struct connection *connection,
 		exchange = other;
 		other = server;
 	}
-	pair(engine, &exchange->span, &other->span);
+	pair(engine, exchange, &other->span);
 	join_opening_pair(exchange, other);
 }
 
@@ -242,10 +244,12 @@ void join_confirm(struct engine *engine, struct handling *handling)
 
 	if (!call || call->cause)
 		return;
-	if (call->join == SPAN_JOIN_HEADER)
+	if (call->join == SPAN_JOIN_HEADER) {
+		join_note_call(engine, exchange->tgid, handling, &exchange->facts.trace);
 		join_adopt(engine, handling, &exchange->facts.trace, &call->trace->probability);
-	else if (call->join == SPAN_JOIN_GENERATED)
+	} else if (call->join == SPAN_JOIN_GENERATED) {
 		join_give_cause(engine, call, handling);
+	}
 }
 
 /* That of the fields that counted; NULL: none. */
@@ -272,8 +276,12 @@ static void take_wire(struct engine *engine, struct exchange *exchange)
 	trace_probability_read(tracestate_of(exchange), &trace->probability);
 	if (span->own)
 		slot = &span->own->trace;
-	if (span->cause)
+	if (span->own)
+		memcpy(span->own->caller_span_id, wire->span_id, SPAN_ID_BYTES);
+	if (span->cause) {
+		join_note_call(engine, exchange->tgid, span->cause, wire);
 		join_adopt(engine, span->cause, wire, &trace->probability);
+	}
 	trace_unref(engine->join, slot);
 	*slot = trace;
 	memcpy(span->parent_span_id, wire->span_id, SPAN_ID_BYTES);
@@ -358,8 +366,13 @@ void join_forget(struct engine *engine, struct exchange *exchange)
 static void add_link(struct joined *joined, const uint8_t trace_id[TRACE_ID_BYTES],
 		     const uint8_t span_id[SPAN_ID_BYTES])
 {
-	struct span_link *link = &joined->links[joined->link_count++];
+	struct span_link *link;
 
+	if (joined->link_count == SPAN_LINKS_MAX) {
+		joined->links_dropped++;
+		return;
+	}
+	link = &joined->links[joined->link_count++];
 	memcpy(link->trace_id, trace_id, TRACE_ID_BYTES);
 	memcpy(link->span_id, span_id, SPAN_ID_BYTES);
 }
@@ -383,6 +396,24 @@ static void tell_links(struct engine *engine, const struct exchange_span *span,
 		return;
 	engine->join->figures.late++;
 	add_link(joined, span->own->late.trace_id, span->own->late.span_id);
+}
+
+/* Spans that messages name, unless their one is the parent. */
+static void tell_messages(struct join *join, const struct exchange_facts *facts,
+			  struct joined *joined)
+{
+	uint32_t count = facts->contexts.count;
+
+	for (unsigned bits = facts->contexts.ignored; bits; bits &= bits - 1)
+		join->figures.ignored[__builtin_ctz(bits)]++;
+	if (!count || trace_context_is_whole(&facts->trace))
+		return;
+	for (uint32_t i = 0; i < count && i < TRACE_LINKS_MAX; i++)
+		add_link(joined, facts->trace_texts->links[i].trace_id,
+			 facts->trace_texts->links[i].span_id);
+	if (count > TRACE_LINKS_MAX)
+		joined->links_dropped += count - TRACE_LINKS_MAX;
+	join->figures.links_dropped += joined->links_dropped;
 }
 
 static void tell_span(const struct exchange_span *known, struct trace *trace, struct joined *joined)
@@ -409,7 +440,8 @@ static void tell_texts(const struct exchange *exchange, struct joined *joined)
 	joined->tracestate = tracestate_of(exchange);
 }
 
-bool join_finish(struct engine *engine, const struct exchange *exchange, struct joined *ret_joined)
+bool join_finish(struct engine *engine, const struct process *process,
+		 const struct exchange *exchange, struct joined *ret_joined)
 {
 	const struct exchange_span *known = exchange ? &exchange->span : NULL;
 	struct span_identity *span = &ret_joined->span;
@@ -417,7 +449,12 @@ bool join_finish(struct engine *engine, const struct exchange *exchange, struct 
 
 	if (!engine->join)
 		return false;
+	if (join_is_left_out(engine, process, known)) {
+		engine->join->figures.left_out++;
+		return false;
+	}
 	ret_joined->link_count = 0;
+	ret_joined->links_dropped = 0;
 	ret_joined->tracestate = ret_joined->request_id = NULL;
 	ret_joined->has_upstream = false;
 	ret_joined->opening.end_ns = ret_joined->begin_ns = 0;
@@ -431,6 +468,7 @@ bool join_finish(struct engine *engine, const struct exchange *exchange, struct 
 		       SPAN_ID_BYTES);
 		join_opening_tell(known, ret_joined);
 		tell_links(engine, known, ret_joined);
+		tell_messages(engine->join, &exchange->facts, ret_joined);
 		tell_texts(exchange, ret_joined);
 	}
 	if (trace)

@@ -28,7 +28,7 @@ void join_figures_read(const struct join *join, struct join_figures *ret_figures
 
 /* The request's first byte was seen, of a connection whose role and protocol are known. */
 void join_begin(struct engine *engine, struct connection *connection, struct exchange *exchange);
-/* What the request is, is known. */
+/* What the request is, is known, or what its messages say of traces. */
 void join_head(struct engine *engine, struct exchange *exchange);
 /* The answer's first byte was seen. */
 void join_answer(struct engine *engine, struct connection *connection, struct exchange *exchange);
@@ -71,14 +71,17 @@ struct joined {
 	struct span_opening opening; /* end_ns 0: none */
 	struct span_lookup lookups[SPAN_LOOKUPS_MAX];
 	size_t lookup_count;
-	uint64_t begin_ns; /* with these; 0: as the request */
+	uint64_t begin_ns;	/* with these; 0: as the request */
+	uint32_t links_dropped; /* beyond these */
 	const char *tracestate;
 	const char *request_id;
 	struct trace_probability upstream;
 	bool has_upstream;
 };
 
-/* Give a finished request its identity; exchange NULL: it has none to go by. Returns false when nobody wants spans. */
-bool join_finish(struct engine *engine, const struct exchange *exchange, struct joined *ret_joined);
+/* Give a finished request its identity; exchange NULL: it has none to go by. Returns false when nobody wants spans, or not
+ * this one (counted). */
+bool join_finish(struct engine *engine, const struct process *process,
+		 const struct exchange *exchange, struct joined *ret_joined);
 
 #endif

@@ -23,6 +23,7 @@ void join_take_context(struct engine *engine, const struct event_thread_context 
 	*published = (struct published){ .conn_id = event->conn_id,
 					 .ktime_ns = event->header.ktime_ns,
 					 .tid = event->tid };
+	join_note_publisher(engine, event->header.tgid);
 	memcpy(published->context.trace_id, event->trace_id, TRACE_ID_BYTES);
 	memcpy(published->context.span_id, event->span_id, SPAN_ID_BYTES);
 	published->context.flags = event->trace_flags;
@@ -121,7 +122,8 @@ void join_written(struct engine *engine, const struct connection *connection)
 	join->asked_count = 0;
 }
 
-/* A request that names its trace is a child of the span that made it, as the application's own is. */
+/* A request that names its trace is a child of the span that made it, as the application's own is; where that is not to be told twice,
+ * it is a child of the application's own. */
 void join_context_answer(struct engine *engine, const struct connection *connection,
 			 struct exchange *exchange)
 {
@@ -129,7 +131,8 @@ void join_context_answer(struct engine *engine, const struct connection *connect
 	struct exchange_span *span = &exchange->span;
 	struct trace *trace;
 
-	if (!context || span->join == SPAN_JOIN_HEADER)
+	if (!context ||
+	    (span->join == SPAN_JOIN_HEADER && engine->join->of_instrumented == INSTRUMENTED_ON))
 		return;
 	if (!is_alone(connection, exchange)) {
 		engine->join->figures.contexts_shared++;

@@ -41,8 +41,8 @@ static void tell_alone(struct engine *engine, const struct kept_lookup *lookup)
 	request.attributes[ATTRIBUTE_DNS_QUESTION_NAME] = lookup->told.name;
 	request.attributes[ATTRIBUTE_DNS_QUESTION_TYPE] = lookup->told.type;
 	request.attributes[ATTRIBUTE_NETWORK_TRANSPORT] = "udp";
-	(void)join_finish(engine, NULL, &joined); /* somebody wants spans */
-	engine->sink->request(engine->sink->context, &request);
+	if (join_finish(engine, process, NULL, &joined))
+		engine->sink->request(engine->sink->context, &request);
 }
 
 static void release_oldest(struct engine *engine)

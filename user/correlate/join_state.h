@@ -27,6 +27,7 @@ struct handling {
 	uint64_t start_ns;	      /* its first byte was read */
 	uint32_t references;
 	uint8_t span_id[SPAN_ID_BYTES];
+	uint8_t caller_span_id[SPAN_ID_BYTES]; /* that the request names; zeros: none */
 	struct join_request_id *request_id; /* counted; NULL: it has none, or there was no room */
 	struct span_link late; /* the trace that a call named after a span of this one was told */
 	bool has_late;
@@ -69,7 +70,7 @@ struct join_process {
 
 struct candidates {
 	size_t count;
-	struct handling *handlings[SPAN_LINKS_MAX]; /* counted */
+	struct handling *handlings[SPAN_CANDIDATES_MAX]; /* counted */
 };
 
 /* What a thread had published as it wrote; the event of the write comes next on that connection. */
@@ -124,6 +125,7 @@ struct join {
 	unsigned asked_count;
 	struct table peers; /* connections by addresses, borrowed until they leave */
 	struct join_figures figures;
+	uint8_t of_instrumented; /* enum spans_of_instrumented */
 };
 
 /* Of its thread: none any more. */
@@ -198,6 +200,17 @@ void join_thread_read(struct join_thread *thread, enum join_step step);
 
 /* A call was guessed to be for that request, and turned out to be. */
 void join_confirm(struct engine *engine, struct handling *handling);
+
+/* The process tells of its spans by itself. */
+void join_note_publisher(struct engine *engine, uint32_t tgid);
+/* A call that is sure to be for that request names a trace: a tracer's, or what was passed on. */
+void join_note_call(struct engine *engine, uint32_t tgid, const struct handling *cause,
+		    const struct trace_context *wire);
+/* Whether a request is no span, its process being instrumented; span NULL: it has nothing to go by. */
+bool join_is_left_out(const struct engine *engine, const struct process *process,
+		      const struct exchange_span *span);
+/* The same, of a call as far as it is known by now. */
+bool join_may_have_children(struct engine *engine, const struct exchange *client);
 
 /* The thread's held exchange, if any, is over: report it. */
 void join_release(struct engine *engine, struct join_thread *thread);

@@ -235,7 +235,7 @@ struct handling *join_thread_cause(const struct join *join, const struct join_th
 		return NULL;
 	if (!handling->older && is_sure(join, thread, handling) && thread->current == handling)
 		return handling;
-	for (; handling && ret_candidates->count < SPAN_LINKS_MAX; handling = handling->older)
+	for (; handling && ret_candidates->count < SPAN_CANDIDATES_MAX; handling = handling->older)
 		ret_candidates->handlings[ret_candidates->count++] = handling;
 	return NULL;
 }

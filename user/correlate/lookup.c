@@ -161,7 +161,7 @@ static void send_request(struct engine *engine, const struct lookup *lookup,
 	request.attributes[ATTRIBUTE_NETWORK_TRANSPORT] = lookup->key.is_stream ? "tcp" : "udp";
 	request.attributes[ATTRIBUTE_ERROR_TYPE] = error_of(lookup, failure);
 	if (!join_keep_lookup(engine, &request, lookup->key.socket, &lookup->addresses) &&
-	    join_finish(engine, NULL, &joined))
+	    join_finish(engine, process, NULL, &joined))
 		request.span = &joined.span;
 	engine->sink->request(engine->sink->context, &request);
 }

@@ -29,6 +29,7 @@ struct request {
 	const struct span_opening *opening; /* of its connection; NULL: none to tell of */
 	const struct span_lookup *lookups;  /* of its server */
 	size_t lookup_count;		    /* at most SPAN_LOOKUPS_MAX */
+	uint32_t span_links_dropped;	    /* beyond these */
 	const char *tracestate;		    /* W3C, as it came; NULL: none */
 	const struct trace_probability
 		*upstream; /* of the spans of whoever named the trace; NULL: it is ours */

@@ -196,6 +196,8 @@ static int feed_exec(struct process_table *table, const struct event *event)
 	if (exec->parent_tgid)
 		entry->process.parent_tgid = exec->parent_tgid;
 	set_program(&entry->process, event);
+	if (!(exec->exec_flags & PROCESS_FOUND))
+		entry->process.is_instrumented = false;
 	entry->process.identity = ++table->identities;
 	return 0;
 }

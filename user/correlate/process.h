@@ -24,6 +24,7 @@ struct process {
 	unsigned references;
 	bool is_ignored;		 /* not selected */
 	bool is_speaking;		 /* it had a request, or an answer */
+	bool is_instrumented;		 /* its own tracer makes spans (join_instrumented.c) */
 	bool is_renewing;		 /* was ignored until now: for who decides that */
 	char executable[64];		 /* base name of the program: process_executable_name */
 	char path[PROCESS_PATH_MAX + 1]; /* like the others made fit to be shown (shown_text.h) */

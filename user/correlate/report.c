@@ -90,7 +90,7 @@ static void send_inner_request(struct engine *engine, const struct exchange *exc
 	request.span_start_ns = 0;
 	request.opening = NULL;
 	request.lookup_count = 0;
-
+	request.span_links_dropped = 0;
 	request.tracestate = NULL;
 	request.has_took = spoken->has_took;
 	request.took_ns = spoken->took_ns;
@@ -117,7 +117,7 @@ static void tell_span(struct request *request, const struct joined *joined)
 	request->opening = joined->opening.end_ns ? &joined->opening : NULL;
 	request->lookups = joined->lookups;
 	request->lookup_count = joined->lookup_count;
-
+	request->span_links_dropped = joined->links_dropped;
 	request->tracestate = joined->tracestate;
 	request->upstream = joined->has_upstream ? &joined->upstream : NULL;
 	request->attributes[ATTRIBUTE_HTTP_REQUEST_ID] = joined->request_id;
@@ -168,7 +168,7 @@ static void send_request(struct engine *engine, struct connection *connection,
 		request.attributes[ATTRIBUTE_HTTP_ROUTE] =
 			route_table_of_path(engine->routes, process->service, path);
 	bound_names(engine, &request);
-	if (engine->join && join_finish(engine, exchange, &joined))
+	if (engine->join && join_finish(engine, process, exchange, &joined))
 		tell_span(&request, &joined);
 	if (request.lookup_count && !request.is_partial && !request.is_untimed)
 		join_lookups_told(exchange);

@@ -95,6 +95,8 @@ static void incoming_end(struct engine *engine, struct connection *connection)
 		return;
 	connection->incoming = NULL;
 	exchange->has_request_end = true;
+	if (exchange->facts.contexts.count)
+		join_head(engine, exchange);
 	if (exchange->is_reported)
 		conn_exchange_free(engine, exchange);
 	else if (exchange->facts.sides[SIDE_REQUEST].is_one_way && !exchange->has_response)

@@ -26,12 +26,17 @@ enum span_join {
 		SPAN_JOIN_COUNT,
 };
 
-/* A span that another one has to do with, but is not a child of. */
-struct span_link {
-	uint8_t trace_id[TRACE_ID_BYTES];
-	uint8_t span_id[SPAN_ID_BYTES];
+/* Which spans of services are told whose own tracer makes some. */
+enum spans_of_instrumented {
+	INSTRUMENTED_KERNEL_ONLY, /* children of the application's own */
+	INSTRUMENTED_ON,
+	INSTRUMENTED_OFF,
 };
-#define SPAN_LINKS_MAX 8
+
+/* Requests that a call may be made for: more are not named. */
+#define SPAN_CANDIDATES_MAX 8
+/* Of one span; more are only counted. */
+#define SPAN_LINKS_MAX (TRACE_LINKS_MAX + 1)
 
 /* How a connection was opened, of which a request is the first: by connect, or from its arrival to accept. */
 struct span_opening {

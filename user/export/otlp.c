@@ -143,6 +143,7 @@ static struct proto_span *make_span(struct tree *tree, struct span_record *recor
 		span->trace_state = (char *)fields->tracestate;
 	if (fields->link_count)
 		span->n_links = make_links(tree->arena, fields, &span->links);
+	span->dropped_links_count = record->links_dropped;
 	span->name = (char *)fields->name;
 	span->kind = (Opentelemetry__Proto__Trace__V1__Span__SpanKind)fields->kind;
 	span->start_time_unix_nano = wall_clock_ns(tree->clock, record->start_ns);

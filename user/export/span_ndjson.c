@@ -92,6 +92,8 @@ static void append_span(struct text_buffer *buffer, const struct span_record *re
 	}
 	if (fields->link_count)
 		append_links(buffer, fields);
+	if (record->links_dropped)
+		append_number(buffer, ",\"droppedLinksCount\":", record->links_dropped);
 	append_number(buffer, ",\"flags\":", identity->flags);
 	text_append_string(buffer, ",\"name\":");
 	append_text(buffer, fields->name);

@@ -48,6 +48,7 @@ size_t span_record_write(const struct request *request, void *ret_record)
 		.tgid = request->process->tgid,
 		.messages_sent = request->messages_sent,
 		.messages_consumed = request->messages_consumed,
+		.links_dropped = request->span_links_dropped,
 		.role = (uint8_t)request->role,
 		.part = request->part,
 		.has_rows = request->rows_kind == ROWS_RETURNED,

@@ -22,6 +22,7 @@ struct span_record {
 	uint32_t present; /* attributes: bits 1 << enum attribute */
 	uint32_t messages_sent;
 	uint32_t messages_consumed;
+	uint32_t links_dropped;
 	uint8_t role; /* enum conn_role */
 	uint8_t part; /* enum span_part */
 	bool has_rows;

@@ -86,6 +86,10 @@ enum attribute {
 	  "a topic named by an id whose name was not seen")                                      \
 	X(RECORDS_UNSEEN, "records_unseen",                                                      \
 	  "how many records a message carries was not seen, or not of all")                      \
+	X(RECORDS_COMPRESSED, "records_compressed",                                              \
+	  "records whose traces are not known, as they are compressed")                          \
+	X(RECORD_HEADERS_UNSEEN, "record_headers_unseen",                                        \
+	  "records whose traces are not known, as not all of them was seen")                     \
 	X(VERSION_UNKNOWN, "version_unknown",                                                    \
 	  "a message of a newer version than sonde knows: only its name is read")
 

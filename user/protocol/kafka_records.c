@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Record batches (Kafka protocol guide, "Record Batch"): the number of records is in the header, which is never compressed. What is in
- * records is not looked at. */
+ * records is left to kafka_headers.c. */
 #include <string.h>
 
 #include "protocol/kafka_state.h"
@@ -33,6 +33,7 @@ static void records_unseen(struct kafka_parse *parse)
 	parse->facts->outcomes |= 1ull << PARSE_RECORDS_UNSEEN;
 	side->skip = side->records_left;
 	side->batch_have = 0;
+	side->record.part = RECORD_UNREAD;
 }
 
 static bool is_old(const struct kafka_side *side)
@@ -47,6 +48,18 @@ static uint8_t header_wanted(const struct kafka_side *side)
 	return is_old(side) ? KAFKA_OLD_MESSAGE_BYTES : KAFKA_BATCH_HEADER_BYTES;
 }
 
+/* The header of a batch that is whole, and not a marker. */
+static void batch_begins(struct kafka_parse *parse, uint32_t count)
+{
+	count_records(parse, count);
+	if (!parse->facts->trace_texts || !count)
+		return;
+	if (parse->side->bytes[AT_ATTRIBUTES + 1] & COMPRESSION)
+		parse->facts->outcomes |= 1ull << PARSE_RECORDS_COMPRESSED;
+	else
+		kafka_headers_begin(parse);
+}
+
 /* The broker cuts what it sends where the client's room ends; the client asks again for a batch that is cut. */
 static void header_ends(struct kafka_parse *parse)
 {
@@ -59,6 +72,7 @@ static void header_ends(struct kafka_parse *parse)
 		records_unseen(parse);
 		return;
 	}
+	side->record.part = RECORD_UNREAD;
 	is_cut = length - known > side->records_left;
 	side->skip = is_cut ? side->records_left : length - known;
 	if (is_old(side)) {
@@ -69,7 +83,7 @@ static void header_ends(struct kafka_parse *parse)
 	} else {
 		count = kafka_be32(side->bytes + AT_COUNT);
 		if (!is_cut && count <= length && !(side->bytes[AT_ATTRIBUTES + 1] & IS_CONTROL))
-			count_records(parse, count);
+			batch_begins(parse, count);
 	}
 	side->batch_have = 0;
 }
@@ -92,7 +106,11 @@ bool kafka_records_read(struct kafka_parse *parse, uint32_t available)
 	if (!count)
 		return false;
 	if (side->skip) {
-		side->skip -= take(parse, side->skip < count ? side->skip : count);
+		count = side->skip < count ? side->skip : count;
+		kafka_headers_read(parse, count);
+		side->skip -= take(parse, count);
+		if (!side->skip)
+			kafka_headers_end(parse);
 	} else if (!parse->run->bytes) {
 		records_unseen(parse);
 	} else {

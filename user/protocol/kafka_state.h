@@ -47,6 +47,42 @@ struct kafka_loop {
 	uint32_t at;   /* of the array */
 };
 
+/* A record as it is read; a number is followed by what it tells the length of. */
+enum kafka_record_part {
+	RECORD_UNREAD, /* the rest of the batch is passed over */
+	RECORD_LENGTH,
+	RECORD_ATTRIBUTES,
+	RECORD_TIME,
+	RECORD_OFFSET,
+	RECORD_KEY_LENGTH,
+	RECORD_KEY,
+	RECORD_VALUE_LENGTH,
+	RECORD_VALUE,
+	RECORD_HEADERS, /* how many there are */
+	HEADER_NAME_LENGTH,
+	HEADER_NAME,
+	HEADER_VALUE_LENGTH,
+	HEADER_VALUE,
+	RECORD_REST, /* nothing, in records as we know them */
+};
+
+/* No field that tells of a trace has a longer name. */
+#define KAFKA_HEADER_NAME_MAX 22
+
+struct kafka_record {
+	struct trace_context context;
+	uint64_t number;
+	uint32_t left;	    /* bytes of the record */
+	uint32_t part_left; /* bytes of the key, the value … */
+	uint32_t headers_left;
+	uint8_t part; /* enum kafka_record_part */
+	uint8_t shift;
+	uint8_t name_length;
+	uint8_t value_have; /* bytes of a header's value that are gathered */
+	bool is_wanted;	    /* the header may tell of a trace */
+	bool is_value_cut;
+};
+
 struct kafka_side {
 	const struct kafka_field *fields; /* static; NULL: the rest of the message is not read */
 	uint32_t left;			  /* bytes of the message, behind its header */
@@ -70,6 +106,7 @@ struct kafka_side {
 	bool has_records;
 	bool is_unread; /* fields of it were not captured, or make no sense */
 	struct kafka_loop loops[KAFKA_LOOPS_MAX];
+	struct kafka_record record; /* of the batch under way, as far as its headers are read */
 	uint8_t bytes[KAFKA_BATCH_HEADER_BYTES + 3]; /* of a header or an id */
 };
 
@@ -126,5 +163,10 @@ void kafka_fields_read(struct kafka_parse *parse);
  * available  bytes of the run that are the message's
  * Returns    true when the records are over */
 bool kafka_records_read(struct kafka_parse *parse, uint32_t available);
+
+/* Look at the next bytes of a batch's records, without taking them off the run; begun with its first, and ended with its last. */
+void kafka_headers_begin(struct kafka_parse *parse);
+void kafka_headers_read(struct kafka_parse *parse, uint32_t count);
+void kafka_headers_end(struct kafka_parse *parse);
 
 #endif

@@ -93,10 +93,12 @@ struct exchange_facts {
 	uint32_t messages_sent;	    /* to a broker, as far as that is known */
 	uint32_t messages_consumed; /* from a broker */
 	/* With STEP_EXCHANGE only: */
-	bool is_untimed;		       /* it has no duration */
-	uint8_t failure;		       /* enum parse_outcome */
-	uint64_t start_ns;		       /* when it began */
-	struct trace_context trace;	       /* that the request says it is part of */
+	bool is_untimed;	    /* it has no duration */
+	uint8_t failure;	    /* enum parse_outcome */
+	uint64_t start_ns;	    /* when it began */
+	struct trace_context trace; /* that the request says it is part of */
+	struct message_contexts
+		contexts; /* of what it carries; when all that is sent agrees, `trace` is that one */
 	_Alignas(8) char text[FACTS_TEXT_MAX]; /* the protocol's own */
 	struct trace_texts *
 		trace_texts; /* the caller's, as far as `trace` says; NULL: nobody wants spans, and fields are not read */

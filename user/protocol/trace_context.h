@@ -67,10 +67,26 @@ _Static_assert(TRACE_FORMAT_COUNT <= 8, "trace_context.ignored");
 #define REQUEST_ID_MAX 128
 _Static_assert(REQUEST_ID_MAX <= UINT8_MAX, "trace_context.request_id_bytes");
 
+/* A span that another one has to do with, but is not a child of. */
+struct span_link {
+	uint8_t trace_id[TRACE_ID_BYTES];
+	uint8_t span_id[SPAN_ID_BYTES];
+};
+
+/* Spans that the messages of one request name; more are only counted. */
+#define TRACE_LINKS_MAX 32
+
 struct trace_texts {
 	char tracestate[TRACESTATE_MAX +
 			1]; /* terminated when trace_context says that there is one */
 	char request_id[REQUEST_ID_MAX + 1];
+	struct span_link links[TRACE_LINKS_MAX]; /* of message_contexts */
+};
+
+/* What the messages that a request carries say of traces, each of its own. */
+struct message_contexts {
+	uint32_t count;	 /* of different spans; the first ones are in trace_texts */
+	uint8_t ignored; /* as in trace_context, of all messages */
 };
 
 /* Could a field whose name begins with this letter be one of ours? */

@@ -181,8 +181,8 @@ class Watched:
     """An agent that looks at these services only, and what it wrote when it has ended."""
 
     def __init__(self, settings, services):
-        self.agent = Agent(settings, "--ring-bytes", "33554432", "--span-queue", "1048576", "--spans-ndjson",
-                           os.path.join(settings.scratch, "spans.ndjson"), *(f"--only=service={name}" for name in services))
+        self.agent = Agent(settings, "--ring-bytes", "33554432", "--span-queue", "1048576", "--spans-of-instrumented", "on",
+                           "--spans-ndjson", os.path.join(settings.scratch, "spans.ndjson"), *(f"--only=service={name}" for name in services))
         self.path = os.path.join(settings.scratch, "spans.ndjson")
 
     def end(self, expected):

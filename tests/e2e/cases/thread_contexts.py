@@ -119,9 +119,9 @@ def check_spans(t, spans, name, requests):
     t.check(all(span["traceId"] == ids[span["parentSpanId"]]["traceId"] for span in below), f"{name}: their traces")
 
 
-def watch(t):
-    file = os.path.join(t.directory, "spans.ndjson")
-    return t.agent("--spans-ndjson", file, "--only", "service=context-*"), file
+def watch(t, setting="on"):
+    file = os.path.join(t.directory, f"spans-{setting}.ndjson")
+    return t.agent("--spans-ndjson", file, "--only", "service=context-*", "--spans-of-instrumented", setting), file
 
 
 @test(needs=("redis-server",))
@@ -182,12 +182,14 @@ def headers(path):
 def spans_of_python_are_parents(t):
     """OpenTelemetry's SDK for Python, whose own spans are the witness; and what the process says it is called."""
     agent, file = watch(t)
+    kernel_only, its_file = watch(t, "kernel-only")
     redis, told = t.redis(service="context-redis"), os.path.join(t.directory, "told")
     library = compiled(t, "publisher.c", "libpublisher.so", "-fPIC", "-shared")
     python, port = t.serve("/usr/bin/python3", os.path.join(SOURCES, "service.py"), redis.port, library, told, "context-published",
                            service="context-guessed", env={"PYTHONPATH": pypi.OPENTELEMETRY})
     ask(port, ["/warm/0"])
-    agent.settle(lambda m: m.total(READ, state="read"), 1)
+    for watching in (agent, kernel_only):
+        watching.settle(lambda m: m.total(READ, state="read"), 1)
     named = lambda: any(process["pid"] == python.pid and process["service"] == "context-published" for process in agent.dump("procs"))
     t.check(wait_until(named, 10 * t.patience), f"it is not called what it says: {agent.dump('procs')}")
     clients, each = 4, 25
@@ -206,3 +208,8 @@ def spans_of_python_are_parents(t):
     got = Counter((span["traceId"], span.get("parentSpanId")) for span in of(spans, "context-published", CLIENT))
     t.equal(got, asked, "calls: trace and parent")
     t.nothing_lost(agent)
+    told_once = collect(t, its_file, clients * each, "context-published")
+    for kind, name in ((SERVER, "SERVER"), (CLIENT, "CLIENT")):
+        want = Counter((span["trace"], span["span"]) for span in own if span["kind"] == name)
+        got = Counter((span["traceId"], span.get("parentSpanId")) for span in of(told_once, "context-published", kind))
+        t.equal(got, want, f"kernel-only: {name}: each a child of the SDK's own")

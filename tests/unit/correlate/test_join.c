@@ -155,7 +155,7 @@ static void links_are_bounded(void **state)
 	char name[64];
 
 	(void)state;
-	for (unsigned i = 0; i < SPAN_LINKS_MAX + 1; i++) {
+	for (unsigned i = 0; i < SPAN_CANDIDATES_MAX + 1; i++) {
 		(void)snprintf(name, sizeof(name), "GET /%u HTTP/1.1\r\n\r\n", i);
 		world_read(&world, server(SERVER), SERVER, name);
 	}

@@ -58,6 +58,26 @@ static void feed_end(struct process_table *table, uint64_t ktime_ns, uint32_t tg
 	assert_int_equal(process_table_feed(table, &event), 0);
 }
 
+/* What is read of it in /proc says nothing of its tracer. */
+static void test_found_again(void **state)
+{
+	struct process_table *table = process_table_new(8, NULL, NULL);
+	_Alignas(8) char buffer[PROCESS_EVENT_MAX];
+	struct process *process;
+	struct event event;
+	size_t length;
+
+	(void)state;
+	assert_int_equal(feed_program(table, 1, 10, 5, "/usr/sbin/nginx"), 0);
+	process = process_lookup(table, 10);
+	process->is_instrumented = true;
+	length = process_describe(process, 2, buffer);
+	assert_int_equal(event_decode(buffer, length, &event), 0);
+	assert_int_equal(process_table_feed(table, &event), 0);
+	assert_true(process_lookup(table, 10)->is_instrumented);
+	process_table_free(&table);
+}
+
 #define S(seconds) ((uint64_t)(seconds)*1000000000u)
 
 static void test_exec_and_fork(void **state)
@@ -76,8 +96,10 @@ static void test_exec_and_fork(void **state)
 	assert_int_equal(process->parent_tgid, 10);
 	assert_int_equal(process->start_ns, S(2));
 	identity = process->identity;
+	process->is_instrumented = true;
 	assert_int_equal(feed_program(table, S(3), 11, S(2), "/usr/bin/curl"), 0);
 	assert_ptr_equal(process_lookup(table, 11), process); /* exec keeps the process */
+	assert_false(process->is_instrumented);		      /* that was another program */
 	assert_int_not_equal(process->identity, identity);
 	assert_int_not_equal(process->identity, process_lookup(table, 10)->identity);
 	assert_string_equal(process->service, "curl");
@@ -332,12 +354,19 @@ static void test_failing_allocations(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exec_and_fork),  cmocka_unit_test(test_unknown),
-		cmocka_unit_test(test_reused_tgid),    cmocka_unit_test(test_coarse_start),
-		cmocka_unit_test(test_expiry),	       cmocka_unit_test(test_eviction),
-		cmocka_unit_test(test_evicted_parent), cmocka_unit_test(test_catch_up),
-		cmocka_unit_test(test_newest),	       cmocka_unit_test(test_each),
-		cmocka_unit_test(test_alive),	       cmocka_unit_test(test_failing_allocations),
+		cmocka_unit_test(test_exec_and_fork),
+		cmocka_unit_test(test_found_again),
+		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_reused_tgid),
+		cmocka_unit_test(test_coarse_start),
+		cmocka_unit_test(test_expiry),
+		cmocka_unit_test(test_eviction),
+		cmocka_unit_test(test_evicted_parent),
+		cmocka_unit_test(test_catch_up),
+		cmocka_unit_test(test_newest),
+		cmocka_unit_test(test_each),
+		cmocka_unit_test(test_alive),
+		cmocka_unit_test(test_failing_allocations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

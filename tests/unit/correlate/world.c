@@ -72,6 +72,8 @@ static void on_request(void *context, const struct request *request)
 	if (request->opening)
 		log_text(context, " opening=%d..%d", ms_before(request, request->opening->start_ns),
 			 ms_before(request, request->opening->end_ns));
+	if (request->span_links_dropped)
+		log_text(context, " +%u", request->span_links_dropped);
 	if (request->tracestate)
 		log_text(context, " state=%s", request->tracestate);
 	if (request->attributes[ATTRIBUTE_HTTP_REQUEST_ID])
@@ -143,6 +145,7 @@ int world_open(struct world *world, bool with_spans)
 		process_table_free(&world->processes);
 		return -ENOMEM;
 	}
+	engine_set_spans_of_instrumented(world->engine, INSTRUMENTED_ON);
 	return 0;
 }
 
@@ -195,7 +198,7 @@ static void feed(struct world *world, const void *bytes, size_t length)
 }
 
 void world_move(struct world *world, struct wire *wire, uint32_t tid, enum turn_dir dir,
-		const char *bytes, size_t length)
+		const void *bytes, size_t length)
 {
 	bool is_new = !wire->conn.turn_no || wire->turn.dir != dir;
 	struct {

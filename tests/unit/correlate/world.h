@@ -42,7 +42,7 @@ struct wire *world_connect_to(struct world *world, const struct wire *end, enum 
 void world_read(struct world *world, struct wire *wire, uint32_t tid, const char *bytes);
 void world_write(struct world *world, struct wire *wire, uint32_t tid, const char *bytes);
 void world_move(struct world *world, struct wire *wire, uint32_t tid, enum turn_dir dir,
-		const char *bytes, size_t length);
+		const void *bytes, size_t length);
 /* What the thread has published as it writes to the wire next. */
 void world_publish(struct world *world, const struct wire *wire, uint32_t tid, uint8_t trace,
 		   uint8_t span);

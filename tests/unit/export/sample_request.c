@@ -36,6 +36,7 @@ void sample_request_init(struct sample_request *sample)
 	sample->request.span = &sample->span;
 	sample->request.span_links = links;
 	sample->request.span_link_count = 2;
+	sample->request.span_links_dropped = 5;
 	sample->request.tracestate = "vendor=\"1\"";
 	sample->request.attributes[ATTRIBUTE_HTTP_REQUEST_METHOD] = "GET";
 	sample->request.attributes[ATTRIBUTE_HTTP_RESPONSE_STATUS_CODE] = "200";

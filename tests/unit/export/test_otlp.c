@@ -119,6 +119,7 @@ static void assert_span(const struct batch *batch, size_t number,
 		     number == 2 ? 0 : SPAN_ID_BYTES);
 	assert_string_equal(span->trace_state, "vendor=\"1\"");
 	assert_int_equal(span->n_links, 2);
+	assert_int_equal(span->dropped_links_count, 5);
 	assert_int_equal(span->links[1]->trace_id.len, TRACE_ID_BYTES);
 	assert_int_equal(span->links[1]->trace_id.data[0], 3);
 	assert_int_equal(span->links[1]->span_id.len, SPAN_ID_BYTES);

@@ -79,6 +79,7 @@ static void a_line_is_a_message_of_one_span(void **state)
 	assert_string_equal(text_of(span, "parentSpanId"), "c3c3c3c3c3c3c3c3");
 	assert_string_equal(text_of(span, "traceState"), "vendor=\"1\"");
 	assert_int_equal(json_array_size(json_object_get(span, "links")), 2);
+	assert_int_equal(json_integer_value(json_object_get(span, "droppedLinksCount")), 5);
 	link = json_array_get(json_object_get(span, "links"), 1);
 	assert_string_equal(text_of(link, "traceId"), "03000000000000000000000000000000");
 	assert_string_equal(text_of(link, "spanId"), "0400000000000000");
