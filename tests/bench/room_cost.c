@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "correlate/engine.h"
 #include "decode/event.h"
+#include "export/otlp_metrics.h"
 #include "export/prometheus.h"
 #include "ring/replay.h"
 
@@ -278,6 +279,41 @@ static long pass_render(struct bench *bench, void *context)
 	return error ? error : SERIES;
 }
 
+/* As it is posted to a receiver, which would compress it, too. */
+static long write_otlp(const struct snapshot *snapshot, bool is_exponential)
+{
+	static const struct span_resource nothing = { 0 };
+	struct wall_clock clock = wall_clock_anchor();
+	struct otlp_metrics *metrics = otlp_metrics_new(&(struct otlp_metrics_manner){
+		.resource = &nothing, .clock = &clock, .is_exponential = is_exponential });
+	long points = 0;
+	int got = metrics ? 1 : -ENOMEM;
+
+	if (metrics)
+		otlp_metrics_begin(metrics, snapshot, NULL);
+	while (got > 0) {
+		struct text_buffer body = { 0 };
+
+		got = otlp_metrics_next(metrics, &body);
+		points += got;
+		text_buffer_done(&body);
+	}
+	otlp_metrics_free(&metrics);
+	return got < 0 ? got : points;
+}
+
+static long pass_otlp(struct bench *bench, void *context)
+{
+	(void)bench;
+	return write_otlp(context, false);
+}
+
+static long pass_otlp_exponential(struct bench *bench, void *context)
+{
+	(void)bench;
+	return write_otlp(context, true);
+}
+
 static int measure_series(struct bench *bench)
 {
 	struct series_store *store = series_store_new(SERIES);
@@ -295,6 +331,10 @@ static int measure_series(struct bench *bench)
 		snapshot = series_snapshot(store);
 	if (snapshot)
 		error = measure(bench, "render", pass_render, snapshot);
+	if (snapshot && !error)
+		error = measure(bench, "otlp", pass_otlp, snapshot);
+	if (snapshot && !error)
+		error = measure(bench, "otlp-exponential", pass_otlp_exponential, snapshot);
 	snapshot_unref(&snapshot);
 	series_store_free(&store);
 	return error;

@@ -26,6 +26,8 @@ ROOMS = {
     "observe": "one observation (series_observe)",
     "snapshot": "snapshot, per series of 2000",
     "render": "Prometheus text, per series of 2000",
+    "otlp": "OTLP with classic buckets, per series of 2000",
+    "otlp-exponential": "OTLP with exponential buckets, per series of 2000",
 }
 
 
