@@ -117,6 +117,14 @@ def path_of(span, spans):
     return span["attributes"]["url.path"] if span else None
 
 
+def paired(t, spans, what):
+    """Of what is served, those that have the other end's span for their parent: nearly all. A client may lose its CPU between the bytes' way into the socket and
+    the end of its call: then the server is over first, and alone (docs/TRACING.md)."""
+    found = [span for span in spans if span.get("parentSpanId") or span["kind"] != SERVER]
+    t.check(len(spans) - len(found) <= len(spans) / 50, f"{what}: {len(spans) - len(found)} of {len(spans)} spans have no parent")
+    return found
+
+
 def watch(t):
     file = os.path.join(t.directory, "spans.ndjson")
     only = [word for name in ("nginx", "python", "redis") for word in ("--only", f"service=join-{name}")]
@@ -143,7 +151,7 @@ def spans_are_children_of_whom_the_header_names(t):
 def check_below(t, services, spans):
     """What Python asks is a child of what it is asked, and what Redis is asked one of that."""
     for service, kind, parent in (("join-python", CLIENT, SERVER), ("join-redis", SERVER, CLIENT)):
-        for span in services.get((service, kind), []):
+        for span in paired(t, services.get((service, kind), []), service):
             above = spans.get(span.get("parentSpanId"), {"resource": {"service.name": None}, "kind": None, "traceId": None})
             t.equal((above["resource"]["service.name"], above["kind"], above["traceId"], span["attributes"]["sonde.join"]),
                     ("join-python", parent, span["traceId"], "parent"), f"{service}: the parent of a span")
@@ -162,7 +170,7 @@ def spans_without_headers_are_one_trace(t):
     t.equal(len({span["traceId"] for span in roots}), len(paths), "traces")
     t.equal({span["attributes"]["sonde.join"] for span in roots}, {"generated"}, "how the first is joined")
     for service, kind, parent in (("join-nginx", CLIENT, "join-nginx"), ("join-python", SERVER, "join-nginx")):
-        for span in services.get((service, kind), []):
+        for span in paired(t, services.get((service, kind), []), service):
             above = spans.get(span.get("parentSpanId"), {})
             t.equal((above.get("traceId"), path_of(above, spans) if above else None, above and above["resource"]["service.name"]),
                     (span["traceId"], span["attributes"]["url.path"], parent), f"{service}: the parent of a span")
@@ -183,8 +191,9 @@ def spans_of_pipelines_are_paired(t):
                                            "TYPE", "APPEND", "PING", "ECHO")})
     t.equal(Counter({name: calls[name] for name in want}), want, "the witness")
     t.equal(Counter(span["attributes"]["db.operation.name"] for span in served), want, "what was served")
-    t.equal(len({span.get("parentSpanId") for span in served} & set(asked)), 1600, "requests with a server's span of their own")
-    for span in served:
+    below = paired(t, served, "Redis")
+    t.equal(len({span["parentSpanId"] for span in below} & set(asked)), len(below), "requests with a server's span of their own")
+    for span in below:
         above = asked.get(span.get("parentSpanId"), {"attributes": {}, "traceId": None})
         t.equal((above["attributes"].get("db.operation.name"), above["traceId"]), (span["attributes"]["db.operation.name"], span["traceId"]),
                 "what the parent asked")
@@ -211,9 +220,7 @@ def spans_at_once_have_no_wrong_parent(t):
             "requests with more calls than they made")
     t.check(len(calls) > len(services.get(("join-python", CLIENT), [])) / 4, f"only {len(calls)} calls of a thread have a parent")
     peers = services.get(("join-python", SERVER), []) + services.get(("join-redis", SERVER), [])
-    # A client may lose its CPU between the bytes' way into the socket and the end of its call: then the server is over first.
-    alone = [span for span in peers if not span.get("parentSpanId")]
-    t.check(len(alone) <= len(peers) / 100, f"{len(alone)} of {len(peers)} spans have not the other end's as their parent")
+    paired(t, peers, "Python and Redis")
 
 
 @test(needs=("nginx", "redis-server"))
@@ -236,7 +243,7 @@ def spans_at_once_are_joined_by_their_request_id(t):
              (SERVER, span["traceId"], span["attributes"]["url.path"])]
     wrong = [span for span in calls if span.get("parentSpanId") and span not in right]
     t.equal((len(right), wrong), (clients * each, []), "calls with their own request as the parent, and with another one")
-    served = services.get(("join-python", SERVER), [])
+    served = paired(t, services.get(("join-python", SERVER), []), "Python")
     wrong = [span for span in served if path_of(above(span), spans) != span["attributes"]["url.path"]]
     t.equal(wrong, [], "what Python serves, below them")
     t.equal(len({span["traceId"] for span in services.get(("join-nginx", SERVER), [])}), clients * each, "traces")
