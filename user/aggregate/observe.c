@@ -9,6 +9,7 @@
 
 #include "aggregate/request_memory.h"
 #include "aggregate/statement_table.h"
+#include "base/address.h"
 #include "base/wall_clock.h"
 #include "protocol/protocol.h"
 
@@ -213,14 +214,10 @@ static void ipv4_text(char out[INET6_ADDRSTRLEN], const uint8_t *bytes)
 
 void observe_address(char out[OBSERVE_ADDRESS_MAX], const uint8_t bytes[16], unsigned family)
 {
-	static const uint8_t mapped[12] = {
-		[10] = 0xff, [11] = 0xff
-	}; /* ::ffff:a.b.c.d, RFC 4291 */
-
 	if (family == AF_INET)
 		ipv4_text(out, bytes);
-	else if (memcmp(bytes, mapped, sizeof(mapped)) == 0)
-		ipv4_text(out, bytes + sizeof(mapped));
+	else if (address_is_mapped(bytes))
+		ipv4_text(out, bytes + 12);
 	else if (!inet_ntop(AF_INET6, bytes, out, INET6_ADDRSTRLEN))
 		out[0] = '\0';
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/address.h"
 #include "correlate/join_state.h"
 #include "correlate/request.h"
 #include "protocol/dns.h"
@@ -96,15 +97,13 @@ bool join_keep_lookup(struct engine *engine, const struct request *lookup, uint6
 	return true;
 }
 
-/* An address of IPv4, also where the socket is one of IPv6 (RFC 4291 §2.5.5.2), or one of IPv6. */
+/* An address of IPv4, also where the socket is one of IPv6, or one of IPv6. */
 static void server_of(const struct conn_tuple *tuple, uint8_t ret_address[16])
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
 	memset(ret_address, 0, 16);
 	if (tuple->family == AF_INET)
 		memcpy(ret_address, tuple->remote_addr, 4);
-	else if (memcmp(tuple->remote_addr, mapped, sizeof(mapped)) == 0)
+	else if (address_is_mapped(tuple->remote_addr))
 		memcpy(ret_address, tuple->remote_addr + 12, 4);
 	else
 		memcpy(ret_address, tuple->remote_addr, 16);

@@ -3,24 +3,17 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/address.h"
 #include "correlate/join_state.h"
 #include "correlate/streams.h"
 
-/* A socket of IPv6 may have a peer of IPv4: then its addresses are ::ffff:a.b.c.d (RFC 4291 §2.5.5.2). */
-static bool is_mapped(const uint8_t address[16])
-{
-	static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
-
-	return memcmp(address, prefix, sizeof(prefix)) == 0;
-}
-
-/* The same whichever way a socket looks at it. */
+/* The same whichever way a socket looks at it: one of IPv6 may have a peer of IPv4. */
 static struct conn_tuple plain(const struct conn_tuple *tuple)
 {
 	struct conn_tuple plain = *tuple;
 
-	if (tuple->family != AF_INET6 || !is_mapped(tuple->local_addr) ||
-	    !is_mapped(tuple->remote_addr))
+	if (tuple->family != AF_INET6 || !address_is_mapped(tuple->local_addr) ||
+	    !address_is_mapped(tuple->remote_addr))
 		return plain;
 	memset(plain.local_addr, 0, sizeof(plain.local_addr));
 	memset(plain.remote_addr, 0, sizeof(plain.remote_addr));

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/address.h"
 #include "correlate/join.h"
 #include "correlate/request.h"
 #include "protocol/dns.h"
@@ -303,13 +304,10 @@ static enum conn_role role_of(const struct dns_message *message, unsigned dir)
 
 static bool is_multicast(const struct conn_tuple *tuple)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
 	if (tuple->family == AF_INET)
 		return tuple->remote_addr[0] >> 4 == 0xe;
 	return tuple->remote_addr[0] == 0xff ||
-	       (memcmp(tuple->remote_addr, mapped, sizeof(mapped)) == 0 &&
-		tuple->remote_addr[12] >> 4 == 0xe);
+	       (address_is_mapped(tuple->remote_addr) && tuple->remote_addr[12] >> 4 == 0xe);
 }
 
 static bool is_local_naming(const struct conn_tuple *tuple)
