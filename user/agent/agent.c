@@ -20,7 +20,6 @@
 #include "load/feature.h"
 #include "published/publishers.h"
 
-#define NS_PER_MS 1000000u
 /* Nothing wakes us for an event. Batches pay: 10 ms while there is traffic; an idle machine is left in peace, as nothing
  * that is reported may be delayed by more than the answer to "is it over?" anyway. */
 #define DRAIN_BUSY_MS 10

@@ -94,7 +94,7 @@ int metric_export_start(const struct metric_options *options, struct metric_expo
 		log_error("%s", why);
 	} else if (receiver.url) {
 		log_info("metrics go to %s every %llu ms", receiver.shown_url,
-			 (unsigned long long)(settings.interval_ns / 1000000));
+			 (unsigned long long)(settings.interval_ns / NS_PER_MS));
 		error = start(&settings, &receiver, ret_export);
 		if (error)
 			log_error("cannot post metrics: %s", strerror(-error));

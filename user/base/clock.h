@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#define NS_PER_MS 1000000ull
 #define NS_PER_SECOND 1000000000ull
 
 /* A clock of clock_gettime(2) that every Linux has, now. Any thread. */

@@ -13,7 +13,6 @@
 #include "base/log.h"
 #include "deliver/span_queue.h"
 
-#define NS_PER_MS 1000000u
 /* A batch is sent when so many spans wait, or after so long. */
 #define BATCH_SPANS 512
 #define BATCH_MS 1000

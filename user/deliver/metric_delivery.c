@@ -4,13 +4,12 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/log.h"
 
-#define NS_PER_MS 1000000u
 /* For want of memory, and between tries when the end has come. */
 #define PAUSE_MS 1000
 #define PAUSE_AT_END_MS 100
@@ -44,15 +43,11 @@ static bool is_ending(struct metric_delivery *delivery)
 static void wait_ms(struct metric_delivery *delivery, uint32_t ms)
 {
 	bool was_ending = is_ending(delivery);
-	uint64_t until_ns =
-		monotonic_ns() + (was_ending ? PAUSE_AT_END_MS : ms) * (uint64_t)NS_PER_MS;
-	struct timespec until = { .tv_sec = (time_t)(until_ns / NS_PER_SECOND),
-				  .tv_nsec = (long)(until_ns % NS_PER_SECOND) };
+	uint64_t until_ns = monotonic_ns() + (was_ending ? PAUSE_AT_END_MS : ms) * NS_PER_MS;
 
 	pthread_mutex_lock(&delivery->lock);
 	while (is_ending(delivery) == was_ending)
-		if (pthread_cond_timedwait(&delivery->changed, &delivery->lock, &until) ==
-		    ETIMEDOUT)
+		if (!cond_wait_until(&delivery->changed, &delivery->lock, until_ns))
 			break;
 	pthread_mutex_unlock(&delivery->lock);
 }
@@ -155,18 +150,6 @@ static void release(struct metric_delivery *delivery)
 	free(delivery);
 }
 
-/* Default attributes cannot fail on Linux, nor can these. */
-static void init_lock(struct metric_delivery *delivery)
-{
-	pthread_condattr_t attributes;
-
-	pthread_mutex_init(&delivery->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&delivery->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
-}
-
 int metric_delivery_start(struct otlp_client *client, struct otlp_metrics *metrics,
 			  uint64_t interval_ns, struct metric_delivery **ret_delivery)
 {
@@ -183,7 +166,8 @@ int metric_delivery_start(struct otlp_client *client, struct otlp_metrics *metri
 	delivery->interval_ns = interval_ns;
 	delivery->due_ns = monotonic_ns() + interval_ns;
 	delivery->deadline_ns = UINT64_MAX;
-	init_lock(delivery);
+	pthread_mutex_init(&delivery->lock, NULL); /* default attributes: cannot fail on Linux */
+	(void)cond_init_monotonic(&delivery->changed); /* nor can this */
 	error = -pthread_create(&delivery->thread, NULL, run, delivery);
 	if (error)
 		release(delivery);

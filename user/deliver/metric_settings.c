@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#define NS_PER_MS 1000000u
+#include "base/clock.h"
+
 #define INTERVAL "OTEL_METRIC_EXPORT_INTERVAL"
 #define INTERVAL_MS 60000
 #define INTERVAL_LEAST_MS 100

@@ -15,7 +15,6 @@
 #include "export/gzip.h"
 #include "export/otlp.h"
 
-#define NS_PER_MS 1000000u
 /* What a receiver says beyond this is not read. */
 #define ANSWER_MAX 65536
 /* A receiver that stays away is spoken of so often. */

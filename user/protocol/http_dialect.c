@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "protocol/elasticsearch_paths.h"
 #include "protocol/graphql_words.h"
 #include "protocol/http1_state.h"
 #include "protocol/json_scan.h"
 
-#define NS_PER_MS 1000000u
 #define TOOK_MAX_MS 1000000000000u /* thirty years */
 
 /* Members of a body whose value matters. */

@@ -3,15 +3,12 @@
 #include "serve/snapshot_exchange.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-
-#define NS_PER_MS 1000000ull
+#include "base/cond.h"
 
 struct exchange {
 	/* Guards all that follows but request_fd, which never changes. */
@@ -27,20 +24,6 @@ struct exchange {
 	bool is_stopped;
 	int request_fd; /* owned */
 };
-
-static int cond_init_monotonic(pthread_cond_t *cond)
-{
-	pthread_condattr_t attributes;
-	int err = pthread_condattr_init(&attributes);
-
-	if (err)
-		return -err;
-	err = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	if (!err)
-		err = pthread_cond_init(cond, &attributes);
-	pthread_condattr_destroy(&attributes);
-	return -err;
-}
 
 struct exchange *exchange_new(void)
 {
@@ -104,15 +87,9 @@ void exchange_publish(struct exchange *exchange, struct snapshot *snapshot)
 	snapshot_unref(&before); /* large: not under the lock */
 }
 
-/* Sleep until woken or until the deadline; false once it is past. */
 static bool wait_until(struct exchange *exchange, uint64_t deadline_ns)
 {
-	struct timespec deadline = {
-		.tv_sec = (time_t)(deadline_ns / NS_PER_SECOND),
-		.tv_nsec = (long)(deadline_ns % NS_PER_SECOND),
-	};
-
-	return pthread_cond_timedwait(&exchange->changed, &exchange->lock, &deadline) != ETIMEDOUT;
+	return cond_wait_until(&exchange->changed, &exchange->lock, deadline_ns);
 }
 
 static void request_locked(struct exchange *exchange)
