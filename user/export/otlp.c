@@ -177,21 +177,11 @@ static void add_record(struct tree *tree, struct span_record *record)
 static int pack(const struct tree *tree, struct text_buffer *ret_body)
 {
 	struct proto_request request;
-	size_t size;
 
 	opentelemetry__proto__collector__trace__v1__export_trace_service_request__init(&request);
 	request.resource_spans = (struct proto_resource_spans **)tree->groups;
 	request.n_resource_spans = tree->group_count;
-	size = opentelemetry__proto__collector__trace__v1__export_trace_service_request__get_packed_size(
-		&request);
-	ret_body->bytes = malloc(size);
-	if (!ret_body->bytes)
-		return -ENOMEM;
-	ret_body->size = size;
-	ret_body->length =
-		opentelemetry__proto__collector__trace__v1__export_trace_service_request__pack(
-			&request, (uint8_t *)ret_body->bytes);
-	return 0;
+	return otlp_pack(&request.base, ret_body);
 }
 
 int otlp_encode(struct span_record *const *records, size_t count,

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "export/otlp_attributes.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 /* protoc-c joins package and message names. */
 #define proto_key_value Opentelemetry__Proto__Common__V1__KeyValue
 #define proto_any_value Opentelemetry__Proto__Common__V1__AnyValue
@@ -88,4 +91,16 @@ void otlp_scope_init(Opentelemetry__Proto__Common__V1__InstrumentationScope *sco
 	opentelemetry__proto__common__v1__instrumentation_scope__init(scope);
 	scope->name = (char *)SPAN_SCOPE;
 	scope->version = (char *)span_scope_version();
+}
+
+int otlp_pack(const ProtobufCMessage *message, struct text_buffer *ret_body)
+{
+	size_t size = protobuf_c_message_get_packed_size(message);
+
+	ret_body->bytes = malloc(size);
+	if (!ret_body->bytes)
+		return -ENOMEM;
+	ret_body->size = size;
+	ret_body->length = protobuf_c_message_pack(message, (uint8_t *)ret_body->bytes);
+	return 0;
 }

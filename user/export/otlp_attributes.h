@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Attributes as OTLP has them, of spans, of data points and of resources. For the files of this room. */
+/* What messages of spans and of metrics have in common: attributes, of resources too, scope, and how they are packed. For the files of
+ * this room. */
 #ifndef SONDE_EXPORT_OTLP_ATTRIBUTES_H
 #define SONDE_EXPORT_OTLP_ATTRIBUTES_H
 
 #include "base/arena.h"
 #include "common.pb-c.h"
 #include "export/span_fields.h"
+#include "export/text_buffer.h"
 
 /* The texts stay where they are. NULL when out of memory. */
 Opentelemetry__Proto__Common__V1__KeyValue **otlp_attributes(
@@ -15,5 +17,8 @@ Opentelemetry__Proto__Common__V1__KeyValue **otlp_attributes(
 Opentelemetry__Proto__Common__V1__KeyValue **otlp_flag(struct arena *arena, const char *key);
 
 void otlp_scope_init(Opentelemetry__Proto__Common__V1__InstrumentationScope *scope);
+
+/* Write a whole message into an empty buffer. Returns 0 or -ENOMEM. */
+int otlp_pack(const ProtobufCMessage *message, struct text_buffer *ret_body);
 
 #endif

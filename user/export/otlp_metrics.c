@@ -437,7 +437,6 @@ static void close_family(struct family *family)
 static int pack(struct otlp_metrics *metrics, struct text_buffer *ret_body)
 {
 	struct proto_request request;
-	size_t size;
 
 	for (size_t i = 0; i < metrics->groups.count; i++) {
 		struct group *group = metrics->groups.items[i];
@@ -451,16 +450,7 @@ static int pack(struct otlp_metrics *metrics, struct text_buffer *ret_body)
 		&request);
 	request.resource_metrics = (void *)metrics->groups.items;
 	request.n_resource_metrics = metrics->groups.count;
-	size = opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__get_packed_size(
-		&request);
-	ret_body->bytes = malloc(size);
-	if (!ret_body->bytes)
-		return -ENOMEM;
-	ret_body->size = size;
-	ret_body->length =
-		opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__pack(
-			&request, (uint8_t *)ret_body->bytes);
-	return 0;
+	return otlp_pack(&request.base, ret_body);
 }
 
 int otlp_metrics_next(struct otlp_metrics *metrics, struct text_buffer *ret_body)
