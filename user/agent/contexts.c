@@ -50,16 +50,9 @@ static void name_process(struct agent *agent, uint32_t tgid, const char *service
 		intake_made(agent, buffer, procfs_rename(buffer, shown));
 }
 
-static void note_tracer(const struct agent *agent, uint32_t tgid)
-{
-	struct process *process = process_lookup(agent->processes, tgid);
-
-	if (process)
-		process->is_instrumented = true;
-}
-
 static int find(void *context, uint32_t tgid, struct thread_place *ret_place)
 {
+	struct agent *agent = context;
 	struct process_context published;
 	struct mapped_files files;
 	int result = mapped_files_read(tgid, &files);
@@ -67,8 +60,8 @@ static int find(void *context, uint32_t tgid, struct thread_place *ret_place)
 	if (result)
 		return result;
 	if (!process_context_find(tgid, &files, &published)) {
-		name_process(context, tgid, published.service);
-		note_tracer(context, tgid);
+		name_process(agent, tgid, published.service);
+		process_mark_instrumented(agent->processes, tgid);
 	}
 	result = thread_place_find(tgid, &files, ret_place);
 	mapped_files_done(&files);

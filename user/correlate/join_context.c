@@ -23,7 +23,7 @@ void join_take_context(struct engine *engine, const struct event_thread_context 
 	*published = (struct published){ .conn_id = event->conn_id,
 					 .ktime_ns = event->header.ktime_ns,
 					 .tid = event->tid };
-	join_note_publisher(engine, event->header.tgid);
+	process_mark_instrumented(engine->processes, event->header.tgid);
 	memcpy(published->context.trace_id, event->trace_id, TRACE_ID_BYTES);
 	memcpy(published->context.span_id, event->span_id, SPAN_ID_BYTES);
 	published->context.flags = event->trace_flags;

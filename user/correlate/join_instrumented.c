@@ -10,14 +10,6 @@ void engine_set_spans_of_instrumented(struct engine *engine, enum spans_of_instr
 		engine->join->of_instrumented = (uint8_t)which;
 }
 
-void join_note_publisher(struct engine *engine, uint32_t tgid)
-{
-	struct process *process = process_lookup(engine->processes, tgid);
-
-	if (process)
-		process->is_instrumented = true;
-}
-
 /* Who only passes a context on names the span that it was given. */
 void join_note_call(struct engine *engine, uint32_t tgid, const struct handling *cause,
 		    const struct trace_context *wire)
@@ -28,7 +20,7 @@ void join_note_call(struct engine *engine, uint32_t tgid, const struct handling 
 		return;
 	if (!was_given_one || (memcmp(cause->trace->id, wire->trace_id, TRACE_ID_BYTES) == 0 &&
 			       memcmp(cause->caller_span_id, wire->span_id, SPAN_ID_BYTES) != 0))
-		join_note_publisher(engine, tgid);
+		process_mark_instrumented(engine->processes, tgid);
 }
 
 /* Children of the application's own spans: a call that names one, and what its thread published. */

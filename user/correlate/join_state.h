@@ -201,8 +201,6 @@ void join_thread_read(struct join_thread *thread, enum join_step step);
 /* A call was guessed to be for that request, and turned out to be. */
 void join_confirm(struct engine *engine, struct handling *handling);
 
-/* The process tells of its spans by itself. */
-void join_note_publisher(struct engine *engine, uint32_t tgid);
 /* A call that is sure to be for that request names a trace: a tracer's, or what was passed on. */
 void join_note_call(struct engine *engine, uint32_t tgid, const struct handling *cause,
 		    const struct trace_context *wire);

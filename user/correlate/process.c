@@ -328,6 +328,14 @@ void process_mark_exited(struct process_table *table, uint32_t tgid, uint64_t kt
 		entry_exit(table, entry, ktime_ns);
 }
 
+void process_mark_instrumented(struct process_table *table, uint32_t tgid)
+{
+	struct process *process = process_lookup(table, tgid);
+
+	if (process)
+		process->is_instrumented = true;
+}
+
 struct process *process_ref(struct process *process)
 {
 	process->references++;

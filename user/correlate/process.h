@@ -63,6 +63,9 @@ bool process_is_alive(struct process_table *table, uint32_t tgid);
 /* An exit that no event told: whoever finds it out says so. Nothing happens when the table does not hold it. */
 void process_mark_exited(struct process_table *table, uint32_t tgid, uint64_t ktime_ns);
 
+/* It makes spans of its own, until it runs another program. */
+void process_mark_instrumented(struct process_table *table, uint32_t tgid);
+
 struct process *process_ref(struct process *process);
 void process_unref(struct process **process);
 
