@@ -60,15 +60,8 @@ static void put_part(struct spans *spans, const struct request *whole, struct re
 static void put_parts(struct spans *spans, const struct request *whole)
 {
 	for (size_t i = 0; i < whole->lookup_count; i++) {
-		const struct span_lookup *lookup = &whole->lookups[i];
-		struct request part = { .start_ns = lookup->start_ns,
-					.end_ns = lookup->end_ns,
-					.tuple = &lookup->tuple,
-					.part = SPAN_PART_LOOKUP };
+		struct request part = request_of_lookup(&whole->lookups[i]);
 
-		part.attributes[ATTRIBUTE_DNS_QUESTION_NAME] = lookup->name;
-		part.attributes[ATTRIBUTE_DNS_QUESTION_TYPE] = lookup->type;
-		part.attributes[ATTRIBUTE_NETWORK_TRANSPORT] = "udp";
 		put_part(spans, whole, &part);
 	}
 	if (whole->opening) {

@@ -26,22 +26,13 @@ static void tell_alone(struct engine *engine, const struct kept_lookup *lookup)
 {
 	const struct process *process = selected_process(engine, lookup->tgid);
 	struct joined joined;
-	struct request request = {
-		.start_ns = lookup->told.start_ns,
-		.end_ns = lookup->told.end_ns,
-		.protocol = &protocol_dns,
-		.process = process,
-		.tuple = &lookup->told.tuple,
-		.span = &joined.span,
-		.role = ROLE_CLIENT,
-		.part = SPAN_PART_LOOKUP,
-	};
+	struct request request = request_of_lookup(&lookup->told);
 
 	if (!process)
 		return;
-	request.attributes[ATTRIBUTE_DNS_QUESTION_NAME] = lookup->told.name;
-	request.attributes[ATTRIBUTE_DNS_QUESTION_TYPE] = lookup->told.type;
-	request.attributes[ATTRIBUTE_NETWORK_TRANSPORT] = "udp";
+	request.protocol = &protocol_dns;
+	request.process = process;
+	request.span = &joined.span;
 	if (join_finish(engine, process, NULL, &joined))
 		engine->sink->request(engine->sink->context, &request);
 }

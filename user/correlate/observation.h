@@ -64,6 +64,21 @@ struct request {
 	bool is_partial; /* began before sonde did, or a piece of it was lost: counted, its duration is not */
 };
 
+/* The span of a lookup, which is that and nothing else: the process and whose span it is are for the caller to say. */
+static inline struct request request_of_lookup(const struct span_lookup *lookup)
+{
+	struct request request = { .start_ns = lookup->start_ns,
+				   .end_ns = lookup->end_ns,
+				   .tuple = &lookup->tuple,
+				   .role = ROLE_CLIENT,
+				   .part = SPAN_PART_LOOKUP };
+
+	request.attributes[ATTRIBUTE_DNS_QUESTION_NAME] = lookup->name;
+	request.attributes[ATTRIBUTE_DNS_QUESTION_TYPE] = lookup->type;
+	request.attributes[ATTRIBUTE_NETWORK_TRANSPORT] = "udp";
+	return request;
+}
+
 /* A message of a protocol that has no requests. Borrowed as a request is. */
 struct free_message {
 	const struct protocol *protocol;
