@@ -121,11 +121,17 @@ static void drain_until_quiet(struct agent *agent)
 	}
 }
 
-static void answer_scrape(struct agent *agent)
+/* NULL: out of memory. */
+static struct snapshot *fresh_snapshot(struct agent *agent)
 {
 	drain_until_quiet(agent);
 	refresh(agent);
-	exchange_publish(agent->exchange, series_snapshot(agent->store));
+	return series_snapshot(agent->store);
+}
+
+static void answer_scrape(struct agent *agent)
+{
+	exchange_publish(agent->exchange, fresh_snapshot(agent));
 }
 
 static void export_metrics(struct agent *agent, uint64_t now_ns)
@@ -135,9 +141,7 @@ static void export_metrics(struct agent *agent, uint64_t now_ns)
 
 	if (!metric_delivery_is_due(delivery, now_ns))
 		return;
-	drain_until_quiet(agent);
-	refresh(agent);
-	snapshot = series_snapshot(agent->store);
+	snapshot = fresh_snapshot(agent);
 	if (snapshot)
 		series_store_set_sent(agent->store, snapshot_taken_ns(snapshot));
 	metric_delivery_put(delivery, snapshot, now_ns);
