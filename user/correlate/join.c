@@ -43,20 +43,16 @@ void join_free(struct join **slot)
 
 void join_figures_read(const struct join *join, struct join_figures *ret_figures)
 {
-	*ret_figures = (struct join_figures){ .threads_limit = JOIN_THREADS_MAX,
-					      .openings_limit = OPENED_SLOTS,
-					      .lookups_limit = KEPT_LOOKUPS,
-					      .request_ids_limit = JOIN_REQUEST_IDS_MAX };
-	if (!join)
-		return;
-	*ret_figures = join->figures;
-	ret_figures->threads = join->threads.count;
+	*ret_figures = join ? join->figures : (struct join_figures){ 0 };
 	ret_figures->threads_limit = JOIN_THREADS_MAX;
-	ret_figures->request_ids = join->request_ids.count;
 	ret_figures->request_ids_limit = JOIN_REQUEST_IDS_MAX;
 	ret_figures->openings_limit = OPENED_SLOTS;
-	ret_figures->lookups = join->kept_count;
 	ret_figures->lookups_limit = KEPT_LOOKUPS;
+	if (!join)
+		return;
+	ret_figures->threads = join->threads.count;
+	ret_figures->request_ids = join->request_ids.count;
+	ret_figures->lookups = join->kept_count;
 }
 
 static void name_span(struct engine *engine, uint8_t span_id[SPAN_ID_BYTES])
@@ -146,17 +142,14 @@ static void find_peer(struct engine *engine, struct connection *connection,
 		      struct exchange *exchange)
 {
 	struct exchange *other = join_peer_exchange(engine, connection, exchange);
+	bool is_client = connection->role == ROLE_CLIENT;
+	struct exchange *client = is_client ? exchange : other;
+	struct exchange *server = is_client ? other : exchange;
 
 	if (!other)
 		return;
-	if (connection->role != ROLE_CLIENT) {
-		struct exchange *server = exchange;
-
-		exchange = other;
-		other = server;
-	}
-	pair(engine, exchange, &other->span);
-	join_opening_pair(exchange, other);
+	pair(engine, client, &server->span);
+	join_opening_pair(client, server);
 }
 
 /* Once for a connection. */
@@ -274,10 +267,10 @@ static void take_wire(struct engine *engine, struct exchange *exchange)
 	memcpy(trace->id, wire->trace_id, TRACE_ID_BYTES);
 	trace->flags = wire->flags;
 	trace_probability_read(tracestate_of(exchange), &trace->probability);
-	if (span->own)
+	if (span->own) {
 		slot = &span->own->trace;
-	if (span->own)
 		memcpy(span->own->caller_span_id, wire->span_id, SPAN_ID_BYTES);
+	}
 	if (span->cause) {
 		join_note_call(engine, exchange->tgid, span->cause, wire);
 		join_adopt(engine, span->cause, wire, &trace->probability);

@@ -21,7 +21,7 @@
 struct join *join_new(size_t connections);
 void join_free(struct join **join);
 
-/* join NULL: all zeros */
+/* join NULL: all zeros but for the limits */
 void join_figures_read(const struct join *join, struct join_figures *ret_figures);
 
 /* All of these do nothing where nobody wants spans: engine->join is NULL, which whoever calls them for each event asks first. */
