@@ -7,6 +7,7 @@ import os
 
 from sonde_test.agent import free_port
 from sonde_test.dns import ask, unbound_config
+from sonde_test.nginx import temp_paths
 from sonde_test.otelcol import read_spans
 from sonde_test.process import wait_until
 from sonde_test.runner import test
@@ -124,11 +125,7 @@ error_log {dir}/far-error.log warn;
 events {{ worker_connections 64; }}
 http {{
     access_log off;
-    client_body_temp_path {dir}/far-body;
-    proxy_temp_path {dir}/far-proxy;
-    fastcgi_temp_path {dir}/far-fastcgi;
-    uwsgi_temp_path {dir}/far-uwsgi;
-    scgi_temp_path {dir}/far-scgi;
+    """ + temp_paths("far-") + """
     server {{
         listen {far}:{port};
         location / {{ return 200 "ok"; }}

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 
 from sonde_test.agent import free_port
-from sonde_test.nginx import PLAN
+from sonde_test.nginx import PLAN, temp_paths
 from sonde_test.otelcol import Certificates, read_spans
 from sonde_test.process import wait_until
 from sonde_test.runner import test
@@ -197,11 +197,7 @@ events {{ worker_connections 64; }}
 http {{
     log_format json '{{"status":$status,"encoding":"$http_content_encoding","type":"$http_content_type","team":"$http_x_team"}}';
     access_log {dir}/proxy-access.log json;
-    client_body_temp_path {dir}/proxy-body;
-    proxy_temp_path {dir}/proxy-temp;
-    fastcgi_temp_path {dir}/proxy-fastcgi;
-    uwsgi_temp_path {dir}/proxy-uwsgi;
-    scgi_temp_path {dir}/proxy-scgi;
+    """ + temp_paths("proxy-") + """
     server {{
         listen 127.0.0.1:{port};
         location = /v1/traces {{

@@ -7,6 +7,7 @@ import socket
 from collections import Counter
 
 from sonde_test.agent import free_port
+from sonde_test.nginx import temp_paths
 from sonde_test.process import wait_until
 from sonde_test.runner import test, tool
 
@@ -26,8 +27,7 @@ events {{ worker_connections 256; }}
 http {{
     log_format json '{{"method":"$request_method","status":"$status","port":"$server_port"}}';
     access_log {dir}/access.log json;
-    client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/fastcgi;
-    uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
+    """ + temp_paths() + """
     keepalive_requests 1000000;
     upstream localhost {{ server unix:{dir}/app.sock; }}
     server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://localhost; }} }}

@@ -9,6 +9,12 @@ from collections import Counter
 from .agent import free_port
 from .process import Process, wait_until
 
+
+def temp_paths(prefix=""):
+    """Of a configuration that is formatted with `dir`: where nginx keeps files for a time."""
+    return " ".join(f"{kind}_temp_path {{dir}}/{prefix}{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+
+
 CONFIG = """
 daemon off;
 worker_processes 2;
@@ -20,11 +26,7 @@ http {{
     log_format json '{{"method":"$request_method","status":$status,"uri":"$request_uri",'
                     '"seconds":$request_time,"body":$body_bytes_sent,"connection":$connection}}';
     access_log {dir}/access.log json;
-    client_body_temp_path {dir}/body;
-    proxy_temp_path {dir}/proxy;
-    fastcgi_temp_path {dir}/fastcgi;
-    uwsgi_temp_path {dir}/uwsgi;
-    scgi_temp_path {dir}/scgi;
+    """ + temp_paths() + """
     client_max_body_size 200m;
     keepalive_requests 1000000;
     keepalive_time 1h;

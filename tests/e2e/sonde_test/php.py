@@ -6,6 +6,7 @@ import os
 from collections import Counter
 
 from .agent import free_port
+from .nginx import temp_paths
 from .process import Process, wait_until
 
 SCRIPT = """<?php
@@ -37,8 +38,7 @@ error_log {dir}/nginx-error.log warn;
 events {{ worker_connections 256; }}
 http {{
     access_log off;
-    client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/fastcgi;
-    uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
+    """ + temp_paths() + """
     upstream php {{ server {upstream}; {keepalive} }}
     server {{
         listen 127.0.0.1:{port};

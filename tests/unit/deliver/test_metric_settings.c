@@ -9,25 +9,14 @@
 #include <string.h>
 
 #include "deliver/metric_settings.h"
+#include "variables.h"
 
 #define INTERVAL "OTEL_METRIC_EXPORT_INTERVAL"
 #define TEMPORALITY "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
 #define AGGREGATION "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"
 
-/* Pairs of a name and a value. */
-static const char *const *environment;
 static struct metric_settings settings;
 static char why[METRIC_SETTINGS_WHY_MAX];
-
-static char *lookup(const char *name)
-{
-	for (const char *const *pair = environment; *pair; pair += 2)
-		if (strcmp(pair[0], name) == 0)
-			return (char *)pair[1];
-	return NULL;
-}
-
-#define VARIABLES(...) (environment = (const char *const[]){ __VA_ARGS__, NULL })
 
 static void defaults(void **state)
 {

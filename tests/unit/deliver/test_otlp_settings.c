@@ -13,19 +13,7 @@
 
 #include "deliver/otlp_settings.h"
 #include "failing_alloc.h"
-
-/* Pairs of a name and a value. */
-static const char *const *environment;
-
-static char *lookup(const char *name)
-{
-	for (const char *const *pair = environment; *pair; pair += 2)
-		if (strcmp(pair[0], name) == 0)
-			return (char *)pair[1];
-	return NULL;
-}
-
-#define VARIABLES(...) (environment = (const char *const[]){ __VA_ARGS__, NULL })
+#include "variables.h"
 
 static struct otlp_settings settings;
 static char why[OTLP_SETTINGS_WHY_MAX];
