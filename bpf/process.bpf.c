@@ -203,13 +203,27 @@ static __always_inline int on_new_process(__u32 parent_tgid, __u32 child_tgid, _
 	return 0;
 }
 
+/* In the order of what threads read and write: not in the ring of processes, which is read first. */
+static __always_inline int on_thread(__u32 tgid, __u32 tid, __u32 by_tid)
+{
+	struct event_thread event = { .tid = tid, .by_tid = by_tid };
+
+	if (!settings.tells_threads || process_is_ignored(tgid) || !process_find(tgid))
+		return 0;
+	emit_fill_header(&event.header, tgid, EVENT_THREAD, sizeof(event));
+	emit_copy(RING_PROCESS + 1, &event.header, sizeof(event));
+	return 0;
+}
+
 static __always_inline int on_fork(const struct task_struct *parent,
 				   const struct task_struct *child)
 {
 	__u32 child_tgid = (__u32)BPF_CORE_READ(child, tgid);
 
-	if (child_tgid != (__u32)BPF_CORE_READ(child, pid))
-		return 0; /* a thread */
+	__u32 child_tid = (__u32)BPF_CORE_READ(child, pid);
+
+	if (child_tgid != child_tid)
+		return on_thread(child_tgid, child_tid, (__u32)BPF_CORE_READ(parent, pid));
 	return on_new_process((__u32)BPF_CORE_READ(parent, tgid), child_tgid,
 			      BPF_CORE_READ(child, start_boottime));
 }
@@ -219,7 +233,8 @@ static __always_inline int on_task_exit(const struct task_struct *task)
 	struct event_process_exit event = {};
 
 	if (BPF_CORE_READ(task, signal, live.counter) > 0)
-		return 0;
+		return on_thread((__u32)BPF_CORE_READ(task, tgid), (__u32)BPF_CORE_READ(task, pid),
+				 0);
 	emit_fill_header(&event.header, (__u32)BPF_CORE_READ(task, tgid), EVENT_PROCESS_EXIT,
 			 sizeof(event));
 	process_forget_ignored(event.header.tgid);
@@ -280,9 +295,11 @@ int exec__tp(struct trace_event_raw_sched_process_exec *ctx)
 SEC("tp/task/task_newtask")
 int fork__tp(struct trace_event_raw_task_newtask *ctx)
 {
+	__u64 id = bpf_get_current_pid_tgid();
+
 	if (ctx->clone_flags & CLONE_THREAD)
-		return 0;
-	return on_new_process((__u32)(bpf_get_current_pid_tgid() >> 32), (__u32)ctx->pid, 0);
+		return on_thread((__u32)(id >> 32), (__u32)ctx->pid, (__u32)id);
+	return on_new_process((__u32)(id >> 32), (__u32)ctx->pid, 0);
 }
 
 SEC("tp/sched/sched_process_exit")

@@ -9,6 +9,7 @@
 #include "lib/conn.bpf.h"
 #include "lib/fd.bpf.h"
 #include "lib/process.bpf.h"
+#include "lib/thread_errors.bpf.h"
 #include "lib/turn.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -166,6 +167,7 @@ __noinline int on_error(__u32 nr, __u32 error, __u64 arg0)
 		return 0;
 	}
 	error_count(&key);
+	thread_error_note((__u32)bpf_get_current_pid_tgid(), key.nr, key.error);
 	error_emit(&key, arg0);
 	return 0;
 }

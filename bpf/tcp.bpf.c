@@ -36,18 +36,22 @@ static __always_inline __u32 connect_outcome_of(int error, bool was_retried)
 static __always_inline void on_connect_end(struct conn_state *conn, const struct sock *sk,
 					   __u32 outcome, int error)
 {
-	struct event_tcp_connect event = {};
+	struct {
+		struct event_tcp_connect event;
+		struct connect_caller caller;
+	} told = {};
 
 	process_add(conn->tgid, connects[outcome], 1);
 	if (process_is_ignored(conn->tgid))
 		return;
-	emit_fill_header(&event.header, conn->tgid, EVENT_TCP_CONNECT, sizeof(event));
+	emit_fill_header(&told.event.header, conn->tgid, EVENT_TCP_CONNECT, sizeof(told));
 	conn_fill_tuple(&conn->tuple, sk); /* the local port was chosen after SYN_SENT */
-	conn_fill_ref(&event.conn, conn, sk);
-	event.start_ns = conn->opened_ns;
-	event.error = error;
-	event.outcome = outcome;
-	emit_copy(conn->ring, &event.header, sizeof(event));
+	conn_fill_ref(&told.event.conn, conn, sk);
+	told.event.start_ns = conn->opened_ns;
+	told.event.error = error;
+	told.event.outcome = outcome;
+	told.caller.tid = conn->connect_tid;
+	emit_copy(conn->ring, &told.event.header, sizeof(told));
 }
 
 static __always_inline void on_connected(struct conn_state *conn, const struct sock *sk)
@@ -72,22 +76,49 @@ static __always_inline void on_connect_failed(struct conn_state *conn, const str
 	conn->flags |= CONN_CLOSED;
 }
 
+/* Built in the ring: with what its callers have on the stack it is too long for 5.10. */
+static __always_inline void tell_close(const struct conn_state *conn, const struct sock *sk,
+				       const struct tcp_stats *stats)
+{
+	const __u32 size = sizeof(struct event_tcp_close) + sizeof(struct close_positions) +
+			   sizeof(struct newest_use);
+	struct close_positions *positions;
+	struct event_tcp_close *event;
+	struct newest_use *newest;
+	struct emission emission;
+
+	event = emit_reserve(&emission, conn->ring, EVENT_TCP_CLOSE, size);
+	if (!event) {
+		emit_count_lost(EVENT_TCP_CLOSE, LOSS_RING_FULL);
+		return;
+	}
+	positions = (void *)(event + 1);
+	newest = (void *)(positions + 1);
+	emit_fill_header(&event->header, conn->tgid, EVENT_TCP_CLOSE, size);
+	conn_fill_ref(&event->conn, conn, sk);
+	event->turn = conn->turn;
+	event->stats = *stats;
+	event->opened_ns = conn->opened_ns;
+	positions->position[DIR_READ] = conn->position[DIR_READ];
+	positions->position[DIR_WRITE] = conn->position[DIR_WRITE];
+	newest->usage = conn->usage;
+	newest->tcp = conn->tcp;
+	emit_submit(&emission, event, size);
+}
+
 /* The conversation is over: say so once, and later when a reset of ours is about to be sent. Not inlined: three callers in
  * one program. */
 static __noinline int conn_close(const struct sock *sk, bool awaits_reset)
 {
 	struct conn_state *conn = conn_find(sk);
-	struct {
-		struct event_tcp_close close;
-		struct close_positions positions;
-	} event = {};
+	struct tcp_stats stats;
 	__u32 role;
 
 	if (!conn)
 		return 0;
 	role = conn->role;
-	conn_read_stats(&event.close.stats, sk);
-	conn_account(conn, &event.close.stats);
+	conn_read_stats(&stats, sk);
+	conn_account(conn, &stats);
 	if (conn->flags & CONN_CLOSED || awaits_reset)
 		return 0;
 	conn->flags |= CONN_CLOSED;
@@ -97,30 +128,34 @@ static __noinline int conn_close(const struct sock *sk, bool awaits_reset)
 	barrier_var(role); /* else clang reads the byte again after the check */
 	if (role < ROLE_COUNT)
 		process_add(conn->tgid, closes[role], 1);
-	if (process_is_ignored(conn->tgid))
-		return 0;
-	emit_fill_header(&event.close.header, conn->tgid, EVENT_TCP_CLOSE, sizeof(event));
-	conn_fill_ref(&event.close.conn, conn, sk);
-	event.close.turn = conn->turn;
-	event.close.opened_ns = conn->opened_ns;
-	event.positions.position[DIR_READ] = conn->position[DIR_READ];
-	event.positions.position[DIR_WRITE] = conn->position[DIR_WRITE];
-	emit_copy(conn->ring, &event.close.header, sizeof(event));
+	if (!process_is_ignored(conn->tgid))
+		tell_close(conn, sk, &stats);
 	return 0;
 }
 
 /* shutdown(SHUT_WR): the process will write no more but may read on. */
 static __always_inline void on_half_close(struct conn_state *conn, const struct sock *sk)
 {
-	struct event_turn_progress event = {};
+	const __u32 size = sizeof(struct event_turn_progress) + sizeof(struct newest_use);
+	struct event_turn_progress *event;
+	struct newest_use *newest;
+	struct emission emission;
 
 	conn->write_seq++; /* the FIN takes a number, right after this hook */
 	if (!conn->turn_no || conn->mode == MODE_LENGTHS || process_is_ignored(conn->tgid))
 		return;
-	emit_fill_header(&event.header, conn->tgid, EVENT_TURN_PROGRESS, sizeof(event));
-	conn_fill_ref(&event.conn, conn, sk);
-	event.turn = conn->turn;
-	emit_copy(conn->ring, &event.header, sizeof(event));
+	event = emit_reserve(&emission, conn->ring, EVENT_TURN_PROGRESS, size);
+	if (!event) {
+		emit_count_lost(EVENT_TURN_PROGRESS, LOSS_RING_FULL);
+		return;
+	}
+	newest = (void *)(event + 1);
+	emit_fill_header(&event->header, conn->tgid, EVENT_TURN_PROGRESS, size);
+	conn_fill_ref(&event->conn, conn, sk);
+	event->turn = conn->turn;
+	newest->usage = conn->usage;
+	newest->tcp = conn->tcp;
+	emit_submit(&emission, event, size);
 }
 
 /* A process gives a connection up: closed with SO_LINGER 0 or with bytes unread, its listener closed, connect(AF_UNSPEC).

@@ -33,6 +33,8 @@ struct bpf_settings {
 	__u32 streams_http; /* what begins as an HTTP/1 request is MODE_STREAM: bodies of some are wanted */
 	__u32 unix_connections;	  /* at most so many of conn_by_sock */
 	__u64 sample_interval_ns; /* TCP_SAMPLE at most this often per connection */
+	__u32 tick_us;		  /* of the kernel's jiffies */
+	__u32 tells_threads;	  /* where spans are wanted: THREAD */
 };
 
 /* Errors that non-blocking I/O and signals bring all day; those from 512 on the process never sees. X(number, NAME) */
@@ -84,6 +86,8 @@ struct conn_state {
 	__u64 exchanges;      /* of the owner's, those not yet added to its process_state */
 	struct conn_tuple tuple;
 	struct turn_summary turn;
+	struct thread_usage usage; /* of the thread that made the newest call */
+	struct tcp_use tcp;
 	__u32 turn_no;
 	__u32 captured; /* of the newest turn; at prefix_bytes nothing more is copied */
 	__u32 tgid; /* newest process seen to use it; before accept the one that listens; 0: unknown */
@@ -91,8 +95,11 @@ struct conn_state {
 		__u32 write_seq; /* tcp_sock.write_seq that the writes seen so far explain */
 		__u32 inode;	 /* AF_UNIX: with the address it names the socket for good */
 	};
-	__u32 late_bytes;	     /* of a write that has moved them but has not returned yet */
-	__u32 late_turn_no;	     /* the number kept for that write */
+	__u32 late_bytes; /* of a write that has moved them but has not returned yet */
+	union {
+		__u32 late_turn_no; /* the number kept for that write */
+		__u32 connect_tid;  /* while it connects: the thread that does */
+	};
 	__u8 role;		     /* enum conn_role */
 	__u8 flags;		     /* enum conn_flags */
 	__u8 mode;		     /* enum conn_mode */
@@ -102,7 +109,7 @@ struct conn_state {
 	__u32 value_left[DIR_COUNT]; /* MODE_STREAM and above: bytes to come that nobody wants */
 	struct conn_frames frames[DIR_COUNT];
 };
-_Static_assert(sizeof(struct conn_state) == 192, "conn_state is shared");
+_Static_assert(sizeof(struct conn_state) == 280, "conn_state is shared");
 
 /* Bits of process_state.flags. */
 enum process_flags {
@@ -156,6 +163,18 @@ struct syscall_error_key {
 };
 _Static_assert(sizeof(struct syscall_error_key) == 8, "syscall_error_key is shared");
 
+#define THREAD_ERROR_SLOTS 16384 /* power of two */
+
+/* Value of thread_errors (key: tid modulo the slots): failed system calls of the thread that had the newest one. */
+struct thread_errors {
+	__u32 tid;    /* 0: none yet */
+	__u32 count;  /* of all threads that had the slot */
+	__u32 before; /* of those before this one */
+	__u16 nr;     /* of the newest, as in event_syscall_error */
+	__u16 error;  /* positive errno */
+};
+_Static_assert(sizeof(struct thread_errors) == 16, "thread_errors is shared");
+
 /* Value of listener_by_sock (key: address of struct sock). */
 struct listener_state {
 	__u32 tgid;
@@ -208,13 +227,15 @@ _Static_assert(sizeof(struct listen_port_owner) == 32, "listen_port_owner is sha
 	X(7, DATAGRAMS_BEYOND, "datagrams",                                                  \
 	  "datagrams of one call not looked at: it moved more than DATAGRAMS_LOOK_MAX")      \
 	X(8, THREAD_CONTEXT_FAULT, "thread_context",                                         \
-	  "thread contexts not read: the memory was not present")
+	  "thread contexts not read: the memory was not present")                            \
+	X(9, THREAD_ERRORS_TAKEN, "thread_errors",                                           \
+	  "failed calls of a thread forgotten for another thread's: they share a slot")
 
 enum kernel_counter {
 #define X(number, NAME, label, help) COUNTER_##NAME = number,
 	KERNEL_COUNTERS(X)
 #undef X
-		KERNEL_COUNTER_COUNT = 9,
+		KERNEL_COUNTER_COUNT = 10,
 };
 
 /* Value of event_counts (per CPU, key: enum event_kind). Produced is delivered plus lost. */

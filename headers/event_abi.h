@@ -16,27 +16,28 @@
 #define EVENT_ABI_VERSION 1
 
 /* X(number, KIND, struct and label name). Append only: recorded rings stay readable. */
-#define EVENT_KINDS(X)                      \
-	X(1, PROCESS_EXEC, process_exec)    \
-	X(2, PROCESS_FORK, process_fork)    \
-	X(3, PROCESS_EXIT, process_exit)    \
-	X(4, TCP_CONNECT, tcp_connect)      \
-	X(5, TCP_ACCEPT, tcp_accept)        \
-	X(6, TCP_CLOSE, tcp_close)          \
-	X(7, TCP_SAMPLE, tcp_sample)        \
-	X(8, TURN, turn)                    \
-	X(9, TURN_PROGRESS, turn_progress)  \
-	X(10, SYSCALL_ERROR, syscall_error) \
-	X(11, UNIX_OPEN, unix_open)         \
-	X(12, UNIX_CLOSE, unix_close)       \
-	X(13, DATAGRAM, datagram)           \
-	X(14, THREAD_CONTEXT, thread_context)
+#define EVENT_KINDS(X)                        \
+	X(1, PROCESS_EXEC, process_exec)      \
+	X(2, PROCESS_FORK, process_fork)      \
+	X(3, PROCESS_EXIT, process_exit)      \
+	X(4, TCP_CONNECT, tcp_connect)        \
+	X(5, TCP_ACCEPT, tcp_accept)          \
+	X(6, TCP_CLOSE, tcp_close)            \
+	X(7, TCP_SAMPLE, tcp_sample)          \
+	X(8, TURN, turn)                      \
+	X(9, TURN_PROGRESS, turn_progress)    \
+	X(10, SYSCALL_ERROR, syscall_error)   \
+	X(11, UNIX_OPEN, unix_open)           \
+	X(12, UNIX_CLOSE, unix_close)         \
+	X(13, DATAGRAM, datagram)             \
+	X(14, THREAD_CONTEXT, thread_context) \
+	X(15, THREAD, thread)
 
 enum event_kind {
 #define X(number, KIND, name) EVENT_##KIND = number,
 	EVENT_KINDS(X)
 #undef X
-		EVENT_KIND_COUNT = 15, /* one more than the highest number */
+		EVENT_KIND_COUNT = 16, /* one more than the highest number */
 };
 
 struct event_header {
@@ -117,7 +118,65 @@ enum turn_flags {
 	TURN_AWAITS_WRITE =
 		1 << 3, /* a read with a write before it that has not returned: that one comes
 				       as TURN_LATE and with this event's turn_no - 1 */
+	TURN_HAS_USAGE =
+		1
+		<< 4, /* struct turn_usage stands between the struct and its payload; older recordings lack it */
+	TURN_HAS_TCP = 1 << 5, /* struct turn_tcp stands behind that one */
 };
+
+/* What the kernel has counted of a thread since it began, as a call of it returned. While a thread runs, on_cpu_ns and
+ * exec_start_ns go up together, at ticks and when it leaves its CPU; while it does not, exec_start_ns does alone. So their
+ * difference grows by the time off the CPU, exactly, as long as the thread stays on one CPU: each has a clock of its own. */
+struct thread_usage {
+	__u64 on_cpu_ns;     /* task_struct.se.sum_exec_runtime */
+	__u64 exec_start_ns; /* task_struct.se.exec_start */
+	__u64 run_queue_ns; /* task_struct.sched_info.run_delay, quota's throttling included; 0: not counted */
+	__u64 throttled_ns; /* cfs_bandwidth.throttled_time of its cgroup and of the one above, of all their CPUs */
+	__u32 migrations; /* to another CPU */
+	__u32 tid;	  /* 0: nothing is known */
+	__u32 voluntary_switches;
+	__u32 involuntary_switches;
+	__u32 minor_faults;
+	__u32 major_faults;
+	__u32 errors;	     /* failed system calls, as struct thread_errors counts them */
+	__u32 errors_before; /* how many of these are not this thread's, or are forgotten */
+	__u16 error_nr;	     /* the newest: as in event_syscall_error */
+	__u16 error;	     /* positive errno */
+	__u32 _pad;
+};
+_Static_assert(sizeof(struct thread_usage) == 72, "thread_usage is ABI");
+
+/* Of the thread that made the call; and of the one that made the newest call of the turn before, where the event has a `prev`. */
+struct turn_usage {
+	struct thread_usage now;
+	struct thread_usage prev;
+};
+_Static_assert(sizeof(struct turn_usage) == 144, "turn_usage is ABI");
+
+/* What the kernel has counted of a connection since it began, modulo 2^32. Times move by ticks. */
+struct tcp_use {
+	__u32 retransmits;     /* segments sent again by this end */
+	__u32 rwnd_limited_us; /* it had bytes to send, which the peer's window held back */
+	__u32 sndbuf_limited_us; /* the same: its own send buffer, all of which awaited acknowledgement */
+	__u32 srtt_us;		 /* smoothed, newest; 0: never measured */
+};
+_Static_assert(sizeof(struct tcp_use) == 16, "tcp_use is ABI");
+
+/* Times as turn_usage has them. All zero: no TCP. */
+struct turn_tcp {
+	struct tcp_use now;
+	struct tcp_use prev;
+	__u32 waited_ticks; /* since the newest bytes had come; of a read */
+	__u32 tick_us;
+};
+_Static_assert(sizeof(struct turn_tcp) == 40, "turn_tcp is ABI");
+
+/* The same of the newest call of a connection. */
+struct newest_use {
+	struct thread_usage usage;
+	struct tcp_use tcp;
+};
+_Static_assert(sizeof(struct newest_use) == 88, "newest_use is ABI");
 
 /* A call that began a turn, or brought more of what is wanted of it. MODE_STREAM makes several events of a call, one
  * after the other: each counts its own part in `call_bytes`, in which bytes that nobody wants, or that were not captured,
@@ -139,7 +198,8 @@ struct event_turn {
 _Static_assert(sizeof(struct event_turn) == 184, "event_turn is ABI");
 
 /* The state of the newest turn, when nothing else would tell: half-close, or user space asked (it then
- * reads the map and writes this event itself, so that a recording holds what it saw). */
+ * reads the map and writes this event itself, so that a recording holds what it saw). Payload: struct newest_use, which older
+ * recordings lack. */
 struct event_turn_progress {
 	struct event_header header;
 	struct conn_ref conn;
@@ -169,8 +229,15 @@ struct event_tcp_connect {
 };
 _Static_assert(sizeof(struct event_tcp_connect) == 96, "event_tcp_connect is ABI");
 
+/* Payload of TCP_CONNECT, which older recordings lack. */
+struct connect_caller {
+	__u32 tid; /* the thread that called connect */
+	__u32 _pad;
+};
+_Static_assert(sizeof(struct connect_caller) == 8, "connect_caller is ABI");
+
 /* Payload of TCP_CLOSE and UNIX_CLOSE, which older recordings lack: bytes moved by direction, low 32 bits, as event_turn.position
- * counts them. */
+ * counts them. struct newest_use follows, which less old ones lack. */
 struct close_positions {
 	__u32 position[2]; /* by enum turn_dir */
 };
@@ -273,6 +340,14 @@ struct event_thread_context {
 	__u32 tid;
 };
 _Static_assert(sizeof(struct event_thread_context) == 56, "event_thread_context is ABI");
+
+/* A thread of a process began, by another one of it, or has ended; not its first one, nor its last. */
+struct event_thread {
+	struct event_header header;
+	__u32 tid;
+	__u32 by_tid; /* 0: it has ended */
+};
+_Static_assert(sizeof(struct event_thread) == 24, "event_thread is ABI");
 
 #define SYSCALL_COMPAT_BIT 0x8000 /* a 32-bit caller's number */
 #define SYSCALL_X32_BIT 0x4000	  /* an x32 caller's number, its own mark (bit 30) left out */

@@ -124,6 +124,9 @@ struct unix_sock {
 
 struct inet_connection_sock {
 	__u8 icsk_retransmits;
+	struct {
+		__u32 lrcvtime; /* jiffies */
+	} icsk_ack;
 };
 
 struct minmax_sample {
@@ -142,6 +145,9 @@ struct tcp_sock {
 	__u32 srtt_us; /* eighths of a microsecond */
 	struct minmax rtt_min;
 	__u32 total_retrans;
+	__u32 chrono_start;   /* jiffies */
+	__u32 chrono_stat[3]; /* the same; enum tcp_chrono, from 1 */
+	__u8 chrono_type : 2; /* a byte of its own on newer kernels */
 	__u64 bytes_received;
 	__u64 bytes_sent;
 	__u64 bytes_acked;
@@ -172,8 +178,34 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+struct sched_entity {
+	__u64 exec_start;
+	__u64 sum_exec_runtime;
+	__u64 nr_migrations;
+};
+
+struct sched_info {
+	unsigned long long run_delay;
+};
+
+struct cfs_bandwidth {
+	__u64 throttled_time;
+};
+
+struct task_group {
+	struct task_group *parent;
+	struct cfs_bandwidth cfs_bandwidth;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
+	struct sched_entity se;
+	struct sched_info sched_info;
+	struct task_group *sched_task_group;
+	unsigned long nvcsw;
+	unsigned long nivcsw;
+	unsigned long min_flt;
+	unsigned long maj_flt;
 	struct mm_struct *mm;
 	int pid;
 	int tgid;

@@ -96,6 +96,8 @@ static __always_inline int conn_insert_by(struct conn_state *conn, const struct 
 	conn->role = (__u8)role_flags_state;
 	conn->flags = (__u8)(role_flags_state >> 8);
 	conn->tcp_state = (__u8)(role_flags_state >> 16);
+	if (conn->tcp_state == TCP_SYN_SENT)
+		conn->connect_tid = (__u32)bpf_get_current_pid_tgid();
 	conn->opened_ns = conn->flags & CONN_PREEXISTING ? 0 : now;
 	/* Any choice will do as long as it stays; not the address: the verifier forbids its arithmetic. */
 	conn->ring = 1 + ((__u32)(now >> 10) & settings.shard_mask);

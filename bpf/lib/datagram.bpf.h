@@ -64,9 +64,9 @@ static __always_inline struct event_datagram *datagram_event(struct turn_scratch
 {
 	_Static_assert(sizeof(struct event_datagram) <= sizeof(struct event_turn) &&
 			       __builtin_offsetof(struct turn_scratch, call.bytes) ==
-				       sizeof(struct event_turn),
+				       TURN_EVENT_BYTES,
 		       "directly before the payload");
-	return (struct event_datagram *)(&scratch->event + 1) - 1;
+	return (struct event_datagram *)&scratch->call - 1;
 }
 
 static __always_inline __u32 datagram_capture(struct turn_scratch *scratch, __u32 want)

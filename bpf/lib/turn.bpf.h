@@ -9,9 +9,11 @@
 #include "lib/datagram.bpf.h"
 #include "lib/fd.bpf.h"
 #include "lib/stream.bpf.h"
+#include "lib/tcp_use.bpf.h"
 #include "lib/thread_context.bpf.h"
 #include "lib/turn_event.bpf.h"
 #include "lib/unix_call.bpf.h"
+#include "lib/usage.bpf.h"
 
 #define CRLFCRLF 0x0a0d0a0du
 #define HTTP_WORD 0x50545448u	  /* "HTTP" as a little-endian word */
@@ -83,6 +85,7 @@ struct turn_move {
 	struct conn_state *conn;
 	const struct sock *sk;
 	const struct call *call;
+	struct turn_scratch *scratch;
 	__u64 id; /* tgid and tid */
 	__u64 now;
 	__u32 want;	/* bytes to copy */
@@ -99,13 +102,13 @@ static __always_inline void turn_fill(struct event_turn *event, const struct tur
 	event->header.ktime_ns = move->now;
 	event->header.tgid = (__u32)(move->id >> 32);
 	event->header.kind = EVENT_TURN;
-	event->header.size = (__u16)(sizeof(*event) + captured);
+	event->header.size = (__u16)(TURN_EVENT_BYTES + captured);
 	conn_fill_ref(&event->conn, move->conn, move->sk);
 	event->conn.turn_no = move->turn_no;
 	event->call_bytes = move->call->bytes;
 	event->tid = (__u32)move->id;
 	event->captured = (__u16)captured;
-	event->turn_flags = (__u16)move->flags;
+	event->turn_flags = (__u16)(move->flags | TURN_HAS_USAGE | TURN_HAS_TCP);
 	event->position = move->position;
 	event->turn.dir =
 		move->dir; /* another thread's call may have begun another turn meanwhile */
@@ -114,11 +117,11 @@ static __always_inline void turn_fill(struct event_turn *event, const struct tur
 static __always_inline void turn_emit_scratch(struct turn_scratch *scratch,
 					      const struct turn_move *move, __u32 captured)
 {
-	__u32 size = sizeof(scratch->event) + captured;
+	__u32 size = TURN_EVENT_BYTES + captured;
 
 	turn_fill(&scratch->event, move, captured);
 	barrier_var(size);
-	if (size > sizeof(scratch->event) + PREFIX_MAX)
+	if (size > TURN_EVENT_BYTES + PREFIX_MAX)
 		return;
 	emit_copy(move->conn->ring, &scratch->event.header, size);
 }
@@ -172,6 +175,25 @@ static __always_inline void turn_tell_context(const struct turn_move *move)
 		thread_context_emit(tgid, move->conn->ring, move->conn->conn_id, move->now);
 }
 
+/* Read into the scratch what the current thread, and the connection of the scratch's socket, have come to. Of global linkage, see
+ * lib/call.bpf.h. */
+__noinline int turn_read_use(__u32 tid, __u32 is_tcp)
+{
+	struct turn_scratch *scratch = turn_scratch_get();
+
+	if (!scratch)
+		return 0;
+	usage_read(&scratch->parts.usage.now, compat_task(), tid);
+	if (!is_tcp) {
+		__builtin_memset(&scratch->parts.tcp, 0, sizeof(scratch->parts.tcp));
+		return 0;
+	}
+	tcp_use_read(&scratch->parts.tcp.now, scratch->sock);
+	scratch->parts.tcp.waited_ticks = tcp_waited_ticks(scratch->sock);
+	scratch->parts.tcp.tick_us = settings.tick_us;
+	return 0;
+}
+
 /* A write that returned after the read that followed it. */
 static __always_inline void turn_late(struct turn_move *move)
 {
@@ -188,6 +210,10 @@ static __always_inline void turn_late(struct turn_move *move)
 		return;
 	turn_tell_context(move);
 	__builtin_memset(&scratch->event.prev, 0, sizeof(scratch->event.prev));
+	__builtin_memset(&scratch->parts.usage, 0, sizeof(scratch->parts.usage));
+	__builtin_memset(&scratch->parts.tcp, 0, sizeof(scratch->parts.tcp));
+	scratch->sock = move->sk;
+	turn_read_use((__u32)move->id, true);
 	scratch->event.turn = (struct turn_summary){ .bytes = call->bytes,
 						     .start_ns = move->now,
 						     .last_ns = move->now,
@@ -242,6 +268,35 @@ static __always_inline void turn_change(const struct turn_move *move)
 	conn->turn_no++;
 	if (conn->turn_no > 1)
 		turn_count_exchange(conn, is_two ? DIR_WRITE : move->dir, (__u32)(move->id >> 32));
+}
+
+/* Put into the scratch what the event says of thread and connection as the call returned. Before the turn is looked at: another
+ * thread's call may be at the connection's other direction, and what takes time between two looks at it makes that likely. Returns
+ * whether there is a scratch. */
+static __always_inline bool turn_note_use(struct turn_move *move)
+{
+	struct turn_scratch *scratch = turn_scratch_get();
+
+	if (!scratch)
+		return false;
+	move->scratch = scratch;
+	if (move->conn->mode == MODE_LENGTHS)
+		return true;
+	scratch->sock = move->sk;
+	turn_read_use((__u32)move->id, !conn_is_unix(move->conn));
+	return true;
+}
+
+/* The figures of the call before go to the scratch, too, and this one's to the connection. */
+static __always_inline void turn_use(const struct turn_move *move)
+{
+	struct turn_scratch *scratch = move->scratch;
+	struct conn_state *conn = move->conn;
+
+	scratch->parts.usage.prev = conn->usage;
+	scratch->parts.tcp.prev = conn->tcp;
+	conn->usage = scratch->parts.usage.now;
+	conn->tcp = scratch->parts.tcp.now;
 }
 
 /* Bring the turn's figures up to date with a call; those of a finished turn go to the event, if there is to be one.
@@ -375,23 +430,25 @@ static __always_inline bool turn_in_ring(struct turn_move *move, const struct ca
 {
 	struct event_turn *event;
 	struct emission emission;
+	__u8 *payload;
 	__u32 captured;
 	__u64 tail;
 
-	event = emit_reserve(&emission, move->conn->ring, EVENT_TURN, sizeof(*event) + room);
+	event = emit_reserve(&emission, move->conn->ring, EVENT_TURN, TURN_EVENT_BYTES + room);
 	if (!event)
 		return false;
 	turn_advance(move, event);
-	captured = call_copy_pieces((__u8 *)(event + 1), pieces, room, second_room);
-	tail = call_tail_pieces(move->call, pieces, (__u8 *)(event + 1), captured, room,
-				move->conn->turn.tail);
-	if (!turn_captured(move, (__u8 *)(event + 1), captured, tail)) {
+	*(struct turn_parts *)(event + 1) = move->scratch->parts;
+	payload = (__u8 *)event + TURN_EVENT_BYTES;
+	captured = call_copy_pieces(payload, pieces, room, second_room);
+	tail = call_tail_pieces(move->call, pieces, payload, captured, room, move->conn->turn.tail);
+	if (!turn_captured(move, payload, captured, tail)) {
 		emit_discard(event);
 		return true;
 	}
 	event->turn = move->conn->turn;
 	turn_fill(event, move, captured);
-	emit_submit(&emission, event, sizeof(*event) + room);
+	emit_submit(&emission, event, TURN_EVENT_BYTES + room);
 	return true;
 }
 
@@ -613,6 +670,8 @@ static __always_inline void turn_move(struct turn_move *move, const bool is_dire
 	struct conn_frames *frames;
 	bool is_new;
 
+	if (!turn_note_use(move))
+		return;
 	/* Of the direction's own: two threads may be at this at once, one reading, one writing. */
 	move->position = conn->position[move->dir & 1];
 	conn->position[move->dir & 1] += (__u32)move->call->bytes;
@@ -637,9 +696,11 @@ static __always_inline void turn_move(struct turn_move *move, const bool is_dire
 	}
 	turn_set_want(move, is_new);
 	if (conn->mode == MODE_LENGTHS) {
+		conn->usage.tid = 0;
 		turn_advance(move, NULL);
 		return;
 	}
+	turn_use(move);
 	turn_tell_context(move);
 	if (conn->mode > MODE_LENGTHS) {
 		if (!turn_is_short(move)) {

@@ -25,9 +25,17 @@ struct stream_progress {
 	struct conn_frames frames;
 };
 
+/* What stands between an event and its payload. */
+struct turn_parts {
+	struct turn_usage usage;
+	struct turn_tcp tcp;
+};
+#define TURN_EVENT_BYTES (sizeof(struct event_turn) + sizeof(struct turn_parts))
+
 struct turn_scratch {
 	struct event_turn event;
-	struct call_scratch call; /* directly behind the event: the payload starts here */
+	struct turn_parts parts;
+	struct call_scratch call; /* directly behind the two: the payload starts here */
 	struct stream_progress stream;
 	const struct sock *sock; /* for functions that take only numbers */
 };

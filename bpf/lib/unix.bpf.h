@@ -47,25 +47,29 @@ static __always_inline bool unix_is_stream(const struct sock *sk)
 /* Built in the ring: the stack of those who call is long. */
 static __always_inline void unix_tell_close(const struct conn_state *conn, const struct sock *sk)
 {
+	const __u32 size = sizeof(struct event_unix_close) + sizeof(struct close_positions) +
+			   sizeof(struct newest_use);
 	struct close_positions *positions;
 	struct event_unix_close *event;
+	struct newest_use *newest;
 	struct emission emission;
 
-	event = emit_reserve(&emission, conn->ring, EVENT_UNIX_CLOSE,
-			     sizeof(*event) + sizeof(*positions));
+	event = emit_reserve(&emission, conn->ring, EVENT_UNIX_CLOSE, size);
 	if (!event) {
 		emit_count_lost(EVENT_UNIX_CLOSE, LOSS_RING_FULL);
 		return;
 	}
 	positions = (void *)(event + 1);
-	emit_fill_header(&event->header, conn->tgid, EVENT_UNIX_CLOSE,
-			 sizeof(*event) + sizeof(*positions));
+	newest = (void *)(positions + 1);
+	emit_fill_header(&event->header, conn->tgid, EVENT_UNIX_CLOSE, size);
 	conn_fill_ref(&event->conn, conn, sk);
 	event->turn = conn->turn;
 	event->opened_ns = conn->opened_ns;
 	positions->position[DIR_READ] = conn->position[DIR_READ];
 	positions->position[DIR_WRITE] = conn->position[DIR_WRITE];
-	emit_submit(&emission, event, sizeof(*event) + sizeof(*positions));
+	newest->usage = conn->usage;
+	newest->tcp = conn->tcp;
+	emit_submit(&emission, event, size);
 }
 
 /* End the entry that a socket's address has, if it is a Unix-domain socket's, and tell. */

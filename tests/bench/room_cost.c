@@ -220,7 +220,7 @@ static long pass_feed_series(struct bench *bench, void *context)
 {
 	static const struct engine_feedback nobody = { 0 };
 	struct series_store *store = series_store_new(SERIES);
-	struct observer *observer = store ? observer_new(store, NULL) : NULL;
+	struct observer *observer = store ? observer_new(store, NULL, NULL) : NULL;
 	long fed = observer ? feed_all(bench, observer_sink(observer), &nobody) : -ENOMEM;
 
 	(void)context;

@@ -37,8 +37,8 @@ static void on_request(void *context, const struct request *request)
 
 	if (request->role != ROLE_CLIENT && request->role != ROLE_SERVER)
 		abort();
-	if (!request->process || !request->protocol || request->end_ns < request->start_ns ||
-	    request->start_ns > world->now_ns)
+	if (!request->process || (!request->protocol && request->part != SPAN_PART_CONNECT) ||
+	    request->end_ns < request->start_ns || request->start_ns > world->now_ns)
 		abort();
 	check_opening(request);
 
@@ -176,13 +176,20 @@ static void come_up(struct world *world, const uint8_t *record)
 {
 	size_t which = record[1] % CONNECTIONS;
 	uint64_t start_ns = world->now_ns - record[3] * 1000000ull;
-	struct event_header header = { .ktime_ns = world->now_ns, .tgid = 1 };
-	struct event_tcp_connect connect = { .header = header, .start_ns = start_ns };
+	struct event_header header = { .ktime_ns = world->now_ns - record[4] % 3 * 1000000ull,
+				       .tgid = 1 };
+	struct {
+		struct event_tcp_connect event;
+		struct connect_caller caller;
+	} connect = { .event = { .header = header, .start_ns = start_ns },
+		      .caller = { .tid = record[4] & 1 } };
 	struct event_tcp_accept accept = { .header = header, .established_ns = start_ns };
 
-	connect.conn = accept.conn = world->conns[which];
-	connect.header.kind = EVENT_TCP_CONNECT;
-	connect.header.size = sizeof(connect);
+	connect.event.conn = accept.conn = world->conns[which];
+	connect.event.header.kind = EVENT_TCP_CONNECT;
+	connect.event.header.size = sizeof(connect);
+	connect.event.outcome = record[5] % CONNECT_OUTCOME_COUNT;
+	connect.event.error = record[5] >> 4;
 	accept.header.kind = EVENT_TCP_ACCEPT;
 	accept.header.size = sizeof(accept);
 	if (record[2] & 1)

@@ -15,6 +15,7 @@
 
 #include "agent/selection.h"
 #include "agent/state.h"
+#include "aggregate/slow_table.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "load/feature.h"
@@ -260,13 +261,14 @@ static int start_tables(struct agent *agent)
 	agent->store = series_store_new(options->series_limit);
 	agent->statements = statement_table_new(options->statements_per_service,
 						options->series_limit + STATEMENT_GROUPS_MAX);
-	if (!agent->store || !agent->statements)
+	agent->slow = slow_table_new();
+	if (!agent->store || !agent->statements || !agent->slow)
 		return -ENOMEM;
 	series_store_set_now(agent->store, monotonic_ns());
 	series_end_round(agent->store);
 	if (agent->metrics)
 		series_store_set_sent(agent->store, monotonic_ns());
-	agent->observer = observer_new(agent->store, agent->statements);
+	agent->observer = observer_new(agent->store, agent->statements, agent->slow);
 	if (!agent->processes || !agent->observer)
 		return -ENOMEM;
 	recording_feed_init(&agent->feed, &options->loader.settings, agent->processes);
@@ -298,8 +300,11 @@ static int start_kernel_side(struct agent *agent)
 {
 	const int *rings;
 	size_t count;
-	int error = loader_start(&agent->options->loader, &agent->loader, &agent->report);
+	struct loader_options options = agent->options->loader;
+	int error;
 
+	options.settings.tells_threads = agent->spans != NULL;
+	error = loader_start(&options, &agent->loader, &agent->report);
 	if (error) {
 		log_error("cannot start: %s", agent->report && agent->report->fatal[0] ?
 						      agent->report->fatal :
@@ -430,6 +435,7 @@ static void stop(struct agent *agent)
 	spans_free(&agent->spans);
 	metric_export_free(&agent->metrics);
 	observer_free(&agent->observer);
+	slow_table_free(&agent->slow);
 	statement_table_free(&agent->statements);
 	series_store_free(&agent->store);
 	process_table_free(&agent->processes);

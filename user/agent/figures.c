@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/state.h"
+#include "aggregate/slow_table.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -152,18 +153,22 @@ static void write_kernel_counters(struct agent *agent)
 		KERNEL_COUNTERS(X)
 #undef X
 	};
+	/* 0: a map that was full. */
+	static const enum metric metrics[KERNEL_COUNTER_COUNT] = {
+		[COUNTER_PAYLOAD_FAULT] = METRIC_PAYLOAD_FAULTS,
+		[COUNTER_THREAD_CONTEXT_FAULT] = METRIC_THREAD_CONTEXT_FAULTS,
+		[COUNTER_THREAD_ERRORS_TAKEN] = METRIC_THREAD_ERRORS_TAKEN,
+		[COUNTER_DATAGRAMS_BEYOND] = METRIC_DATAGRAMS_BEYOND,
+	};
 	uint64_t counters[KERNEL_COUNTER_COUNT];
 
 	if (kernel_counters(loader_map(agent->loader, "kernel_counts"), counters))
 		return;
 	for (unsigned i = 0; i < KERNEL_COUNTER_COUNT; i++)
-		if (i != COUNTER_PAYLOAD_FAULT && i != COUNTER_DATAGRAMS_BEYOND &&
-		    i != COUNTER_THREAD_CONTEXT_FAULT)
+		if (metrics[i])
+			set_total(agent, metrics[i], NULL, NULL, counters[i]);
+		else
 			set_total(agent, METRIC_MAP_FULL, labels[i], NULL, counters[i]);
-	set_total(agent, METRIC_PAYLOAD_FAULTS, NULL, NULL, counters[COUNTER_PAYLOAD_FAULT]);
-	set_total(agent, METRIC_THREAD_CONTEXT_FAULTS, NULL, NULL,
-		  counters[COUNTER_THREAD_CONTEXT_FAULT]);
-	set_total(agent, METRIC_DATAGRAMS_BEYOND, NULL, NULL, counters[COUNTER_DATAGRAMS_BEYOND]);
 	set_total(agent, METRIC_SYSCALL_ERRORS_UNATTRIBUTED, NULL, NULL,
 		  counters[COUNTER_ERROR_TABLE_FULL]);
 }
@@ -214,6 +219,7 @@ static void set_table(struct agent *agent, const char *table, double entries, do
 static void write_tables(struct agent *agent, const struct engine_stats *engine)
 {
 	struct statement_table_stats statements;
+	struct slow_table_figures slow;
 
 	set_table(agent, "connections", (double)engine->connections,
 		  (double)agent->options->loader.connections, engine->connections_evicted);
@@ -227,16 +233,27 @@ static void write_tables(struct agent *agent, const struct engine_stats *engine)
 	statement_table_read(agent->statements, &statements);
 	set_table(agent, "statements", (double)statements.count, (double)statements.limit,
 		  statements.evicted);
+	slow_table_read(agent->slow, &slow);
+	set_table(agent, "slow_services", (double)slow.services, SLOW_SERVICES, slow.evicted);
 	set_table(agent, "dns_lookups", (double)engine->lookups, (double)engine->lookups_max,
 		  engine->lookups_evicted);
 	set_table(agent, "span_threads", (double)engine->join.threads,
 		  (double)engine->join.threads_limit, engine->join.threads_refused);
 	set_table(agent, "span_request_ids", (double)engine->join.request_ids,
 		  (double)engine->join.request_ids_limit, engine->join.request_ids_refused);
+	set_table(agent, "span_handed_calls", (double)engine->join.handed,
+		  (double)engine->join.handed_limit, engine->join.handed_evicted);
+	set_table(agent, "span_habits", (double)engine->join.habits,
+		  (double)engine->join.habits_limit, engine->join.habits_evicted);
+	set_total(agent, METRIC_TABLE_EVICTED, "accepted", NULL, engine->accepted_evicted);
 	set_table(agent, "span_openings", (double)engine->join.openings,
 		  (double)engine->join.openings_limit, engine->join.openings_evicted);
 	set_table(agent, "span_lookups", (double)engine->join.lookups,
 		  (double)engine->join.lookups_limit, engine->join.lookups_evicted);
+	set_table(agent, "span_unasked", (double)engine->join.unasked,
+		  (double)engine->join.unasked_limit, engine->join.unasked_evicted);
+	set_table(agent, "span_connects", (double)engine->join.connects,
+		  (double)engine->join.connects_limit, engine->join.connects_evicted);
 	set_total(agent, METRIC_DNS_NAMES_REFUSED, NULL, NULL, engine->names_refused);
 	set_total(agent, METRIC_TURNS_MISSED, NULL, NULL, engine->turns_missed);
 	set_total(agent, METRIC_ROUTES_REFUSED, NULL, NULL, engine->routes_refused);

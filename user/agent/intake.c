@@ -107,23 +107,28 @@ void intake_set_mode(void *context, uint64_t sock, uint64_t conn_id, enum conn_m
 void intake_ask_progress(void *context, uint64_t sock, uint64_t conn_id)
 {
 	struct agent *agent = context;
-	struct event_turn_progress event = { 0 };
+	struct {
+		struct event_turn_progress progress;
+		struct newest_use newest;
+	} record = { 0 };
+	struct event_turn_progress *event = &record.progress;
 	struct conn_state conn;
 
 	if (kernel_table_find(loader_map(agent->loader, "conn_by_sock"), &sock, &conn) ||
 	    conn.conn_id != conn_id)
 		return;
-	event.header = (struct event_header){ .ktime_ns = monotonic_ns(),
-					      .tgid = conn.tgid,
-					      .kind = EVENT_TURN_PROGRESS,
-					      .size = sizeof(event) };
-	event.conn = (struct conn_ref){ .conn_id = conn_id,
-					.sock = sock,
-					.tuple = conn.tuple,
-					.role = conn.role,
-					.flags = conn.flags,
-					.turn_no = conn.turn_no };
-	event.turn = conn.turn;
-	memset(event.turn._pad, 0, sizeof(event.turn._pad));
-	intake_made(agent, &event, sizeof(event));
+	event->header = (struct event_header){ .ktime_ns = monotonic_ns(),
+					       .tgid = conn.tgid,
+					       .kind = EVENT_TURN_PROGRESS,
+					       .size = sizeof(record) };
+	event->conn = (struct conn_ref){ .conn_id = conn_id,
+					 .sock = sock,
+					 .tuple = conn.tuple,
+					 .role = conn.role,
+					 .flags = conn.flags,
+					 .turn_no = conn.turn_no };
+	event->turn = conn.turn;
+	memset(event->turn._pad, 0, sizeof(event->turn._pad));
+	record.newest = (struct newest_use){ conn.usage, conn.tcp };
+	intake_made(agent, &record, sizeof(record));
 }

@@ -74,6 +74,14 @@ static void put_parts(struct spans *spans, const struct request *whole)
 
 		put_part(spans, whole, &part);
 	}
+	if (whole->received_ns) {
+		struct request part = { .start_ns = whole->received_ns,
+					.end_ns = whole->start_ns,
+					.tuple = whole->tuple,
+					.part = SPAN_PART_RECEIVE_QUEUE };
+
+		put_part(spans, whole, &part);
+	}
 }
 
 /* Deliveries make none: the kernel side never observes the agent (struct bpf_settings). */
@@ -82,6 +90,7 @@ static void on_request(void *context, const struct request *request)
 	struct spans *spans = context;
 	struct request decided = *request;
 	struct span_identity span = { 0 };
+	struct verdict verdict = { 0 };
 
 	if (span_record_is_wanted(request)) {
 		sampler_decide(spans->sampler, request, &span, &decided.tracestate);
@@ -89,6 +98,7 @@ static void on_request(void *context, const struct request *request)
 	} else {
 		decided.span = NULL;
 	}
+	decided.ret_verdict = &verdict;
 	if (request->part == SPAN_PART_REQUEST)
 		spans->observer->request(spans->observer->context, &decided);
 	if (!span.is_sampled)

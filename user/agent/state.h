@@ -44,6 +44,7 @@ struct agent {
 	struct process_table *processes;
 	struct series_store *store;
 	struct statement_table *statements;
+	struct slow_table *slow;
 	struct observer *observer;
 	struct spans *spans;	       /* NULL: nobody wants any */
 	struct publishers *publishers; /* NULL as well */
@@ -109,7 +110,10 @@ int services_write(struct agent *agent, json_t **ret_array);
 void pools_write(struct agent *agent, uint64_t now_ns);
 
 /* statements.c: those that took the most time first. Returns 0 or -ENOMEM. */
-int statements_write(struct agent *agent, size_t limit, json_t **ret_array, size_t *ret_total);
+int statements_write(void *context, size_t limit, json_t **ret_array, size_t *ret_total);
+
+/* slow.c: the slowest requests of each service. Returns 0 or -ENOMEM. */
+int slow_write(void *context, size_t limit, json_t **ret_array, size_t *ret_total);
 
 /* topics.c: what `sonde dump` can ask for. */
 extern const struct control_topic agent_topics[];

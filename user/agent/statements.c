@@ -44,8 +44,9 @@ static json_t *view_json(const struct statement_view *view)
 			 view->text ? view->text : "");
 }
 
-int statements_write(struct agent *agent, size_t limit, json_t **ret_array, size_t *ret_total)
+int statements_write(void *context, size_t limit, json_t **ret_array, size_t *ret_total)
 {
+	struct agent *agent = context;
 	size_t room = statement_table_room(agent->statements);
 	_cleanup_free_ struct statement_view *views = calloc(room, sizeof(*views));
 	struct listing listing = { .views = views, .room = room };

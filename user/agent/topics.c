@@ -171,11 +171,6 @@ static int write_series(void *context, size_t limit, json_t **ret_data, size_t *
 	return finish(array, ret_data);
 }
 
-static int write_statements(void *context, size_t limit, json_t **ret_data, size_t *ret_total)
-{
-	return statements_write(context, limit, ret_data, ret_total);
-}
-
 static int write_maps(void *context, size_t limit, json_t **ret_data, size_t *ret_total)
 {
 	struct agent *agent = context;
@@ -272,7 +267,8 @@ static int write_config(void *context, size_t limit, json_t **ret_data, size_t *
 
 const struct control_topic agent_topics[] = {
 	{ .name = "services", .write = write_services },
-	{ .name = "statements", .write = write_statements },
+	{ .name = "statements", .write = statements_write },
+	{ .name = "slow", .write = slow_write },
 	{ .name = "hooks", .write = write_hooks },
 	{ .name = "conns", .write = write_conns },
 	{ .name = "procs", .write = write_procs },

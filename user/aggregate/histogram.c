@@ -2,6 +2,7 @@
 /* Bucketing: no allocation once the window covers the values that come. */
 #include "aggregate/histogram.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,6 +125,20 @@ void histogram_exemplify(struct histogram *histogram, const struct exemplar *exe
 			calloc(histogram->layout->bound_count + 1, sizeof(struct exemplar));
 	if (histogram->exemplars)
 		histogram->exemplars[histogram->newest] = *exemplar;
+}
+
+uint64_t histogram_quantile(const struct histogram *histogram, unsigned permille)
+{
+	uint64_t wanted = (histogram->count * permille + 999) / 1000;
+	uint64_t below = histogram->zero_count;
+	int32_t i = 0;
+
+	if (below >= wanted || !histogram->length)
+		return 0;
+	while (i < histogram->length - 1 && below + histogram->window[i] < wanted)
+		below += histogram->window[i++];
+	return (uint64_t)(exp2(ldexp(histogram->first + i + 1, -histogram->scale)) *
+			  histogram->layout->divisor);
 }
 
 size_t histogram_copy_bytes(const struct histogram *histogram)

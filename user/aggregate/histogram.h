@@ -84,6 +84,10 @@ static inline void histogram_observe(struct histogram *histogram, uint64_t value
  * which takes nothing from the figures. */
 void histogram_exemplify(struct histogram *histogram, const struct exemplar *exemplar);
 
+/* The least value that so many of 1000 observations do not exceed, but for the width of its exponential bucket; 0 when there are
+ * none. */
+uint64_t histogram_quantile(const struct histogram *histogram, unsigned permille);
+
 /* Bytes that a copy in one piece takes, 8-byte aligned, and the copy: its window and exemplars lie behind
  * it in the same memory. */
 size_t histogram_copy_bytes(const struct histogram *histogram);

@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "aggregate/request_memory.h"
+#include "aggregate/slow_table.h"
 #include "aggregate/statement_table.h"
+#include "aggregate/verdict.h"
 #include "base/address.h"
 #include "base/wall_clock.h"
 #include "protocol/protocol.h"
@@ -136,6 +138,7 @@ struct observer {
 	struct remembered_outcome outcomes[PARSE_OUTCOME_COUNT];
 	struct series_store *store;			/* borrowed */
 	struct statement_table *statements;		/* borrowed; NULL: none are kept */
+	struct slow_table *slow;			/* borrowed; NULL: none are kept */
 	const struct wall_clock *clock;			/* borrowed; NULL: no exemplars */
 	uint8_t facts[METRIC_COUNT][METRIC_LABELS_MAX]; /* of each label: enum fact */
 };
@@ -392,32 +395,18 @@ static void observe_told(struct observer *observer, const struct request *reques
 	}
 }
 
-static void add_messages(struct observer *observer, const struct request *request,
-			 enum metric metric, uint32_t count)
-{
-	const char *facts[FACT_COUNT];
-	struct fact_text text;
-	label_values labels;
-
-	if (!count)
-		return;
-	facts_collect(request, &text, facts);
-	values_choose(observer, metric, facts, labels);
-	(void)series_add(observer->store, metric, labels, 0, count); /* counted there */
-}
-
 static void count_messages(struct observer *observer, const struct request *request)
 {
 	bool is_server = request->role == ROLE_SERVER;
 
-	add_messages(observer, request,
-		     is_server ? METRIC_MESSAGING_SERVER_PUBLISHED_MESSAGES :
-				 METRIC_MESSAGING_CLIENT_SENT_MESSAGES,
-		     request->messages_sent);
-	add_messages(observer, request,
-		     is_server ? METRIC_MESSAGING_SERVER_DELIVERED_MESSAGES :
-				 METRIC_MESSAGING_CLIENT_CONSUMED_MESSAGES,
-		     request->messages_consumed);
+	add_for_request(observer, request,
+			is_server ? METRIC_MESSAGING_SERVER_PUBLISHED_MESSAGES :
+				    METRIC_MESSAGING_CLIENT_SENT_MESSAGES,
+			request->messages_sent);
+	add_for_request(observer, request,
+			is_server ? METRIC_MESSAGING_SERVER_DELIVERED_MESSAGES :
+				    METRIC_MESSAGING_CLIENT_CONSUMED_MESSAGES,
+			request->messages_consumed);
 }
 
 /* Only of the protocol's own durations: those of the process have the same spans. */
@@ -432,6 +421,80 @@ static void exemplify(const struct observer *observer, const struct request *req
 	memcpy(exemplar.trace_id, request->span->trace_id, TRACE_ID_BYTES);
 	memcpy(exemplar.span_id, request->span->span_id, SPAN_ID_BYTES);
 	series_exemplify_slot(observer->store, &slots[SERIES_DURATION], &exemplar);
+}
+
+/* Labels of a request's route, and one more. */
+static void route_labels(const struct request *request, const char *more, label_values ret_values)
+{
+	memset(ret_values, 0, sizeof(label_values));
+	ret_values[0] = request->process->service;
+	ret_values[1] = request->protocol->name;
+	ret_values[2] = request->attributes[ATTRIBUTE_HTTP_ROUTE];
+	ret_values[3] = more;
+}
+
+/* What adds to the time of a request, and is no work of it. */
+static bool is_wait(enum time_part part)
+{
+	return part != TIME_ON_CPU && part != TIME_UNACCOUNTED;
+}
+
+/* slots: of its kind, NULL when there are none. */
+static void observe_waits(struct observer *observer, const struct request *request,
+			  struct series_slot *slots)
+{
+	label_values values;
+
+	for (unsigned part = 0; part < TIME_PART_COUNT; part++) {
+		const uint64_t *ns = &request->usage.part_ns[part];
+
+		if (!*ns || !is_wait(part) ||
+		    (slots && !series_observe_slots(observer->store, &slots[part], ns, 1)))
+			continue;
+		route_labels(request, time_part_name(part), values);
+		(void)series_observe(observer->store, METRIC_REQUEST_WAIT, values, 0,
+				     *ns); /* counted there */
+		if (slots)
+			(void)series_remember(observer->store, METRIC_REQUEST_WAIT, values, 0,
+					      &slots[part]);
+	}
+}
+
+static void add_of_route(struct observer *observer, const struct request *request,
+			 enum metric metric, const char *last)
+{
+	label_values values;
+
+	route_labels(request, last, values);
+	(void)series_add(observer->store, metric, values, 0, 1);
+}
+
+static void observe_slow(struct observer *observer, const struct request *request,
+			 const struct series_slot *slots, uint64_t total_ns)
+{
+	const struct histogram *usual =
+		series_slot_histogram(observer->store, &slots[SERIES_DURATION]);
+	struct verdict verdict = { 0 };
+
+	if (verdict_read(request, usual, total_ns, &verdict))
+		add_of_route(observer, request, METRIC_SLOW_REQUESTS, verdict_label(&verdict));
+	if (request->ret_verdict)
+		*request->ret_verdict = verdict;
+	if (observer->slow)
+		slow_table_put(observer->slow, request, total_ns, &verdict);
+}
+
+/* What the kernel did to a request served. */
+static void observe_usage(struct observer *observer, const struct request *request,
+			  struct remembered *memory, const struct series_slot *slots)
+{
+	uint64_t total_ns = verdict_total_ns(request);
+
+	observe_waits(observer, request, memory ? memory->waits : NULL);
+	if (request->usage.major_faults)
+		add_of_route(observer, request, METRIC_REQUESTS_HIT, "major_faults");
+	if (total_ns >= SLOW_MARGIN_NS)
+		observe_slow(observer, request, slots, total_ns);
 }
 
 static void on_request(void *context, const struct request *request)
@@ -474,6 +537,8 @@ static void on_request(void *context, const struct request *request)
 		observe_by_labels(observer, request, values, missed, slots);
 	if (observer->clock && request->span && request->span->is_sampled)
 		exemplify(observer, request, slots, duration_ns);
+	if (request->has_usage && request->role == ROLE_SERVER)
+		observe_usage(observer, request, memory, slots);
 	if (request->is_inner)
 		observe_told(observer, request);
 	if (request->statement && observer->statements)
@@ -597,7 +662,8 @@ static enum fact fact_of_label(const char *label)
 	return fact;
 }
 
-struct observer *observer_new(struct series_store *store, struct statement_table *statements)
+struct observer *observer_new(struct series_store *store, struct statement_table *statements,
+			      struct slow_table *slow)
 {
 	struct observer *observer = calloc(1, sizeof(*observer));
 
@@ -615,6 +681,7 @@ struct observer *observer_new(struct series_store *store, struct statement_table
 				(uint8_t)fact_of_label(metric_table[metric].labels[i]);
 	observer->store = store;
 	observer->statements = statements;
+	observer->slow = slow;
 	observer->sink = (struct observation_sink){
 		.context = observer,
 		.request = on_request,

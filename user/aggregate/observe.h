@@ -7,12 +7,14 @@
 #include "correlate/observation.h"
 
 struct observer;
+struct slow_table;
 struct statement_table;
 struct wall_clock;
 
-/* An observer that writes into the store and the statements (NULL: nobody wants them), which must outlive it. NULL when out
- * of memory. */
-struct observer *observer_new(struct series_store *store, struct statement_table *statements);
+/* An observer that writes into the store, and into the statements and the slow requests (NULL: nobody wants them), which must
+ * outlive it. NULL when out of memory. */
+struct observer *observer_new(struct series_store *store, struct statement_table *statements,
+			      struct slow_table *slow);
 void observer_free(struct observer **observer);
 
 /* From now on the spans of requests are examples in the buckets of their durations: one a bucket, the newest.

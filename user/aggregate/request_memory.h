@@ -36,6 +36,7 @@ struct remembered {
 	uint8_t wanted;	 /* the caller's, as the rest; 0 in a new entry */
 	struct series_slot slots[REQUEST_SERIES];
 	struct series_slot reads[2]; /* missed, found */
+	struct series_slot waits[TIME_PART_COUNT];
 	char text[MEMORY_TEXT_MAX];
 };
 

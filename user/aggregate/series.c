@@ -290,6 +290,12 @@ void series_exemplify_slot(struct series_store *store, const struct series_slot 
 		histogram_exemplify(slot->series->histogram, exemplar);
 }
 
+const struct histogram *series_slot_histogram(const struct series_store *store,
+					      const struct series_slot *slot)
+{
+	return slot_is_good(store, slot) ? slot->series->histogram : NULL;
+}
+
 int series_add_slot(struct series_store *store, const struct series_slot *slot, uint64_t delta)
 {
 	if (!slot_is_good(store, slot))

@@ -52,6 +52,9 @@ unsigned series_observe_slots(struct series_store *store, const struct series_sl
 /* What was observed last in the slot's histogram is this span's; nothing happens when the slot is empty or out of date. */
 void series_exemplify_slot(struct series_store *store, const struct series_slot *slot,
 			   const struct exemplar *exemplar);
+/* The slot's histogram, until anything else is done to the store; NULL when the slot is empty or out of date. */
+const struct histogram *series_slot_histogram(const struct series_store *store,
+					      const struct series_slot *slot);
 /* Like series_add; -ENOENT when the slot is empty or out of date. */
 int series_add_slot(struct series_store *store, const struct series_slot *slot, uint64_t delta);
 

@@ -18,4 +18,7 @@ static inline uint64_t monotonic_ns(void)
 	return clock_ns(CLOCK_MONOTONIC);
 }
 
+/* The kernel's jiffy, microseconds. */
+uint32_t clock_tick_us(void);
+
 #endif

@@ -13,6 +13,7 @@
 #include "cli/control_client.h"
 #include "cli/json_table.h"
 #include "cli/signal_view.h"
+#include "cli/slow_view.h"
 #include "cli/socket_option.h"
 
 #define OVERVIEW_ROWS 5
@@ -92,8 +93,9 @@ static const struct view views[] = {
 	    { .key = "lost" } } },
 };
 
-static const char *const topics[] = { "services", "statements", "hooks", "conns",  "procs",
-				      "series",	  "maps",	"rings", "config", "selection" };
+static const char *const topics[] = { "services", "statements", "slow",	    "hooks",
+				      "conns",	  "procs",	"series",   "maps",
+				      "rings",	  "config",	"selection" };
 #define TOPIC_COUNT (sizeof(topics) / sizeof(topics[0]))
 
 struct dump_options {
@@ -132,6 +134,8 @@ static int print_rows(const char *name, const json_t *rows, size_t width)
 
 	if (!strcmp(name, "hooks"))
 		return signal_view_print(stdout, rows, width);
+	if (!strcmp(name, "slow"))
+		return slow_view_print(stdout, rows, width);
 	if (!view)
 		return print_plain_rows(rows, width);
 	while (count < sizeof(view->columns) / sizeof(view->columns[0]) && view->columns[count].key)
@@ -291,7 +295,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		if (options->topic || !is_topic(argument))
 			argp_error(
 				state,
-				"'%s' is none of services, statements, hooks, conns, procs, series, maps, rings, config, selection",
+				"'%s' is none of services, statements, slow, hooks, conns, procs, series, maps, rings, config, selection",
 				argument);
 		options->topic = argument;
 		return 0;
@@ -312,7 +316,7 @@ int command_dump(int argc, char **argv)
 		.parser = parse_option,
 		.children = socket_option,
 		.args_doc =
-			"[services|statements|hooks|conns|procs|series|maps|rings|config|selection]",
+			"[services|statements|slow|hooks|conns|procs|series|maps|rings|config|selection]",
 		.doc = "Print what the running agent holds; without a topic, a little of everything.",
 	};
 	struct dump_options options = { 0 };

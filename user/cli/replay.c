@@ -68,7 +68,7 @@ static int replay_init(struct replay *replay)
 	replay->statements = statement_table_new(STATEMENTS_PER_SERVICE, SERIES_LIMIT);
 	if (!replay->processes || !replay->store || !replay->statements)
 		return -ENOMEM;
-	replay->observer = observer_new(replay->store, replay->statements);
+	replay->observer = observer_new(replay->store, replay->statements, NULL);
 	if (!replay->observer)
 		return -ENOMEM;
 	replay->engine = engine_new(&engine_limits, replay->processes,

@@ -126,8 +126,15 @@ void connection_drop(struct engine *engine, struct connection *connection)
 	lookup_end_connection(engine, connection, PARSE_LOST);
 	connection_clear_state(connection);
 	tunnel_drop(connection);
-	free(connection->socket_path);
 	table_remove(&engine->connections, &connection->node);
+	connection->is_gone = true;
+	if (!connection->handed_calls)
+		connection_put(engine, connection);
+}
+
+void connection_put(struct engine *engine, struct connection *connection)
+{
+	free(connection->socket_path);
 	if (engine->spare_connection_count == SPARE_MAX) {
 		free(connection);
 		return;

@@ -26,13 +26,47 @@ struct exchange_span {
 	struct candidates *candidates; /* owned: the requests one of which is the cause; NULL: none */
 	struct handling
 		*guess; /* counted: the one of them that the thread had just read; NULL: none */
-	struct span_opening opening;  /* of the connection, when this is its first */
+	struct span_opening opening; /* of the connection, when this is its first */
+	uint64_t read_ns; /* a client's: when the other end read it, if that is before it was seen to ask; else 0 */
 	struct kept_lookups *lookups; /* owned: of its server, when this is a client's; NULL: none */
+	struct handed_call *handed; /* owned: of a thread that has no request itself; NULL: it has */
 	uint8_t span_id[SPAN_ID_BYTES];	       /* zeros: none yet, or the own one's */
 	uint8_t parent_span_id[SPAN_ID_BYTES]; /* zeros: none */
 	uint8_t join;	/* enum span_join, with a parent or SPAN_JOIN_HEADER */
 	bool is_paired; /* with the exchange of the connection's other end */
 };
+
+/* What a thread had used when a call of it returned. */
+struct thread_use {
+	uint64_t time_ns;
+	struct thread_usage usage;
+};
+
+/* How long a thread was blocked while calls of its own were answered, all in all. */
+struct thread_calls {
+	uint64_t waited_ns;
+	uint32_t tid; /* 0: none */
+};
+
+/* One that finds its place taken takes it: what the other has waited for is forgotten, and counts as blocked. */
+#define CALLING_THREADS 4096
+
+/* What a connection had come to when a call returned. */
+struct tcp_mark {
+	uint64_t time_ns;   /* 0: not known */
+	uint64_t waited_ns; /* its newest bytes, until it read them */
+	struct tcp_use use;
+};
+
+/* A connection that waited for accept. */
+struct tcp_accepted {
+	uint64_t conn_id; /* 0: none */
+	uint64_t established_ns;
+	uint64_t accepted_ns;
+};
+
+/* By hash; a newer one takes the place. */
+#define ACCEPTED_SLOTS 4096
 
 /* A request and its answer, either of which may not have been seen (yet). */
 struct exchange {
@@ -52,8 +86,16 @@ struct exchange {
 	bool has_response;	/* its first byte was seen */
 	bool has_response_head; /* of the final one */
 	bool has_response_end;
-	bool is_reported; /* only the rest of the request is still to come */
-	uint8_t failure;  /* enum parse_outcome; PARSE_OK: none */
+	bool is_reported;	    /* only the rest of the request is still to come */
+	uint8_t failure;	    /* enum parse_outcome; PARSE_OK: none */
+	struct thread_use used;	    /* as the call that brought the request's first byte returned */
+	uint64_t waited_ns;	    /* by then, by that thread: struct thread_calls */
+	struct request_usage usage; /* once it is over, like errors and tcp_usage */
+	struct request_errors errors;
+	struct tcp_mark tcp;	      /* the same of the connection */
+	struct tcp_accepted accepted; /* the connection, of which it is the first; zero: not told */
+	struct request_tcp tcp_usage; /* once it is over, when has_tcp_usage */
+	bool has_tcp_usage;
 	struct exchange_span span;
 	struct exchange_facts facts;
 };
@@ -83,6 +125,7 @@ struct connection {
 	struct table_node node;
 	struct table_node peer_node; /* when is_in_peers; join_peer.c */
 	struct connection *peer;     /* the other end, when that is here too; borrowed */
+	uint64_t client_id; /* conn_id of the other end, which was connected but has not asked anything; 0: none is known */
 	struct exchange *held;	     /* owned: finished, and held by a thread of join_hold.c */
 	struct join_thread *held_by; /* borrowed, with `held` */
 	struct watch_link watch; /* in the engine's ring of watched connections; NULL: it is not */
@@ -93,10 +136,12 @@ struct connection {
 		incoming; /* whose request is being read; owned when is_reported, else in the list */
 	struct exchange *streaming
 		[SIDE_COUNT]; /* whose message is being read, where there are streams; borrowed from the list */
-	const struct protocol *protocol; /* NULL while unknown */
-	struct pool *pool;		 /* borrowed; NULL: in none */
-	uint64_t consumed;		 /* bytes of the turn under way that were looked at */
-	uint64_t moved_ns[DIR_COUNT];	 /* newest known call */
+	const struct protocol *protocol;   /* NULL while unknown */
+	struct pool *pool;		   /* borrowed; NULL: in none */
+	uint64_t consumed;		   /* bytes of the turn under way that were looked at */
+	uint64_t moved_ns[DIR_COUNT];	   /* newest known call */
+	struct thread_use used[DIR_COUNT]; /* by it */
+	struct tcp_mark tcp[DIR_COUNT];	   /* the same, where it was told */
 	uint64_t last_ns;
 	uint64_t touched_ns; /* when it was made the newest of the table */
 	uint64_t requests;
@@ -120,6 +165,7 @@ struct connection {
 	struct tunnel_state *tunnel; /* owned; NULL: none was opened */
 	uint64_t late_consumed;	     /* bytes of the newest late write that were looked at */
 	uint16_t exchange_count;
+	uint16_t handed_calls;	/* of it, that join_handed.c holds */
 	uint8_t role;		/* enum conn_role */
 	uint8_t sync;		/* enum connection_sync */
 	uint8_t mode;		/* enum conn_mode, as the kernel was told */
@@ -132,6 +178,7 @@ struct connection {
 	bool is_role_guessed;
 	bool is_peer_known; /* or that there is none */
 	bool is_in_peers;
+	bool is_gone;		    /* dropped: nothing finds it any more */
 	bool is_peer_unsure;	    /* another connection has the same addresses */
 	bool has_dialects;	    /* its bodies are read */
 	bool is_pool_known;	    /* or that it has none */
@@ -157,7 +204,10 @@ struct connection {
 
 struct engine {
 	struct table connections;
-	struct exchange *streams[STREAM_BUCKETS]; /* borrowed from the connections' lists */
+	struct exchange *streams[STREAM_BUCKETS];     /* borrowed from the connections' lists */
+	struct thread_calls calls[CALLING_THREADS];   /* by hash */
+	struct tcp_accepted accepted[ACCEPTED_SLOTS]; /* by hash */
+	uint64_t accepted_evicted;
 	struct watch_link
 		watched; /* head of the ring of those that time must be told to, by next visit */
 	struct exchange *spare_exchanges;     /* owned */
@@ -208,6 +258,8 @@ void connection_succeed(struct engine *engine, struct connection *connection,
 
 /* Forget one. Its exchanges must have been settled. */
 void connection_drop(struct engine *engine, struct connection *connection);
+/* Free one that is gone, and of which nothing is held any more. */
+void connection_put(struct engine *engine, struct connection *connection);
 
 void connection_watch(struct engine *engine, struct connection *connection);
 void connection_unwatch(struct engine *engine, struct connection *connection);

@@ -11,6 +11,7 @@
 #include "correlate/lookup.h"
 #include "correlate/request.h"
 #include "correlate/shown_text.h"
+#include "correlate/tcp_part.h"
 #include "correlate/tunnel.h"
 #include "correlate/turn.h"
 
@@ -62,6 +63,7 @@ void engine_free(struct engine **slot)
 	*slot = NULL;
 	if (!engine)
 		return;
+	join_end_calls(engine);
 	connections_done(engine);
 	join_end(engine);
 	join_free(&engine->join);
@@ -92,6 +94,7 @@ static int take_tcp_connect(struct engine *engine, const struct event *event)
 	if (!process)
 		return 0;
 	join_connected(engine, event->tcp_connect);
+	join_connect_failed(engine, event);
 	engine->sink->tcp_connect(engine->sink->context, event->tcp_connect, process);
 	return 0;
 }
@@ -103,6 +106,7 @@ static int take_tcp_accept(struct engine *engine, const struct event *event)
 	if (!process)
 		return 0;
 	join_accepted(engine, event->tcp_accept);
+	tcp_part_accepted(engine, event->tcp_accept);
 	engine->sink->tcp_accept(engine->sink->context, event->tcp_accept, process);
 	return 0;
 }
@@ -195,6 +199,12 @@ static int take_thread_context(struct engine *engine, const struct event *event)
 	return 0;
 }
 
+static int take_thread(struct engine *engine, const struct event *event)
+{
+	join_take_thread(engine, event->thread);
+	return 0;
+}
+
 int engine_feed(struct engine *engine, const struct event *event)
 {
 	static int (*const take[EVENT_KIND_COUNT])(struct engine * engine,
@@ -213,6 +223,7 @@ int engine_feed(struct engine *engine, const struct event *event)
 		[EVENT_UNIX_CLOSE] = take_unix_close,
 		[EVENT_DATAGRAM] = lookup_take_datagram,
 		[EVENT_THREAD_CONTEXT] = take_thread_context,
+		[EVENT_THREAD] = take_thread,
 	};
 
 	return take[event->header->kind](engine, event);
@@ -252,6 +263,7 @@ void engine_stats_read(const struct engine *engine, struct engine_stats *ret_sta
 		.pools_refused = engine->pools.refused,
 		.socket_paths_refused = route_table_refused(engine->socket_paths),
 		.turns_missed = engine->turns_missed,
+		.accepted_evicted = engine->accepted_evicted,
 		.lookups = lookup_count(engine->lookups),
 		.lookups_max = LOOKUPS_MAX,
 		.lookups_evicted = lookup_evicted(engine->lookups),

@@ -72,6 +72,12 @@ struct join_figures {
 	size_t request_ids;
 	size_t request_ids_limit;
 	uint64_t request_ids_refused;
+	size_t handed; /* calls that wait for the answer that their thread gives next */
+	size_t handed_limit;
+	uint64_t handed_evicted;
+	size_t habits; /* routes, and how many calls their answers take */
+	size_t habits_limit;
+	uint64_t habits_evicted;
 	uint64_t left_out;	/* requests of instrumented services, which are no spans */
 	uint64_t links_dropped; /* of spans, beyond SPAN_LINKS_MAX */
 	uint64_t contexts_shared; /* published ones of writes that hold more than one request, or answer */
@@ -82,6 +88,12 @@ struct join_figures {
 	size_t lookups; /* finished, kept until what they were made for is known */
 	size_t lookups_limit;
 	uint64_t lookups_evicted;
+	size_t unasked; /* served, kept until their client is seen to ask */
+	size_t unasked_limit;
+	uint64_t unasked_evicted;
+	size_t connects; /* failed, kept until the request is over that they may have been made for */
+	size_t connects_limit;
+	uint64_t connects_evicted;
 	uint64_t threads_refused; /* requests of threads, or processes, that found no room */
 };
 
@@ -102,7 +114,8 @@ struct engine_stats {
 	uint64_t lookups_evicted;
 	uint64_t names_refused;
 	struct join_figures join;
-	uint64_t turns_missed; /* gaps in turn numbers: events lost inside a connection */
+	uint64_t accepted_evicted; /* connections that waited for accept, and whose request came late */
+	uint64_t turns_missed;	   /* gaps in turn numbers: events lost inside a connection */
 };
 void engine_stats_read(const struct engine *engine, struct engine_stats *ret_stats);
 

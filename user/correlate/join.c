@@ -5,13 +5,15 @@
 #include <string.h>
 
 #include "correlate/join_state.h"
+#include "correlate/tcp_part.h"
 
 struct join *join_new(size_t connections)
 {
 	struct join *join = calloc(1, sizeof(*join));
 
-	if (join && (join_threads_init(join) || join_peers_init(join, connections) ||
-		     join_request_ids_init(join)))
+	if (join &&
+	    (join_threads_init(join) || join_peers_init(join, connections) ||
+	     join_request_ids_init(join) || join_unasked_init(join) || join_habits_init(join)))
 		join_free(&join);
 	return join;
 }
@@ -26,6 +28,8 @@ void join_free(struct join **slot)
 	join_threads_done(join);
 	join_peers_done(join);
 	join_request_ids_done(join);
+	join_habits_done(join);
+	table_done(&join->unasked);
 	while (join->spare_handlings) {
 		struct handling *next = join->spare_handlings->older;
 
@@ -46,13 +50,21 @@ void join_figures_read(const struct join *join, struct join_figures *ret_figures
 	*ret_figures = join ? join->figures : (struct join_figures){ 0 };
 	ret_figures->threads_limit = JOIN_THREADS_MAX;
 	ret_figures->request_ids_limit = JOIN_REQUEST_IDS_MAX;
+	ret_figures->handed_limit = JOIN_HANDED_MAX;
+	ret_figures->habits_limit = JOIN_HABITS_MAX;
 	ret_figures->openings_limit = OPENED_SLOTS;
 	ret_figures->lookups_limit = KEPT_LOOKUPS;
+	ret_figures->unasked_limit = UNASKED_MAX;
+	ret_figures->connects_limit = FAILED_CONNECTS;
 	if (!join)
 		return;
 	ret_figures->threads = join->threads.count;
 	ret_figures->request_ids = join->request_ids.count;
+	ret_figures->handed = join->handed_count;
+	ret_figures->habits = join->habits.count;
 	ret_figures->lookups = join->kept_count;
+	ret_figures->unasked = join->unasked.count;
+	ret_figures->connects = join->connect_count;
 }
 
 static void name_span(struct engine *engine, uint8_t span_id[SPAN_ID_BYTES])
@@ -87,23 +99,39 @@ static void guess_cause(struct join_thread *thread, struct exchange *exchange)
 	thread->step = STEP_WROTE;
 }
 
+void join_take_cause(struct engine *engine, struct exchange_span *span, struct handling *cause,
+		     const struct candidates *candidates)
+{
+	if (cause) {
+		set_cause(engine, span, cause);
+		return;
+	}
+	if (candidates->count)
+		span->candidates = malloc(sizeof(*candidates));
+	if (!span->candidates)
+		return;
+	*span->candidates = *candidates;
+	for (size_t i = 0; i < candidates->count; i++)
+		(void)handling_ref(candidates->handlings[i]);
+}
+
 static void find_cause(struct engine *engine, const struct join_thread *thread,
 		       struct exchange_span *span)
 {
 	struct candidates candidates;
 	struct handling *cause = join_thread_cause(engine->join, thread, &candidates);
 
-	if (cause) {
-		set_cause(engine, span, cause);
+	join_take_cause(engine, span, cause, &candidates);
+}
+
+void join_add_candidate(struct exchange_span *call, struct handling *handling)
+{
+	if (call->cause || call->join != SPAN_JOIN_GENERATED)
 		return;
-	}
-	if (candidates.count)
-		span->candidates = malloc(sizeof(candidates));
-	if (!span->candidates)
-		return;
-	*span->candidates = candidates;
-	for (size_t i = 0; i < candidates.count; i++)
-		(void)handling_ref(candidates.handlings[i]);
+	if (!call->candidates)
+		call->candidates = calloc(1, sizeof(*call->candidates));
+	if (call->candidates && call->candidates->count < SPAN_CANDIDATES_MAX)
+		call->candidates->handlings[call->candidates->count++] = handling_ref(handling);
 }
 
 void join_drop_candidates(struct join *join, struct exchange_span *span)
@@ -116,40 +144,58 @@ void join_drop_candidates(struct join *join, struct exchange_span *span)
 	free(candidates);
 }
 
+static bool share_trace(struct engine *engine, struct trace **client, struct trace **server)
+{
+	if (*client && *server)
+		return join_unite_traces(*client, *server);
+	if (*server)
+		*client = trace_ref(*server);
+	else if (!*client)
+		*client = trace_made_up(engine);
+	if (*client && !*server)
+		*server = trace_ref(*client);
+	return *client != NULL;
+}
+
 /* The server's request is what the client asks. Traces that are told stay as they are. */
-static void pair(struct engine *engine, struct exchange *asking, struct exchange_span *server)
+static void become_child(struct engine *engine, struct exchange *asking,
+			 struct exchange_span *server)
 {
 	struct exchange_span *client = &asking->span;
 	struct handling *handling = server->own;
 
-	if (!handling || server->join == SPAN_JOIN_HEADER || (handling->trace && client->trace) ||
-	    !join_may_have_children(engine, asking))
+	if (!handling || server->join == SPAN_JOIN_HEADER ||
+	    !join_may_have_children(engine, asking) ||
+	    !share_trace(engine, &client->trace, &handling->trace))
 		return;
-	if (handling->trace)
-		client->trace = trace_ref(handling->trace);
-	else if (!client->trace)
-		client->trace = trace_made_up(engine);
-	if (!client->trace)
-		return;
-	if (!handling->trace)
-		handling->trace = trace_ref(client->trace);
 	name_span(engine, client->span_id);
 	memcpy(server->parent_span_id, client->span_id, SPAN_ID_BYTES);
 	server->join = SPAN_JOIN_PARENT;
+}
+
+void join_pair(struct engine *engine, struct exchange *client, struct exchange *server)
+{
+	client->span.is_paired = server->span.is_paired = true;
+	if (server->start_ns < client->start_ns)
+		client->span.read_ns = server->start_ns;
+	become_child(engine, client, &server->span);
+	join_opening_pair(client, server);
+	tcp_part_pair(client, server);
 }
 
 static void find_peer(struct engine *engine, struct connection *connection,
 		      struct exchange *exchange)
 {
 	struct exchange *other = join_peer_exchange(engine, connection, exchange);
-	bool is_client = connection->role == ROLE_CLIENT;
-	struct exchange *client = is_client ? exchange : other;
-	struct exchange *server = is_client ? other : exchange;
 
-	if (!other)
-		return;
-	pair(engine, client, &server->span);
-	join_opening_pair(client, server);
+	if (connection->role != ROLE_CLIENT) {
+		if (other)
+			join_pair(engine, other, exchange);
+	} else if (other) {
+		join_pair(engine, exchange, other);
+	} else if (engine->join->unasked.count) {
+		join_unasked_note(engine->join, connection, exchange);
+	}
 }
 
 /* Once for a connection. */
@@ -179,14 +225,19 @@ void join_begin(struct engine *engine, struct connection *connection, struct exc
 	if (connection->role == ROLE_CLIENT && thread) {
 		find_cause(engine, thread, span);
 		guess_cause(thread, exchange);
+		thread->acted_ns = connection->last_ns;
 	} else if (connection->role == ROLE_SERVER) {
 		span->own = handling_new(engine->join);
 		if (span->own) {
 			span->own->start_ns = exchange->start_ns;
 			join_thread_enter(engine->join, span->own, connection->tid,
 					  connection->tgid);
+			if (span->own->thread)
+				span->own->thread->acted_ns = connection->last_ns;
 		}
 	}
+	if (connection->role == ROLE_CLIENT)
+		join_handed_begin(engine, connection, exchange);
 	find_peer(engine, connection, exchange);
 	if (connection->role == ROLE_CLIENT)
 		join_context_note(engine->join, exchange);
@@ -228,21 +279,6 @@ void join_give_cause(struct engine *engine, struct exchange_span *call, struct h
 		return;
 	join_drop_candidates(engine->join, call);
 	set_cause(engine, call, cause);
-}
-
-void join_confirm(struct engine *engine, struct handling *handling)
-{
-	struct exchange *exchange = handling->guessed;
-	struct exchange_span *call = exchange ? &exchange->span : NULL;
-
-	if (!call || call->cause)
-		return;
-	if (call->join == SPAN_JOIN_HEADER) {
-		join_note_call(engine, exchange->tgid, handling, &exchange->facts.trace);
-		join_adopt(engine, handling, &exchange->facts.trace, &call->trace->probability);
-	} else if (call->join == SPAN_JOIN_GENERATED) {
-		join_give_cause(engine, call, handling);
-	}
 }
 
 /* That of the fields that counted; NULL: none. */
@@ -309,8 +345,12 @@ void join_answer(struct engine *engine, struct connection *connection, struct ex
 		    handling->thread == thread && handling->process && !handling->process->is_mixed)
 			join_confirm(engine, handling);
 		join_release(engine, thread);
+		join_handed_answer(engine, thread, exchange);
 		thread->step = STEP_WROTE;
+		thread->acted_ns = connection->last_ns;
 	}
+	if (handling->process)
+		handling->process->answered_ns = connection->last_ns;
 	join_thread_answer(handling, connection->tid);
 	join_context_answer(engine, connection, exchange);
 }
@@ -327,10 +367,13 @@ void join_read(struct engine *engine, struct connection *connection)
 
 	if (!engine->join || connection->role != ROLE_CLIENT || !exchange)
 		return;
+	if (exchange->span.handed)
+		join_handed_read(engine, connection, exchange);
 	thread = join_thread_find(engine->join, connection->tid);
 	if (!thread)
 		return;
 	join_release(engine, thread);
+	thread->acted_ns = connection->last_ns;
 	join_thread_read(thread, STEP_READ_ANSWER);
 	thread->current = of_thread(exchange->span.cause, thread);
 	thread->guessed = of_thread(exchange->span.guess, thread);
@@ -343,7 +386,12 @@ void join_forget(struct engine *engine, struct exchange *exchange)
 	if (!engine->join)
 		return;
 	join_lookups_drop(engine, span);
+	join_handed_forget(engine->join, exchange);
 	if (span->own) {
+		if (exchange->failure == PARSE_OK)
+			span->own->end_ns = exchange->end_ns;
+		if (span->own->process) /* it has had no answer */
+			span->own->process->answered_ns = exchange->end_ns;
 		join_thread_leave(span->own);
 		join_request_id_leave(engine->join, span->own);
 	}
@@ -433,6 +481,12 @@ static void tell_texts(const struct exchange *exchange, struct joined *joined)
 	joined->tracestate = tracestate_of(exchange);
 }
 
+/* A call that is told later may name it. */
+static struct trace *own_trace(struct engine *engine, struct handling *own)
+{
+	return own->references > 1 ? trace_of(engine, own) : own->trace;
+}
+
 bool join_finish(struct engine *engine, const struct process *process,
 		 const struct exchange *exchange, struct joined *ret_joined)
 {
@@ -456,7 +510,7 @@ bool join_finish(struct engine *engine, const struct process *process,
 					.join = SPAN_JOIN_GENERATED,
 					.is_sampled = true };
 	if (known) {
-		trace = known->own ? known->own->trace : known->trace;
+		trace = known->own ? own_trace(engine, known->own) : known->trace;
 		memcpy(span->span_id, known->own ? known->own->span_id : known->span_id,
 		       SPAN_ID_BYTES);
 		join_opening_tell(known, ret_joined);
@@ -469,6 +523,8 @@ bool join_finish(struct engine *engine, const struct process *process,
 	else
 		join_make_id(engine, span->trace_id, TRACE_ID_BYTES);
 	name_span(engine, span->span_id);
+	if (known && known->own)
+		memcpy(known->own->span_id, span->span_id, SPAN_ID_BYTES);
 	if (known && known->candidates)
 		engine->join->figures.ambiguous++;
 	else

@@ -16,6 +16,14 @@
 #define JOIN_PROCESSES_MAX 4096
 /* Requests to answer that have an X-Request-ID; beyond, it joins nothing (counted). */
 #define JOIN_REQUEST_IDS_MAX 16384
+/* Calls that are over and wait for the answer that their thread gives next; beyond, the oldest joins nothing (counted). The same of
+ * a thread's calls for one answer. */
+#define JOIN_HANDED_MAX 4096
+#define HANDED_CALLS_OF_THREAD 64
+/* Routes of processes that hand work over; beyond, the least recently used one is forgotten (counted), and must be learnt anew. */
+#define JOIN_HABITS_MAX 4096
+/* Threads of a process that were started for a request and ended in time, before calls of further ones are in its trace at once. */
+#define JOIN_STARTED_SHOWN 32
 
 /* Returns the state of all that is here, or NULL. */
 struct join *join_new(size_t connections);
@@ -37,18 +45,27 @@ void join_read(struct engine *engine, struct connection *connection);
 /* A finished exchange, out of its connection's list, of which the next thing that its thread does will tell whose call it was.
  * Returns true when it stays here until then, at most until the next tick but one: then it is reported and freed. */
 bool join_hold(struct engine *engine, struct connection *connection, struct exchange *exchange);
-/* Everything that waits is told. */
+/* A finished exchange, which its connection is to forget then: the span that is its parent may be another connection's that is not
+ * seen yet. Returns true when it stays here until then, for a second at most: then it is reported and freed. */
+bool join_await(struct engine *engine, struct connection *connection, struct exchange *exchange);
+/* Every lookup and failed connect that waits is told. */
 void join_end(struct engine *engine);
+/* The same of calls of threads that were handed their work, and of what waits for its client: before their connections go. */
+void join_end_calls(struct engine *engine);
 /* Once a tick. */
 void join_tick(struct engine *engine, uint64_t now_ns);
 /* A thread has published a context, and writes. */
 void join_take_context(struct engine *engine, const struct event_thread_context *event);
+/* A thread began, or has ended. */
+void join_take_thread(struct engine *engine, const struct event_thread *event);
 /* The write of a thread that published one: before, and after its bytes are taken in. */
 void join_write(struct engine *engine, const struct event_turn *event);
 void join_written(struct engine *engine, const struct connection *connection);
 /* A connection was established, or accepted. */
 void join_connected(struct engine *engine, const struct event_tcp_connect *event);
 void join_accepted(struct engine *engine, const struct event_tcp_accept *event);
+/* The connection was not established: a span of its own, as soon as the request is over that the thread answers. */
+void join_connect_failed(struct engine *engine, const struct event *event);
 /* A lookup is over. When a connect may follow, its span is told with the request of that connection, or later by itself:
  * the request that is told now has none. Returns false: no connect follows, its span is told now. */
 bool join_keep_lookup(struct engine *engine, const struct request *lookup, uint64_t socket,
@@ -71,7 +88,7 @@ struct joined {
 	struct span_opening opening; /* end_ns 0: none */
 	struct span_lookup lookups[SPAN_LOOKUPS_MAX];
 	size_t lookup_count;
-	uint64_t begin_ns;	/* with these; 0: as the request */
+	uint64_t begin_ns;	/* with these, or as the other end read it; 0: as the request */
 	uint32_t links_dropped; /* beyond these */
 	const char *tracestate;
 	const char *request_id;

@@ -107,12 +107,10 @@ static bool is_alone(const struct connection *connection, const struct exchange 
 	       !exchange->stream;
 }
 
-void join_written(struct engine *engine, const struct connection *connection)
+static void take_published(struct engine *engine, const struct connection *connection)
 {
 	struct join *join = engine->join;
 
-	if (!join || !join->context)
-		return;
 	if (join->asked_count > 1 || (join->asked_count && !is_alone(connection, join->asked)))
 		join->figures.contexts_shared++;
 	else if (join->asked_count)
@@ -120,6 +118,14 @@ void join_written(struct engine *engine, const struct connection *connection)
 	join->context = NULL;
 	join->asked = NULL;
 	join->asked_count = 0;
+}
+
+void join_written(struct engine *engine, const struct connection *connection)
+{
+	if (engine->join->context)
+		take_published(engine, connection);
+	if (engine->join->due)
+		join_unasked_tell(engine, connection);
 }
 
 /* A request that names its trace is a child of the span that made it, as the application's own is; where that is not to be told twice,

@@ -16,6 +16,26 @@ void join_thread_read(struct join_thread *thread, enum join_step step)
 	thread->step = (uint8_t)(thread->step == STEP_WROTE ? step : STEP_READ_SEVERAL);
 }
 
+void join_make_cause(struct engine *engine, struct exchange *exchange, struct handling *cause)
+{
+	struct exchange_span *call = &exchange->span;
+
+	if (call->cause)
+		return;
+	if (call->join == SPAN_JOIN_HEADER) {
+		join_note_call(engine, exchange->tgid, cause, &exchange->facts.trace);
+		join_adopt(engine, cause, &exchange->facts.trace, &call->trace->probability);
+	} else if (call->join == SPAN_JOIN_GENERATED) {
+		join_give_cause(engine, call, cause);
+	}
+}
+
+void join_confirm(struct engine *engine, struct handling *handling)
+{
+	if (handling->guessed)
+		join_make_cause(engine, handling->guessed, handling);
+}
+
 static void unlink_held(struct join *join, struct join_thread *thread)
 {
 	*(thread->held_older ? &thread->held_older->held_newer : &join->held_oldest) =
@@ -47,6 +67,10 @@ bool join_hold(struct engine *engine, struct connection *connection, struct exch
 	struct handling *guess = exchange->span.guess;
 	struct join_thread *thread;
 
+	if (exchange->span.own && exchange->failure == PARSE_OK)
+		exchange->span.own->end_ns = exchange->end_ns;
+	if (exchange->span.handed)
+		return join_handed_hold(engine, connection, exchange);
 	if (!guess || exchange->span.cause || exchange->failure != PARSE_OK)
 		return false;
 	thread = join_thread_find(join, connection->tid);
@@ -71,7 +95,18 @@ void join_tick(struct engine *engine, uint64_t now_ns)
 	if (!engine->join)
 		return;
 	join_lookups_tick(engine, now_ns);
+	join_handed_tick(engine, now_ns);
+	join_unasked_tick(engine, now_ns);
+	join_connects_tick(engine, now_ns);
 	while ((thread = engine->join->held_oldest) &&
 	       thread->held->held->end_ns + HELD_NS < now_ns)
 		join_release(engine, thread);
+}
+
+void join_end_calls(struct engine *engine)
+{
+	if (!engine->join)
+		return;
+	join_handed_tick(engine, UINT64_MAX);
+	join_unasked_end(engine);
 }

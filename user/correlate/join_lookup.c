@@ -187,6 +187,8 @@ void join_end(struct engine *engine)
 {
 	while (engine->join && engine->join->kept_count)
 		release_oldest(engine);
+	if (engine->join)
+		join_connects_tick(engine, UINT64_MAX);
 }
 
 void join_lookups_tick(struct engine *engine, uint64_t now_ns)

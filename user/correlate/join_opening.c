@@ -11,9 +11,9 @@
 #define CONNECT_FLOOR_NS 1000000u
 #define ACCEPT_FLOOR_NS 10000000u
 
-static struct opened *slot_of(struct join *join, uint64_t conn_id)
+static struct opened *slot_of(struct join *join, uint64_t name)
 {
-	return &join->opened[hash_u64(conn_id) % OPENED_SLOTS];
+	return &join->opened[name % OPENED_SLOTS];
 }
 
 static bool is_in_time(const struct span_opening *opening, uint64_t now_ns)
@@ -30,18 +30,29 @@ static bool is_long(const struct span_opening *opening, enum conn_role role)
 
 static void put(struct join *join, const struct opened *opened, uint64_t now_ns)
 {
-	struct opened *slot = slot_of(join, opened->conn_id);
+	struct opened *slot = slot_of(join, opened->name);
+	bool is_unsure =
+		slot->conn_id && slot->name == opened->name && slot->conn_id != opened->conn_id;
 
 	if (!slot->conn_id)
 		join->figures.openings++;
 	else if (is_in_time(&slot->opening, now_ns))
 		join->figures.openings_evicted++;
 	*slot = *opened;
+	slot->is_unsure = is_unsure;
+}
+
+uint64_t join_opening_find(const struct join *join, uint64_t name)
+{
+	const struct opened *slot = &join->opened[name % OPENED_SLOTS];
+
+	return slot->name == name && !slot->is_unsure ? slot->conn_id : 0;
 }
 
 void join_connected(struct engine *engine, const struct event_tcp_connect *event)
 {
 	struct opened opened = { .conn_id = event->conn.conn_id,
+				 .name = join_peer_name(&event->conn.tuple),
 				 .opening = { event->start_ns, event->header.ktime_ns },
 				 .tgid = event->header.tgid };
 
@@ -52,6 +63,7 @@ void join_connected(struct engine *engine, const struct event_tcp_connect *event
 void join_accepted(struct engine *engine, const struct event_tcp_accept *event)
 {
 	struct opened opened = { .conn_id = event->conn.conn_id,
+				 .name = join_peer_name(&event->conn.tuple),
 				 .opening = { event->established_ns, event->header.ktime_ns },
 				 .tgid = event->header.tgid };
 
@@ -68,7 +80,7 @@ static bool is_by(const struct opened *opened, const struct connection *connecti
 void join_opening_take(struct engine *engine, struct connection *connection,
 		       struct exchange *exchange)
 {
-	struct opened *slot = slot_of(engine->join, connection->ref.conn_id);
+	struct opened *slot = slot_of(engine->join, join_peer_name(&connection->ref.tuple));
 
 	connection->has_opening = false;
 	if (slot->conn_id != connection->ref.conn_id)
@@ -86,6 +98,7 @@ void join_pass_opening(struct engine *engine, struct connection *connection,
 		       const struct exchange *exchange)
 {
 	struct opened opened = { .conn_id = connection->ref.conn_id,
+				 .name = join_peer_name(&connection->ref.tuple),
 				 .opening = exchange->span.opening,
 				 .tgid = connection->tgid };
 
@@ -119,7 +132,7 @@ void join_opening_pair(const struct exchange *client, struct exchange *server)
 	uint64_t asked_ns = begin_of(&client->span, &is_any);
 
 	if (!asked_ns)
-		asked_ns = client->start_ns;
+		asked_ns = client->span.read_ns ? client->span.read_ns : client->start_ns;
 	if (opening->start_ns < asked_ns)
 		opening->start_ns = asked_ns;
 	if (opening->start_ns > opening->end_ns)
@@ -131,8 +144,10 @@ void join_opening_tell(const struct exchange_span *span, struct joined *joined)
 	bool is_told;
 
 	joined->begin_ns = begin_of(span, &is_told);
-	if (!joined->begin_ns)
+	if (!joined->begin_ns) {
+		joined->begin_ns = span->read_ns;
 		return;
+	}
 	for (size_t i = 0; span->lookups && i < span->lookups->count; i++)
 		joined->lookups[joined->lookup_count++] = span->lookups->items[i].told;
 	if (is_told)

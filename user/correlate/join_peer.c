@@ -53,6 +53,13 @@ void join_peers_done(struct join *join)
 	table_done(&join->peers);
 }
 
+uint64_t join_peer_name(const struct conn_tuple *tuple)
+{
+	struct conn_tuple same = plain(tuple);
+
+	return hash_bytes(&same, sizeof(same));
+}
+
 static struct connection *find(struct join *join, const struct conn_tuple *tuple)
 {
 	struct table_node *node =
@@ -92,11 +99,14 @@ static void enter(struct join *join, struct connection *connection)
 		return; /* there are no more connections than it holds */
 	connection->is_in_peers = true;
 	other = find(join, &back);
+	if (!other && connection->role == ROLE_SERVER)
+		connection->client_id = join_opening_find(join, join_peer_name(&back));
 	if (!other || other == connection || other->peer || other->is_peer_unsure ||
 	    other->role == connection->role)
 		return;
 	connection->peer = other;
 	other->peer = connection;
+	other->client_id = 0;
 }
 
 void join_peer_leave(struct join *join, struct connection *connection)
@@ -157,17 +167,21 @@ static struct exchange *counterpart(struct engine *engine, const struct connecti
 	return other && is_sure && is_placed(peer, other) ? NULL : other;
 }
 
+struct exchange *join_peer_asking(struct engine *engine, const struct connection *connection,
+				  bool is_stream, uint32_t number)
+{
+	struct exchange *exchange = is_stream ? streams_find(engine, connection, number) :
+						exchange_at(connection, number);
+
+	return exchange && exchange->has_request && !exchange->span.is_paired ? exchange : NULL;
+}
+
 struct exchange *join_peer_exchange(struct engine *engine, struct connection *connection,
 				    struct exchange *exchange)
 {
-	struct exchange *other;
-
 	if (!connection->is_peer_known)
 		enter(engine->join, connection);
 	if (!connection->peer || connection->peer->protocol != connection->protocol)
 		return NULL;
-	other = counterpart(engine, connection, exchange);
-	if (other)
-		other->span.is_paired = exchange->span.is_paired = true;
-	return other;
+	return counterpart(engine, connection, exchange);
 }

@@ -25,6 +25,7 @@ struct handling {
 	struct join_process *process; /* borrowed; NULL: its answer has begun */
 	struct trace *trace;	      /* counted; NULL: none yet */
 	uint64_t start_ns;	      /* its first byte was read */
+	uint64_t end_ns;	      /* its answer was over; 0: it is not, or was cut */
 	uint32_t references;
 	uint8_t span_id[SPAN_ID_BYTES];
 	uint8_t caller_span_id[SPAN_ID_BYTES]; /* that the request names; zeros: none */
@@ -54,18 +55,36 @@ struct join_thread {
 	struct connection *held;  /* whose exchange waits for what the thread does next; borrowed */
 	struct join_thread *held_older; /* of those that have one */
 	struct join_thread *held_newer;
+	uint64_t acted_ns; /* when it last read or wrote what is looked at here */
 	uint32_t tid;
 	uint32_t tgid;
-	uint8_t step; /* enum join_step */
-	bool is_loop; /* it read a request while another one waited for its answer */
+	uint8_t step;	/* enum join_step */
+	bool is_loop;	/* it read a request while another one waited for its answer */
+	bool is_reader; /* it has read a request */
+	bool is_worker; /* it has made a call, of a process whose other threads read requests */
+	bool was_sure;	/* whose calls those were which it made for its newest answer */
+	bool is_starter_sure;
+	struct handling
+		*starter; /* counted: what the thread that started it worked on; NULL: nothing */
+	uint32_t call_count;
+	uint32_t made; /* calls since it began its newest answer, whatever became of them */
+	struct handed_call *calls; /* owned, newest first: made since it began an answer */
+	struct handling *answered; /* counted: the newest of others' requests; NULL: none */
+	uint64_t first_call_ns;	   /* of those, when there are any */
 };
 
 struct join_process {
 	struct table_node node;
 	uint32_t tgid;
-	uint32_t waiting; /* requests whose answer has not begun */
-	uint32_t proven;  /* answered by the thread that read them, after a risky call */
-	bool is_mixed;	  /* one was answered by another thread */
+	uint32_t waiting;     /* requests whose answer has not begun */
+	uint32_t proven;      /* answered by the thread that read them, after a risky call */
+	uint64_t answered_ns; /* when the newest answer began, or the newest request was given up */
+	bool is_mixed;	      /* one was answered by another thread */
+	bool is_unruly;	      /* its threads keep to no role: join_handed.c */
+	bool has_workers;     /* several threads answered what others had read */
+	uint32_t worker;      /* who did last; 0: nobody */
+	uint32_t started; /* threads that made calls, and ended in time; up to JOIN_STARTED_SHOWN */
+	uint32_t handed_in_vain; /* calls whose thread gave no answer in time */
 };
 
 struct candidates {
@@ -86,10 +105,12 @@ struct published {
 /* How a connection was opened, until its first request comes. */
 struct opened {
 	uint64_t conn_id; /* 0: none */
+	uint64_t name;	  /* join_peer_name of its addresses */
+	bool is_unsure;	  /* another one has the same */
 	struct span_opening opening;
 	uint32_t tgid; /* who connected, or accepted */
 };
-#define OPENED_SLOTS 4096 /* by conn_id; power of two */
+#define OPENED_SLOTS 4096 /* by name; power of two */
 
 /* A finished lookup, until it is known what it was made for. */
 struct kept_lookup {
@@ -105,6 +126,29 @@ struct kept_lookups {
 };
 #define KEPT_LOOKUPS 512 /* beyond, the oldest is told by itself (counted) */
 
+/* A served request that is over, and of which the client has yet to be seen to ask it. */
+struct unasked {
+	struct table_node node;
+	struct unasked *next_due; /* when it is in that list, no longer in the table */
+	uint64_t client_id;	  /* conn_id of the client's end */
+	uint32_t number;	  /* its stream, or the position of its first byte */
+	bool is_stream;
+	struct exchange *exchange;    /* owned */
+	struct connection connection; /* as it was when the request was over; owns nothing */
+};
+#define UNASKED_MAX 1024 /* beyond, the oldest is told without a parent (counted) */
+
+/* A connect that failed, until the request is over that it may have been made for: the application may name its trace yet. */
+struct failed_connect {
+	struct conn_tuple tuple;
+	uint64_t start_ns;
+	uint64_t end_ns;
+	uint32_t tgid;
+	const char *error; /* lives for ever */
+	struct exchange_span span;
+};
+#define FAILED_CONNECTS 256 /* beyond, the oldest is told at once (counted) */
+
 struct join {
 	struct table threads;		  /* owns its nodes */
 	struct table processes;		  /* the same */
@@ -117,8 +161,17 @@ struct join {
 	struct kept_lookup kept[KEPT_LOOKUPS]; /* a queue, by time of the answer */
 	size_t kept_first;
 	size_t kept_count;
+	struct failed_connect connects[FAILED_CONNECTS]; /* a queue, by when they failed */
+	size_t connect_first;
+	size_t connect_count;
 	struct join_thread *held_oldest;
 	struct join_thread *held_newest;
+	struct table habits;		   /* owns its nodes */
+	struct handed_call *handed_oldest; /* owned: held, by when they were over */
+	struct handed_call *handed_newest;
+	size_t handed_count;
+	struct table unasked; /* owns its nodes */
+	struct unasked *due;  /* owned: the client's call is in hand */
 	struct published published[PUBLISHED_SLOTS];
 	const struct trace_context *context; /* of the write in hand, borrowed; NULL: none */
 	struct exchange *asked;		     /* the newest request that it began; NULL: none */
@@ -138,25 +191,61 @@ void join_thread_enter(struct join *join, struct handling *handling, uint32_t ti
 void join_thread_answer(struct handling *handling, uint32_t tid);
 
 struct join_thread *join_thread_find(const struct join *join, uint32_t tid);
+/* Made, if need be. NULL: no room, or no memory. */
+struct join_thread *join_thread_of(struct join *join, uint32_t tid, uint32_t tgid);
+/* NULL: it has read no request, as far as is known. */
+struct join_process *join_process_find(const struct join *join, uint32_t tgid);
 
 /* The request that a call which the thread makes now is for; NULL: none, or one of ret_candidates. */
 struct handling *join_thread_cause(const struct join *join, const struct join_thread *thread,
 				   struct candidates *ret_candidates);
 
+/* The same of one that it made then, with what came in between seen. */
+struct handling *join_thread_cause_since(const struct join *join, const struct join_thread *thread,
+					 uint64_t since_ns, struct candidates *ret_candidates);
+
+/* It is for that request; or for one of these, when it is NULL. */
+void join_take_cause(struct engine *engine, struct exchange_span *span, struct handling *cause,
+		     const struct candidates *candidates);
+
+/* Tell what need not wait. */
+void join_connects_tick(struct engine *engine, uint64_t now_ns);
+
 /* The exchange of the other end, of which this one, just begun, is sure to be the counterpart; else NULL. */
 struct exchange *join_peer_exchange(struct engine *engine, struct connection *connection,
 				    struct exchange *exchange);
 void join_peer_leave(struct join *join, struct connection *connection);
+/* A hash of the addresses, the same for IPv4 in IPv6. Two connections with the same 64 bits are not expected. */
+uint64_t join_peer_name(const struct conn_tuple *tuple);
+/* The exchange of a connection with that stream, or that begins with that byte, which has no counterpart yet; NULL: none. */
+struct exchange *join_peer_asking(struct engine *engine, const struct connection *connection,
+				  bool is_stream, uint32_t number);
 int join_peers_init(struct join *join, size_t connections);
 void join_peers_done(struct join *join);
 
 /* The exchange has just begun: is it the first of its connection? */
 void join_opening_take(struct engine *engine, struct connection *connection,
 		       struct exchange *exchange);
+/* conn_id of the connection with that name, when it was connected and nobody has asked anything on it; 0: none. */
+uint64_t join_opening_find(const struct join *join, uint64_t name);
 /* Both ends' exchanges of one request: the server's does not begin before the client's. */
 void join_opening_pair(const struct exchange *client, struct exchange *server);
 /* What is told of it, in the end. */
 void join_opening_tell(const struct exchange_span *span, struct joined *joined);
+
+/* Both ends' exchanges of one request. */
+void join_pair(struct engine *engine, struct exchange *client, struct exchange *server);
+
+/* Served requests whose client's call has yet to be seen. */
+int join_unasked_init(struct join *join);
+/* The client's exchange has just begun. */
+void join_unasked_note(struct join *join, const struct connection *connection,
+		       const struct exchange *exchange);
+/* The call in hand is taken in. */
+void join_unasked_tell(struct engine *engine, const struct connection *connection);
+void join_unasked_tick(struct engine *engine, uint64_t now_ns);
+/* Everything that waits for its client is told. */
+void join_unasked_end(struct engine *engine);
 
 /* Give an exchange the lookups that led to its connection. */
 void join_lookups_claim(struct engine *engine, const struct connection *connection,
@@ -194,12 +283,44 @@ struct trace *trace_made_up(struct engine *engine);
 struct trace *trace_of(struct engine *engine, struct handling *handling);
 /* Make one trace of two: the other end of the call's connection may be in its one already. Returns false when both are fixed. */
 bool join_unite(struct handling *handling, struct exchange_span *call);
+/* The same of two that there are. */
+bool join_unite_traces(struct trace *above, struct trace *below);
 
 /* A request, or an answer to a call, was read by the thread. */
 void join_thread_read(struct join_thread *thread, enum join_step step);
 
 /* A call was guessed to be for that request, and turned out to be. */
 void join_confirm(struct engine *engine, struct handling *handling);
+/* The call is sure to be for that request; nothing happens when spans of both were told. */
+void join_make_cause(struct engine *engine, struct exchange *call, struct handling *cause);
+/* It may be, unless its parent is known. */
+void join_add_candidate(struct exchange_span *call, struct handling *handling);
+
+/* A call begins, of any thread. */
+void join_handed_begin(struct engine *engine, struct connection *connection,
+		       struct exchange *exchange);
+/* It is over: returns true when it is held. */
+bool join_handed_hold(struct engine *engine, struct connection *connection,
+		      struct exchange *exchange);
+/* Its answer is being read. */
+void join_handed_read(struct engine *engine, const struct connection *connection,
+		      const struct exchange *exchange);
+/* The thread begins an answer. */
+void join_handed_answer(struct engine *engine, struct join_thread *thread,
+			const struct exchange *answered);
+void join_handed_forget(struct join *join, struct exchange *exchange);
+void join_handed_tick(struct engine *engine, uint64_t now_ns);
+
+/* The thread has ended: so have its calls. */
+void join_handed_end(struct engine *engine, struct join_thread *thread);
+void join_thread_gone(struct engine *engine, struct join_thread *thread);
+/* The request that the thread was started for, as long as that has no answer; else NULL. */
+struct handling *join_started_for(struct join *join, struct join_thread *thread);
+
+int join_habits_init(struct join *join);
+void join_habits_done(struct join *join);
+/* An answer took so many calls of its thread. Returns true when those of its route always take so many. */
+bool join_habit_is_kept(struct join *join, const struct exchange *exchange, uint32_t calls);
 
 /* A call that is sure to be for that request names a trace: a tracer's, or what was passed on. */
 void join_note_call(struct engine *engine, uint32_t tgid, const struct handling *cause,

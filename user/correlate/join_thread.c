@@ -29,6 +29,34 @@ int join_threads_init(struct join *join)
 	return error ? error : table_init(&join->processes, JOIN_PROCESSES_MAX, process_matches);
 }
 
+static void free_thread(struct join *join, struct join_thread *thread)
+{
+	handling_unref(join, &thread->answered);
+	handling_unref(join, &thread->starter);
+	free(thread);
+}
+
+/* Its thread has no more to do with it. */
+static void part(struct handling *handling)
+{
+	struct join_thread *thread = handling->thread;
+
+	if (!thread)
+		return;
+	if (handling->newer)
+		handling->newer->older = handling->older;
+	else
+		thread->newest = handling->older;
+	if (handling->older)
+		handling->older->newer = handling->newer;
+	if (thread->current == handling)
+		thread->current = NULL;
+	if (thread->guessed == handling)
+		thread->guessed = NULL;
+	handling->thread = NULL;
+	handling->older = handling->newer = NULL;
+}
+
 void join_threads_done(struct join *join)
 {
 	struct table_node *node;
@@ -39,7 +67,7 @@ void join_threads_done(struct join *join)
 		while (thread->newest)
 			join_thread_leave(thread->newest);
 		table_remove(&join->threads, node);
-		free(thread);
+		free_thread(join, thread);
 	}
 	while ((node = join->processes.oldest)) {
 		table_remove(&join->processes, node);
@@ -57,11 +85,19 @@ struct join_thread *join_thread_find(const struct join *join, uint32_t tid)
 	return node ? table_entry(node, struct join_thread, node) : NULL;
 }
 
+struct join_process *join_process_find(const struct join *join, uint32_t tgid)
+{
+	struct table_node *node =
+		table_peek_by(&join->processes, hash_u64(tgid), &tgid, process_matches);
+
+	return node ? table_entry(node, struct join_process, node) : NULL;
+}
+
 static bool is_idle_thread(const struct table_node *node)
 {
 	const struct join_thread *thread = table_entry(node, const struct join_thread, node);
 
-	return !thread->newest && !thread->held;
+	return !thread->newest && !thread->held && !thread->calls;
 }
 
 static bool is_idle_process(const struct table_node *node)
@@ -97,13 +133,40 @@ static struct join_thread *thread_of(struct join *join, uint32_t tid)
 		return table_entry(node, struct join_thread, node);
 	if (make_room(&join->threads, is_idle_thread, &node))
 		return NULL;
-	free(node ? table_entry(node, struct join_thread, node) : NULL);
+	if (node)
+		free_thread(join, table_entry(node, struct join_thread, node));
 	thread = calloc(1, sizeof(*thread));
 	if (!thread)
 		return NULL;
 	thread->tid = tid;
 	(void)table_insert(&join->threads, &thread->node, hash_u64(tid)); /* room was made */
 	return thread;
+}
+
+struct join_thread *join_thread_of(struct join *join, uint32_t tid, uint32_t tgid)
+{
+	struct join_thread *thread = thread_of(join, tid);
+
+	if (!thread || thread->tgid == tgid)
+		return thread;
+	if (!thread->newest) { /* the number is another thread's now */
+		thread->is_loop = thread->is_reader = thread->is_worker = false;
+		thread->made = 0;
+		handling_unref(join, &thread->answered);
+		handling_unref(join, &thread->starter);
+		thread->step = STEP_WROTE;
+	}
+	thread->tgid = tgid;
+	return thread;
+}
+
+void join_thread_gone(struct engine *engine, struct join_thread *thread)
+{
+	join_release(engine, thread);
+	while (thread->newest) /* somebody else will answer it */
+		part(thread->newest);
+	table_remove(&engine->join->threads, &thread->node);
+	free_thread(engine->join, thread);
 }
 
 static struct join_process *process_of(struct join *join, uint32_t tgid)
@@ -141,16 +204,16 @@ static void leave_answered(struct join_thread *thread)
 void join_thread_enter(struct join *join, struct handling *handling, uint32_t tid, uint32_t tgid)
 {
 	struct join_process *process = process_of(join, tgid);
-	struct join_thread *thread = process ? thread_of(join, tid) : NULL;
+	struct join_thread *thread = process ? join_thread_of(join, tid, tgid) : NULL;
 
 	if (!thread) {
 		join->figures.threads_refused++;
 		return;
 	}
-	if (thread->tgid != tgid && !thread->newest)
-		thread->is_loop = false,
-		thread->step = STEP_WROTE; /* the number is another thread's now */
-	thread->tgid = tgid;
+	if (thread->is_worker)
+		process->is_unruly = true;
+	thread->is_reader = true;
+	handling_unref(join, &thread->starter);
 	join_thread_read(thread, STEP_READ_REQUEST);
 	if (!thread->is_loop)
 		leave_answered(thread);
@@ -182,47 +245,35 @@ void join_thread_answer(struct handling *handling, uint32_t tid)
 		return;
 	if (tid && handling->thread && handling->thread->tid != tid)
 		process->is_mixed = true;
-	else if (tid && handling->had_risky_call && process->proven < PROOFS_WANTED)
+	else if (tid && handling->thread && handling->had_risky_call &&
+		 process->proven < PROOFS_WANTED)
 		process->proven++;
 	stop_waiting(handling);
 }
 
 void join_thread_leave(struct handling *handling)
 {
-	struct join_thread *thread = handling->thread;
-
 	stop_waiting(handling);
-	if (!thread)
-		return;
-	if (handling->newer)
-		handling->newer->older = handling->older;
-	else
-		thread->newest = handling->older;
-	if (handling->older)
-		handling->older->newer = handling->newer;
-	if (thread->current == handling)
-		thread->current = NULL;
-	if (thread->guessed == handling)
-		thread->guessed = NULL;
-	handling->thread = NULL;
-	handling->older = handling->newer = NULL;
+	part(handling);
+}
+
+static bool keeps_theirs(const struct join_process *process)
+{
+	return !process->is_mixed && process->proven >= PROOFS_WANTED;
 }
 
 /* With other requests to answer in the process, which of them a thread works on is only sure when threads keep theirs. */
 static bool is_sure(const struct join *join, const struct join_thread *thread,
 		    struct handling *handling)
 {
-	struct table_node *node = table_peek_by(&join->processes, hash_u64(thread->tgid),
-						&thread->tgid, process_matches);
-	const struct join_process *process =
-		node ? table_entry(node, struct join_process, node) : NULL;
+	const struct join_process *process = join_process_find(join, thread->tgid);
 
 	if (!process)
 		return false;
 	if (process->waiting <= (handling->process ? 1u : 0u))
 		return true;
 	handling->had_risky_call = true;
-	return !process->is_mixed && process->proven >= PROOFS_WANTED;
+	return keeps_theirs(process);
 }
 
 struct handling *join_thread_cause(const struct join *join, const struct join_thread *thread,
@@ -237,5 +288,31 @@ struct handling *join_thread_cause(const struct join *join, const struct join_th
 		return handling;
 	for (; handling && ret_candidates->count < SPAN_CANDIDATES_MAX; handling = handling->older)
 		ret_candidates->handlings[ret_candidates->count++] = handling;
+	return NULL;
+}
+
+/* Whether all that made it sure was so then, too. */
+static bool was_sure(const struct join *join, const struct join_thread *thread, uint64_t since_ns)
+{
+	const struct join_process *process = join_process_find(join, thread->tgid);
+
+	return thread->acted_ns <= since_ns && process &&
+	       (process->answered_ns <= since_ns || keeps_theirs(process));
+}
+
+struct handling *join_thread_cause_since(const struct join *join, const struct join_thread *thread,
+					 uint64_t since_ns, struct candidates *ret_candidates)
+{
+	struct handling *cause = join_thread_cause(join, thread, ret_candidates);
+	size_t count = 0;
+
+	if (cause && was_sure(join, thread, since_ns))
+		return cause;
+	if (cause)
+		ret_candidates->handlings[ret_candidates->count++] = cause;
+	for (size_t i = 0; i < ret_candidates->count; i++)
+		if (ret_candidates->handlings[i]->start_ns <= since_ns)
+			ret_candidates->handlings[count++] = ret_candidates->handlings[i];
+	ret_candidates->count = count;
 	return NULL;
 }

@@ -122,19 +122,25 @@ static void move_trace(struct trace *trace, struct trace *into)
 	trace->is_told = into->is_told = true;
 }
 
-bool join_unite(struct handling *handling, struct exchange_span *call)
+bool join_unite_traces(struct trace *above, struct trace *below)
 {
-	struct trace *above = handling->trace, *below = call->trace;
-
-	if (!below || above == below)
+	if (above == below)
 		return true;
-	if (!above)
-		handling->trace = trace_ref(below);
-	else if (below->is_ours && !below->is_told)
+	if (below->is_ours && !below->is_told)
 		move_trace(below, above);
 	else if (above->is_ours && !above->is_told)
 		move_trace(above, below);
 	else
 		return memcmp(above->id, below->id, TRACE_ID_BYTES) == 0;
+	return true;
+}
+
+bool join_unite(struct handling *handling, struct exchange_span *call)
+{
+	if (!call->trace)
+		return true;
+	if (handling->trace)
+		return join_unite_traces(handling->trace, call->trace);
+	handling->trace = trace_ref(call->trace);
 	return true;
 }

@@ -15,22 +15,79 @@
 struct protocol;
 struct trace_probability;
 
+/* Where the time of a request went: what its thread did from the first byte to the last, which adds up to the duration; and, from
+ * TIME_PARTS_WITHIN on, what it waited for before its first byte was read. X(ID, name, meaning) */
+#define TIME_PARTS(X)                                                                     \
+	X(ON_CPU, "on_cpu", "on a CPU")                                                   \
+	X(RUN_QUEUE, "run_queue", "it could run, but had no CPU")                         \
+	X(THROTTLED, "throttled", "the same, its cgroup having used up its quota")        \
+	X(NETWORK, "network", "it waited for the answer to a call of its own")            \
+	X(SEND, "send", "what it sent did not fit: the peer did not read, or too slowly") \
+	X(BLOCKED, "blocked", "it waited for something else")                             \
+	X(UNACCOUNTED, "unaccounted", "not known: several threads, or figures got lost")  \
+	X(RECEIVE_QUEUE, "receive_queue", "in the socket until it was read")              \
+	X(ACCEPT_QUEUE, "accept_queue", "the connection was there, until accept")
+
+enum time_part {
+#define X(ID, name, meaning) TIME_##ID,
+	TIME_PARTS(X)
+#undef X
+		TIME_PART_COUNT,
+	TIME_PARTS_WITHIN = TIME_RECEIVE_QUEUE,
+};
+
+/* "on_cpu", "run_queue" … */
+const char *time_part_name(enum time_part part);
+
+/* What the thread of a request, or the one that made a call, did meanwhile. */
+struct request_usage {
+	uint64_t part_ns[TIME_PART_COUNT];
+	uint32_t voluntary_switches;
+	uint32_t involuntary_switches;
+	uint32_t minor_faults;
+	uint32_t major_faults;
+};
+
+/* The connection's part in a request. */
+struct request_tcp {
+	uint64_t rtt_ns;	  /* smoothed, as the request ended; 0: never measured */
+	uint64_t rwnd_limited_ns; /* bytes could not be sent: the peer's window was full; good to a tick */
+	uint64_t sndbuf_limited_ns; /* the same: our send buffer was */
+	uint32_t retransmits;	    /* segments that this end sent again until then */
+};
+
+/* System calls of its thread that failed meanwhile, but for those that only said "not now". */
+struct request_errors {
+	const char *call; /* of the newest; static, like the next. NULL: none */
+	const char *name;
+	uint32_t count;
+};
+
+/* Why a request was slow. */
+struct verdict {
+	const char *cause; /* static; NULL: nothing has half of its time, or nobody knows what */
+	double share;	   /* of its time, that went by for this cause */
+	bool is_slow;
+	bool is_unaccounted; /* where half of it went is not known */
+};
+
 /* A request that is over. Everything is borrowed for the length of the callback. */
 struct request {
 	uint64_t start_ns; /* server: its first byte was read; client: its first byte was written */
 	uint64_t end_ns;   /* server: last byte of the answer written; client: read */
-	const struct protocol *protocol; /* NULL: a part of a request */
+	const struct protocol *protocol; /* NULL: a part of a request, or a connect that failed */
 	const struct process *process;
 	const struct conn_tuple *tuple;
 	const struct span_identity *span;   /* NULL: nobody wants spans, or it is no span */
 	const struct span_link *span_links; /* those that it may be a child of, or else belongs to */
 	size_t span_link_count;		    /* at most SPAN_LINKS_MAX */
-	uint64_t span_start_ns; /* 0: as the request; else with these, which came before it: */
+	uint64_t span_start_ns; /* 0: as the request; else with these, which came before it, or as the other end read it: */
 	const struct span_opening *opening; /* of its connection; NULL: none to tell of */
 	const struct span_lookup *lookups;  /* of its server */
 	size_t lookup_count;		    /* at most SPAN_LOOKUPS_MAX */
-	uint32_t span_links_dropped;	    /* beyond these */
-	const char *tracestate;		    /* W3C, as it came; NULL: none */
+	uint64_t received_ns; /* a server's: it had come by then, long before it was read; 0: not told */
+	uint32_t span_links_dropped; /* beyond these */
+	const char *tracestate;	     /* W3C, as it came; NULL: none */
 	const struct trace_probability
 		*upstream; /* of the spans of whoever named the trace; NULL: it is ours */
 	const char *
@@ -57,10 +114,17 @@ struct request {
 	uint32_t items_succeeded;	     /* of a request that carries several */
 	uint32_t items_failed;
 	bool has_took;
-	bool is_inner;	    /* spoken inside another request, which is told too */
-	bool is_unanswered; /* a client's, over */
-	bool is_untimed;    /* it has no duration: only its messages count */
-	bool is_processing; /* what a client did with a message that it received */
+	bool has_usage;
+	bool has_tcp;
+	struct request_usage usage;
+	struct request_tcp tcp;
+	struct request_errors errors;
+	struct verdict
+		*ret_verdict; /* where the observer says whether it was slow; NULL: nobody asks */
+	bool is_inner;	      /* spoken inside another request, which is told too */
+	bool is_unanswered;   /* a client's, over */
+	bool is_untimed;      /* it has no duration: only its messages count */
+	bool is_processing;   /* what a client did with a message that it received */
 	bool is_partial; /* began before sonde did, or a piece of it was lost: counted, its duration is not */
 };
 

@@ -85,9 +85,11 @@ static void send_inner_request(struct engine *engine, const struct exchange *exc
 	bound_names(engine, &request);
 	request.protocol = exchange->facts.dialect;
 	request.is_inner = true;
+	request.has_usage = false;
 	request.span = NULL;
 	request.span_link_count = 0;
 	request.span_start_ns = 0;
+	request.received_ns = 0;
 	request.opening = NULL;
 	request.lookup_count = 0;
 	request.span_links_dropped = 0;
@@ -121,6 +123,21 @@ static void tell_span(struct request *request, const struct joined *joined)
 	request->tracestate = joined->tracestate;
 	request->upstream = joined->has_upstream ? &joined->upstream : NULL;
 	request->attributes[ATTRIBUTE_HTTP_REQUEST_ID] = joined->request_id;
+}
+
+/* What is shorter is not worth a span: as with the accept queue. */
+#define RECEIVE_QUEUE_FLOOR_NS 10000000u
+
+/* A server's span begins when it has been asked. */
+static void tell_receive_queue(struct request *request)
+{
+	uint64_t waited_ns = request->usage.part_ns[TIME_RECEIVE_QUEUE];
+
+	if (!request->span || waited_ns < RECEIVE_QUEUE_FLOOR_NS)
+		return;
+	request->received_ns = request->start_ns - waited_ns;
+	if (!request->span_start_ns)
+		request->span_start_ns = request->received_ns;
 }
 
 static void send_request(struct engine *engine, struct connection *connection,
@@ -172,6 +189,12 @@ static void send_request(struct engine *engine, struct connection *connection,
 		tell_span(&request, &joined);
 	if (request.lookup_count && !request.is_partial && !request.is_untimed)
 		join_lookups_told(exchange);
+	request.has_usage = !request.is_partial;
+	request.usage = exchange->usage;
+	request.has_tcp = exchange->has_tcp_usage;
+	request.tcp = exchange->tcp_usage;
+	request.errors = exchange->errors;
+	tell_receive_queue(&request);
 	connection->requests++;
 	engine->sink->request(engine->sink->context, &request);
 	if (exchange->facts.dialect && !request.is_partial)

@@ -2,6 +2,7 @@
 /* From the protocol's steps to exchanges, and from exchanges to reports. Answers come in the order of the requests;
  * what is odd about one is a bit of its outcomes, why one failed is its failure. */
 #include "correlate/request.h"
+#include "correlate/usage.h"
 
 #include <string.h>
 
@@ -111,8 +112,9 @@ static void settle_oldest(struct engine *engine, struct connection *connection,
 
 	if (exchange->failure == PARSE_OK)
 		exchange->failure = (uint8_t)failure;
+	usage_end(engine, connection, exchange);
 	if (engine->join && connection->incoming != exchange &&
-	    join_hold(engine, connection, exchange)) {
+	    (join_hold(engine, connection, exchange) || join_await(engine, connection, exchange))) {
 		unlink_oldest(connection);
 		return;
 	}
@@ -141,6 +143,7 @@ static void on_exchange(struct engine *engine, struct connection *connection, ui
 	exchange->tgid = connection->tgid;
 	exchange->failure = exchange->facts.failure;
 	exchange->has_request_head = true;
+	usage_end(engine, connection, exchange);
 	exchange_report(engine, connection, exchange);
 	memset(exchange, 0, offsetof(struct exchange, facts.text));
 }
@@ -235,6 +238,7 @@ static void on_request_begin(struct engine *engine, struct connection *connectio
 		exchange->start_ns = time_ns;
 	exchange->tgid = connection->tgid;
 	exchange->has_request = true;
+	usage_begin(engine, connection, exchange);
 	if (run->bytes)
 		place(connection, exchange, run->length);
 	join_begin(engine, connection, exchange);
@@ -567,6 +571,7 @@ bool requests_take_known_request(struct engine *engine, struct connection *conne
 	connection->exchange_count = 1;
 	pool_use(connection);
 	place(connection, exchange, 0);
+	usage_begin(engine, connection, exchange);
 	if (engine->join)
 		join_begin(engine, connection, exchange);
 	connection->unrecognised_turns = 0;

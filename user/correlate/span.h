@@ -59,7 +59,8 @@ struct span_lookup {
 	X(REQUEST, "request", "a whole request, with how its connection was opened") \
 	X(LOOKUP, "dns_lookup", "a DNS lookup before it")                            \
 	X(CONNECT, "connect", "the connect before it")                               \
-	X(ACCEPT_QUEUE, "accept_queue", "the wait for accept before it")
+	X(ACCEPT_QUEUE, "accept_queue", "the wait for accept before it")             \
+	X(RECEIVE_QUEUE, "receive_queue", "what a server had been sent but not read yet")
 
 enum span_part {
 #define X(NAME, label, meaning) SPAN_PART_##NAME,

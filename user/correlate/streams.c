@@ -5,6 +5,7 @@
 
 #include "correlate/join.h"
 #include "correlate/request.h"
+#include "correlate/usage.h"
 
 static struct exchange **bucket_of(struct engine *engine, const struct connection *connection,
 				   uint32_t number)
@@ -99,6 +100,7 @@ void streams_lose(struct connection *connection)
 static void settle(struct engine *engine, struct exchange *exchange, enum parse_outcome failure)
 {
 	struct connection *connection = exchange->connection;
+	bool is_kept;
 
 	if (exchange->failure == PARSE_OK)
 		exchange->failure = (uint8_t)failure;
@@ -106,7 +108,10 @@ static void settle(struct engine *engine, struct exchange *exchange, enum parse_
 		exchange->failure = PARSE_HEADER_UNKNOWN;
 		exchange->facts.outcomes &= ~(1ull << PARSE_HEADER_UNKNOWN);
 	}
-	exchange_report(engine, connection, exchange);
+	usage_end(engine, connection, exchange);
+	is_kept = engine->join && join_await(engine, connection, exchange);
+	if (!is_kept)
+		exchange_report(engine, connection, exchange);
 	if (exchange->previous)
 		exchange->previous->next = exchange->next;
 	else
@@ -116,7 +121,8 @@ static void settle(struct engine *engine, struct exchange *exchange, enum parse_
 	else
 		connection->newest = exchange->previous;
 	connection->exchange_count--;
-	conn_exchange_free(engine, exchange);
+	if (!is_kept)
+		conn_exchange_free(engine, exchange);
 }
 
 /* Of a stream without a request: whether that was before we looked, so that it will not come any more. */
@@ -169,6 +175,7 @@ static void on_request_begin(struct engine *engine, struct connection *connectio
 		exchange->start_ns = time_ns;
 	exchange->tgid = connection->tgid;
 	exchange->has_request = true;
+	usage_begin(engine, connection, exchange);
 	join_begin(engine, connection, exchange);
 	connection->streaming[SIDE_REQUEST] = exchange;
 }

@@ -9,6 +9,7 @@
 #include "correlate/join.h"
 #include "correlate/request.h"
 #include "correlate/run.h"
+#include "correlate/usage.h"
 
 /* Requests reported for one hole in the turn numbers; turns_missed counts on. */
 #define UNSEEN_MAX 4096
@@ -456,6 +457,7 @@ int turn_take(struct engine *engine, const struct event *event)
 	connection->tid = turn->tid;
 	if (connection->sync == SYNC_DONE)
 		return 0;
+	usage_note(connection, event);
 	if (engine->join)
 		tell_join(engine, connection, turn);
 	connection->is_turn_late = false;
@@ -496,6 +498,7 @@ int turn_take_progress(struct engine *engine, const struct event *event)
 	    progress->conn.turn_no != connection->turn_no ||
 	    progress->turn.dir != connection->turn.dir)
 		return 0;
+	usage_note_newest(connection, &progress->turn, event->newest);
 	answer = requests_open_answer(connection);
 	if (answer && connection->role == ROLE_SERVER && progress->turn.dir == DIR_WRITE &&
 	    answer->facts.sides[SIDE_RESPONSE].end == END_AT_CLOSE) {
@@ -550,6 +553,7 @@ int turn_take_close(struct engine *engine, const struct event *event, const stru
 	take_ref(connection, ref, event->header);
 	connection->closed_ns = event->header->ktime_ns;
 	pool_leave(connection);
+	usage_note_newest(connection, turn, event->newest);
 	if (is_in_place(connection) && event->payload_bytes)
 		finish_in_place(engine, connection, event);
 	else if (connection->sync == SYNC_PARSED || connection->sync == SYNC_LOST)

@@ -45,8 +45,8 @@ static bool check_tcp_connect(const void *record, size_t payload_bytes)
 {
 	const struct event_tcp_connect *connect = record;
 
-	return payload_bytes == 0 && conn_is_sane(&connect->conn) &&
-	       connect->outcome < CONNECT_OUTCOME_COUNT;
+	return (payload_bytes == 0 || payload_bytes == sizeof(struct connect_caller)) &&
+	       conn_is_sane(&connect->conn) && connect->outcome < CONNECT_OUTCOME_COUNT;
 }
 
 static bool check_tcp_accept(const void *record, size_t payload_bytes)
@@ -58,7 +58,8 @@ static bool check_tcp_accept(const void *record, size_t payload_bytes)
 
 static bool is_close_payload(size_t payload_bytes)
 {
-	return payload_bytes == 0 || payload_bytes == sizeof(struct close_positions);
+	return payload_bytes == 0 || payload_bytes == sizeof(struct close_positions) ||
+	       payload_bytes == sizeof(struct close_positions) + sizeof(struct newest_use);
 }
 
 static bool check_tcp_close(const void *record, size_t payload_bytes)
@@ -76,23 +77,34 @@ static bool check_tcp_sample(const void *record, size_t payload_bytes)
 	return payload_bytes == 0 && conn_is_sane(&sample->conn);
 }
 
+static size_t usage_bytes(const struct event_turn *turn)
+{
+	return turn->turn_flags & TURN_HAS_USAGE ? sizeof(struct turn_usage) : 0;
+}
+
+static size_t tcp_bytes(const struct event_turn *turn)
+{
+	return turn->turn_flags & TURN_HAS_TCP ? sizeof(struct turn_tcp) : 0;
+}
+
 /* A turn has moved at least what this call did, and no more was captured than moved. */
 static bool check_turn(const void *record, size_t payload_bytes)
 {
 	const struct event_turn *turn = record;
 
-	return turn->captured == payload_bytes && turn->captured <= PREFIX_MAX &&
-	       turn->captured <= turn->call_bytes && turn->call_bytes <= INT64_MAX &&
-	       conn_is_sane(&turn->conn) && turn->conn.turn_no > 0 &&
-	       summary_is_sane(&turn->turn) && summary_is_sane(&turn->prev);
+	return turn->captured + usage_bytes(turn) + tcp_bytes(turn) == payload_bytes &&
+	       turn->captured <= PREFIX_MAX && turn->captured <= turn->call_bytes &&
+	       turn->call_bytes <= INT64_MAX && conn_is_sane(&turn->conn) &&
+	       turn->conn.turn_no > 0 && summary_is_sane(&turn->turn) &&
+	       summary_is_sane(&turn->prev);
 }
 
 static bool check_turn_progress(const void *record, size_t payload_bytes)
 {
 	const struct event_turn_progress *progress = record;
 
-	return payload_bytes == 0 && conn_is_sane(&progress->conn) &&
-	       summary_is_sane(&progress->turn);
+	return (payload_bytes == 0 || payload_bytes == sizeof(struct newest_use)) &&
+	       conn_is_sane(&progress->conn) && summary_is_sane(&progress->turn);
 }
 
 static bool check_syscall_error(const void *record, size_t payload_bytes)
@@ -133,6 +145,13 @@ static bool check_thread_context(const void *record, size_t payload_bytes)
 	return payload_bytes == 0 && context->valid == 1;
 }
 
+static bool check_thread(const void *record, size_t payload_bytes)
+{
+	const struct event_thread *thread = record;
+
+	return payload_bytes == 0 && thread->tid;
+}
+
 struct kind {
 	const char *name;
 	size_t struct_bytes;
@@ -153,6 +172,23 @@ static const struct kind *kind_find(unsigned kind)
 	return kind < EVENT_KIND_COUNT && kinds[kind].name ? &kinds[kind] : NULL;
 }
 
+static bool has_newest(unsigned kind)
+{
+	return kind == EVENT_TURN_PROGRESS || kind == EVENT_TCP_CLOSE || kind == EVENT_UNIX_CLOSE;
+}
+
+static void find_turn_parts(struct event *event)
+{
+	size_t usage = usage_bytes(event->turn), tcp = tcp_bytes(event->turn);
+
+	if (usage)
+		event->usage = (const void *)event->payload;
+	if (tcp)
+		event->tcp = (const void *)(event->payload + usage);
+	event->payload += usage + tcp;
+	event->payload_bytes -= usage + tcp;
+}
+
 int event_decode(const void *bytes, size_t length, struct event *ret_event)
 {
 	const struct event_header *header = bytes;
@@ -169,8 +205,17 @@ int event_decode(const void *bytes, size_t length, struct event *ret_event)
 		return -EBADMSG;
 	ret_event->header = header;
 	ret_event->turn = bytes; /* any member: they are one pointer to the record */
+	ret_event->usage = NULL;
+	ret_event->tcp = NULL;
+	ret_event->newest = NULL;
 	ret_event->payload = (const uint8_t *)bytes + kind->struct_bytes;
 	ret_event->payload_bytes = payload_bytes;
+	if (header->kind == EVENT_TURN) {
+		find_turn_parts(ret_event);
+	} else if (has_newest(header->kind) && payload_bytes >= sizeof(struct newest_use)) {
+		ret_event->payload_bytes -= sizeof(struct newest_use);
+		ret_event->newest = (const void *)(ret_event->payload + ret_event->payload_bytes);
+	}
 	return 0;
 }
 

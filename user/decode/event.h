@@ -26,8 +26,13 @@ struct event {
 		const struct event_unix_close *unix_close;
 		const struct event_datagram *datagram;
 		const struct event_thread_context *thread_context;
+		const struct event_thread *thread;
 	};
-	const uint8_t *payload; /* what follows the struct */
+	/* NULL: it has none, or is of an older recording. */
+	const struct turn_usage *usage;	 /* of a turn */
+	const struct turn_tcp *tcp;	 /* the same */
+	const struct newest_use *newest; /* of its progress, or a close */
+	const uint8_t *payload;		 /* what follows */
 	size_t payload_bytes;
 };
 

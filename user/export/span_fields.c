@@ -10,6 +10,7 @@
 
 #include "aggregate/observe.h"
 #include "correlate/shown_text.h"
+#include "correlate/span_name.h"
 #include "protocol/facts.h"
 
 #ifndef SONDE_VERSION
@@ -162,6 +163,56 @@ static void add_amounts(struct span_fields *fields, const struct span_record *re
 		add_number(fields, "messaging.batch.message_count", messages);
 }
 
+static void add_count(struct span_fields *fields, const char *name, uint64_t count)
+{
+	if (count)
+		add_number(fields, name, count);
+}
+
+/* What is none of these is left out. */
+static void add_usage(struct span_fields *fields, const struct span_record *record)
+{
+	static const char *const part_keys[TIME_PART_COUNT] = {
+#define X(ID, name, meaning) [TIME_##ID] = "sonde." name "_ns",
+		TIME_PARTS(X)
+#undef X
+	};
+	const struct request_usage *usage = &record->usage;
+
+	if (!record->has_usage)
+		return;
+	for (size_t i = 0; i < TIME_PART_COUNT; i++)
+		add_count(fields, part_keys[i], usage->part_ns[i]);
+	add_count(fields, "sonde.voluntary_switches", usage->voluntary_switches);
+	add_count(fields, "sonde.involuntary_switches", usage->involuntary_switches);
+	add_count(fields, "sonde.minor_faults", usage->minor_faults);
+	add_count(fields, "sonde.major_faults", usage->major_faults);
+	add_text(fields, "sonde.cause", record->cause);
+	if (record->cause)
+		add_number(fields, "sonde.cause_percent", (uint64_t)(100 * record->cause_share));
+}
+
+static void add_tcp(struct span_fields *fields, const struct span_record *record)
+{
+	const struct request_tcp *tcp = &record->tcp;
+
+	if (!record->has_tcp)
+		return;
+	add_count(fields, "sonde.tcp.rtt_ns", tcp->rtt_ns);
+	add_number(fields, "sonde.tcp.retransmits", tcp->retransmits);
+	add_count(fields, "sonde.tcp.rwnd_limited_ns", tcp->rwnd_limited_ns);
+	add_count(fields, "sonde.tcp.sndbuf_limited_ns", tcp->sndbuf_limited_ns);
+}
+
+static void add_errors(struct span_fields *fields, const struct request_errors *errors,
+		       struct arena *arena)
+{
+	if (!errors->count)
+		return;
+	add_number(fields, "sonde.syscall.errors", errors->count);
+	add_text(fields, "sonde.syscall.error", span_two_words(arena, errors->call, errors->name));
+}
+
 static void add_operation_type(struct span_fields *fields, const struct span_record *record)
 {
 	if (record->is_processing)
@@ -174,52 +225,14 @@ static void add_operation_type(struct span_fields *fields, const struct span_rec
 
 static enum span_kind kind_of(const struct span_record *record)
 {
-	if (record->part == SPAN_PART_CONNECT || record->part == SPAN_PART_ACCEPT_QUEUE)
+	if (record->part == SPAN_PART_CONNECT || record->part == SPAN_PART_ACCEPT_QUEUE ||
+	    record->part == SPAN_PART_RECEIVE_QUEUE)
 		return SPAN_KIND_INTERNAL;
 	if (record->role == ROLE_SERVER)
 		return SPAN_KIND_SERVER;
 	if (record->is_processing)
 		return SPAN_KIND_CONSUMER;
 	return record->messages_sent ? SPAN_KIND_PRODUCER : SPAN_KIND_CLIENT;
-}
-
-static const char *two_words(struct arena *arena, const char *first, const char *second)
-{
-	size_t bytes;
-	char *text;
-
-	if (!second || !second[0])
-		return first;
-	bytes = strlen(first) + strlen(second) + 2;
-	text = arena_take(arena, bytes);
-	if (!text)
-		return first;
-	snprintf(text, bytes, "%s %s", first, second);
-	return text;
-}
-
-const char *span_name(const char *protocol, const char *const texts[ATTRIBUTE_COUNT],
-		      struct arena *arena)
-{
-	const char *method = texts[ATTRIBUTE_HTTP_REQUEST_METHOD];
-
-	if (texts[ATTRIBUTE_RPC_SYSTEM_NAME])
-		return texts[ATTRIBUTE_RPC_METHOD] ? texts[ATTRIBUTE_RPC_METHOD] :
-						     texts[ATTRIBUTE_RPC_SYSTEM_NAME];
-	if (texts[ATTRIBUTE_DB_SYSTEM_NAME])
-		return texts[ATTRIBUTE_DB_OPERATION_NAME] ?
-			       two_words(arena, texts[ATTRIBUTE_DB_OPERATION_NAME],
-					 texts[ATTRIBUTE_DB_COLLECTION_NAME]) :
-			       texts[ATTRIBUTE_DB_SYSTEM_NAME];
-	if (texts[ATTRIBUTE_MESSAGING_OPERATION_NAME])
-		return two_words(arena, texts[ATTRIBUTE_MESSAGING_OPERATION_NAME],
-				 texts[ATTRIBUTE_MESSAGING_DESTINATION_NAME]);
-	if (method)
-		return two_words(arena, strcmp(method, "_OTHER") == 0 ? "HTTP" : method,
-				 texts[ATTRIBUTE_HTTP_ROUTE]);
-	if (texts[ATTRIBUTE_DNS_QUESTION_NAME])
-		return two_words(arena, "DNS", texts[ATTRIBUTE_DNS_QUESTION_TYPE]);
-	return protocol;
 }
 
 static const char *opening_name(const struct span_record *record, struct arena *arena)
@@ -231,6 +244,8 @@ static const char *opening_name(const struct span_record *record, struct arena *
 
 	if (record->part == SPAN_PART_ACCEPT_QUEUE)
 		return "accept queue";
+	if (record->part == SPAN_PART_RECEIVE_QUEUE)
+		return "receive queue";
 	name = arena_take(arena, bytes);
 	if (!name)
 		return "socket connect";
@@ -270,6 +285,9 @@ void span_fields_read(struct span_record *record, struct arena *arena,
 		add_text(ret_fields, "url.scheme", "http");
 	if (texts[ATTRIBUTE_MESSAGING_SYSTEM])
 		add_operation_type(ret_fields, record);
+	add_usage(ret_fields, record);
+	add_tcp(ret_fields, record);
+	add_errors(ret_fields, &record->errors, arena);
 	add_amounts(ret_fields, record, texts);
 	add_text(ret_fields, "sonde.join", join_names[record->identity.join]);
 }

@@ -32,7 +32,7 @@ struct span_fields {
 	enum span_kind kind;
 	bool is_error;
 	size_t attribute_count;
-	struct span_attribute attributes[ATTRIBUTE_COUNT + 16];
+	struct span_attribute attributes[ATTRIBUTE_COUNT + TIME_PART_COUNT + 40];
 };
 
 /* What is said of every resource: host.name, and what an operator adds. */
@@ -58,10 +58,6 @@ void span_text_clean(char *text);
 
 /* Is it a list, of which the text is the only one? */
 bool span_attribute_is_list(const struct span_attribute *attribute);
-
-/* What the span of a request with these attributes is called. Of the arena, or borrowed. */
-const char *span_name(const char *protocol, const char *const texts[ATTRIBUTE_COUNT],
-		      struct arena *arena);
 
 /* The name of an attribute, "http.request.method" … */
 const char *span_attribute_name(enum attribute attribute);

@@ -18,6 +18,11 @@ struct span_record {
 	const char *protocol; /* static; NULL: a part of a request */
 	struct span_identity identity;
 	struct conn_tuple tuple;
+	struct request_usage usage;
+	struct request_tcp tcp;
+	struct request_errors errors;
+	const char *cause;  /* static; NULL: none */
+	double cause_share; /* when there is one */
 	uint32_t tgid;
 	uint32_t present; /* attributes: bits 1 << enum attribute */
 	uint32_t messages_sent;
@@ -26,6 +31,8 @@ struct span_record {
 	uint8_t role; /* enum conn_role */
 	uint8_t part; /* enum span_part */
 	bool has_rows;
+	bool has_usage;
+	bool has_tcp;
 	bool is_processing;
 	bool has_socket_path;
 	bool has_tracestate;

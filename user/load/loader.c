@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "load/feature.h"
 #include "load/hook_table.h"
@@ -532,6 +533,7 @@ int loader_start(const struct loader_options *options, struct loader **ret_loade
 	loader->options.settings.wake_bytes = (uint32_t)(loader->options.ring_bytes / WAKE_SHARE);
 	loader->options.settings.agent_tgid = (uint32_t)getpid();
 	loader->options.settings.shard_mask = loader->shards - 1;
+	loader->options.settings.tick_us = clock_tick_us();
 	loader->options.settings.unix_connections = (uint32_t)(options->connections / 2);
 	error = report_apply_forced(report, options);
 	if (error)
@@ -575,7 +577,7 @@ void loader_stop(struct loader **loader_slot)
 
 int load_check(struct check_report **ret_report)
 {
-	struct loader_options options = { .settings = { .prefix_bytes = 1024 },
+	struct loader_options options = { .settings = { .prefix_bytes = 1024, .tells_threads = 1 },
 					  .ring_bytes = 4096,
 					  .connections = 64,
 					  .processes = 64 };

@@ -9,7 +9,7 @@
 #include "aggregate/octave.h"
 #include "base/clock.h"
 #include "base/table.h"
-#include "export/span_fields.h"
+#include "correlate/span_name.h"
 #include "protocol/protocol.h"
 
 /* 2^(1/4) between bounds: 19 %. From 1 µs to 17 minutes; what is outside counts as the first or the last. */
@@ -87,6 +87,12 @@ static size_t add(char *key, size_t used, const char *text)
 	return used;
 }
 
+/* A connect that failed has no protocol. */
+static const char *protocol_name(const struct request *request)
+{
+	return request->protocol ? request->protocol->name : "socket connect";
+}
+
 /* Of all that a span's name is made of. Two routes with the same 64 bits are one. */
 static uint64_t key_of(const struct request *request)
 {
@@ -103,7 +109,7 @@ static uint64_t key_of(const struct request *request)
 	char key[KEY_MAX];
 	size_t used = add(key, 0, request->process->service);
 
-	used = add(key, used, request->protocol->name);
+	used = add(key, used, protocol_name(request));
 	key[used++] = (char)request->role;
 	for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
 		const char *text = request->attributes[named[i]];
@@ -116,7 +122,7 @@ static uint64_t key_of(const struct request *request)
 
 static uint32_t floor_of(struct route_memory *memory, const struct request *request)
 {
-	const char *name = span_name(request->protocol->name, request->attributes, &memory->arena);
+	const char *name = span_name(protocol_name(request), request->attributes, &memory->arena);
 	uint32_t most = 0;
 
 	for (size_t i = 0; i < memory->rules->floor_count; i++) {

@@ -259,6 +259,32 @@ static void without_memory_there_is_no_exemplar(void **state)
 	histogram_free(&histogram);
 }
 
+/* Within the width of a bucket, 2^(1/16). */
+static void assert_quantile(const struct histogram *histogram, unsigned permille, uint64_t value)
+{
+	uint64_t told = histogram_quantile(histogram, permille);
+
+	assert_in_range(told, value - value / 10000, value + value / 21);
+}
+
+static void quantiles_are_upper_bounds(void **state)
+{
+	struct histogram *histogram = histogram_new(&bucket_layouts[BUCKETS_REQUEST]);
+
+	(void)state;
+	assert_int_equal(histogram_quantile(histogram, 500), 0);
+	for (uint64_t i = 1; i <= 1000; i++)
+		histogram_observe(histogram, i * 1000000);
+	assert_quantile(histogram, 500, 500000000);
+	assert_quantile(histogram, 990, 990000000);
+	assert_quantile(histogram, 1000, 1000000000);
+	for (unsigned i = 0; i < 3000; i++)
+		histogram_observe(histogram, 0);
+	assert_int_equal(histogram_quantile(histogram, 750), 0);
+	assert_quantile(histogram, 751, 4000000);
+	histogram_free(&histogram);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -273,6 +299,7 @@ int main(void)
 		cmocka_unit_test(a_copy_is_whole_and_apart),
 		cmocka_unit_test(the_newest_exemplar_of_each_bucket),
 		cmocka_unit_test(without_memory_there_is_no_exemplar),
+		cmocka_unit_test(quantiles_are_upper_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

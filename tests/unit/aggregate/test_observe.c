@@ -39,7 +39,7 @@ static int set_up(void **state)
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
 	fixture->store = series_store_new(100);
-	fixture->observer = observer_new(fixture->store, NULL);
+	fixture->observer = observer_new(fixture->store, NULL, NULL);
 	fixture->sink = observer_sink(fixture->observer);
 	*state = fixture;
 	return 0;
@@ -272,7 +272,7 @@ static void address_is(struct fixture *fixture, const char *address, const char 
 	series_store_free(&fixture->store);
 	observer_free(&fixture->observer);
 	fixture->store = series_store_new(100);
-	fixture->observer = observer_new(fixture->store, NULL);
+	fixture->observer = observer_new(fixture->store, NULL, NULL);
 	fixture->sink = observer_sink(fixture->observer);
 	fixture->sink->request(fixture->sink->context, &request);
 	snapshot_unref(&fixture->snapshot);
@@ -533,7 +533,7 @@ static void statements_go_to_their_table(void **state)
 {
 	struct statement_table *table = statement_table_new(10, 300);
 	struct series_store *store = series_store_new(10);
-	struct observer *observer = observer_new(store, table);
+	struct observer *observer = observer_new(store, table, NULL);
 	const struct observation_sink *sink = observer_sink(observer);
 	struct conn_tuple tuple = tuple_v4();
 	struct request request = operation_make(&tuple);
@@ -584,7 +584,7 @@ static void without_memory(void **state)
 	FOR_EACH_FAILING_ALLOC(nth)
 	{
 		struct series_store *store = series_store_new(10);
-		struct observer *observer = store ? observer_new(store, NULL) : NULL;
+		struct observer *observer = store ? observer_new(store, NULL, NULL) : NULL;
 		const struct observation_sink *sink;
 
 		if (observer) {
@@ -647,6 +647,64 @@ static void spans_are_exemplars(void **state)
 	assert_int_equal(exemplar->unix_ns, 1003500000);
 }
 
+/* What it waited for is told by part, what it did is not. */
+static void waits_of_requests_served(void **state)
+{
+	struct fixture *fixture = *state;
+	struct conn_tuple tuple = tuple_v4();
+	struct request request = request_make(&tuple, ROLE_SERVER);
+
+	request.has_usage = true;
+	request.usage.part_ns[TIME_ON_CPU] = 2000000;
+	for (unsigned i = 0; i < 3; i++) /* by labels, then remembered */
+		fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(count_of(fixture, METRIC_REQUEST_WAIT), 0);
+	request.usage.part_ns[TIME_RUN_QUEUE] = 500000;
+	for (unsigned i = 0; i < 3; i++)
+		fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(
+		only(fixture, METRIC_REQUEST_WAIT,
+		     "service_name=front protocol=http http_route=/item/{id} part=run_queue")
+			->histogram->sum,
+		1500000);
+	request.role = ROLE_CLIENT;
+	fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(
+		only(fixture, METRIC_REQUEST_WAIT,
+		     "service_name=front protocol=http http_route=/item/{id} part=run_queue")
+			->histogram->count,
+		3);
+}
+
+static void slow_requests_by_cause(void **state)
+{
+	struct fixture *fixture = *state;
+	struct conn_tuple tuple = tuple_v4();
+	struct request request = request_make(&tuple, ROLE_SERVER);
+	struct verdict verdict = { .is_slow = true };
+
+	request.has_usage = true;
+	request.ret_verdict = &verdict;
+	for (unsigned i = 0; i < 300; i++)
+		fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(count_of(fixture, METRIC_SLOW_REQUESTS), 0);
+	request.end_ns = request.start_ns + 90000000;
+	request.usage.part_ns[TIME_THROTTLED] = 80000000;
+	request.usage.major_faults = 3;
+	fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(
+		only(fixture, METRIC_SLOW_REQUESTS,
+		     "service_name=front protocol=http http_route=/item/{id} cause=throttled")
+			->total,
+		1);
+	assert_int_equal(
+		only(fixture, METRIC_REQUESTS_HIT,
+		     "service_name=front protocol=http http_route=/item/{id} by=major_faults")
+			->total,
+		1);
+	assert_string_equal(verdict.cause, "throttled");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -669,6 +727,8 @@ int main(void)
 		cmocka_unit_test(names_of_numbers),
 		cmocka_unit_test(without_memory),
 		cmocka_unit_test_setup_teardown(spans_are_exemplars, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(waits_of_requests_served, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(slow_requests_by_cause, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,7 +155,7 @@ static void no_longer_than_the_client_waits(void **state)
 	world_write(&world, out, CLIENT, GET("/b")); /* asked after it was accepted */
 	answer(in, SERVER);
 	answer(out, CLIENT);
-	expect("server /b parent 4/6<5;client /b generated 4/5<0;");
+	expect("server /b parent 4/6<5;client /b generated 4/5<0 from=1;");
 }
 
 static void passed_on_by_what_prepares(void **state)

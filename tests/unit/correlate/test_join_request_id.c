@@ -85,7 +85,7 @@ static void the_other_end_comes_along(void **state)
 	world_write(&world, end, OTHER, OK);
 	world_read(&world, out, PROXY, OK);
 	world_write(&world, a, PROXY, OK);
-	expect("server /a parent a1/4<2 flags=1 id=1;client /a parent a1/2<3 flags=1 id=1;"
+	expect("server /a parent a1/4<2 flags=1 id=1;client /a parent a1/2<3 flags=1 from=1 id=1;"
 	       "server /a header a1/3<b2 flags=1 id=1;");
 }
 

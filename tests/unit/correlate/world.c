@@ -52,6 +52,8 @@ static void on_request(void *context, const struct request *request)
 		 operation ? operation :
 		 type	   ? type :
 			     "-");
+	if (request->part == SPAN_PART_CONNECT)
+		log_text(context, " %s", request->attributes[ATTRIBUTE_ERROR_TYPE]);
 	if (request->part != SPAN_PART_REQUEST)
 		log_text(context, " alone");
 	if (!span) {
@@ -72,6 +74,8 @@ static void on_request(void *context, const struct request *request)
 	if (request->opening)
 		log_text(context, " opening=%d..%d", ms_before(request, request->opening->start_ns),
 			 ms_before(request, request->opening->end_ns));
+	else if (request->span_start_ns && !request->lookup_count)
+		log_text(context, " from=%d", ms_before(request, request->span_start_ns));
 	if (request->span_links_dropped)
 		log_text(context, " +%u", request->span_links_dropped);
 	if (request->tracestate)
@@ -286,6 +290,30 @@ void world_opened(struct world *world, const struct wire *wire, unsigned millise
 		feed(world, &accept, sizeof(accept));
 }
 
+void world_connect_fails(struct world *world, const struct wire *wire, uint32_t tid,
+			 unsigned milliseconds, int error)
+{
+	struct {
+		struct event_tcp_connect connect;
+		struct connect_caller caller;
+	} record = {
+		.connect = { .header = { .ktime_ns = world->now_ns,
+					 .tgid = wire->tgid,
+					 .kind = EVENT_TCP_CONNECT,
+					 .size = sizeof(record) },
+			     .conn = wire->conn,
+			     .start_ns = world->now_ns - milliseconds * 1000000ull,
+			     .error = error,
+			     .outcome = error ? CONNECT_REFUSED : CONNECT_OTHER },
+		.caller = { .tid = tid },
+	};
+
+	/* Of an older recording. */
+	if (!tid)
+		record.connect.header.size = sizeof(record.connect);
+	feed(world, &record, record.connect.header.size);
+}
+
 static void datagram(struct world *world, uint32_t tgid, uint64_t socket, enum turn_dir dir,
 		     const uint8_t *bytes, size_t length)
 {
@@ -334,5 +362,18 @@ void world_hang_up(struct world *world, struct wire *wire)
 	world->now_ns += CALL_NS;
 	event.header.ktime_ns = world->now_ns;
 	event.conn.flags |= CONN_CLOSED;
+	feed(world, &event, sizeof(event));
+}
+
+void world_thread(struct world *world, uint32_t tgid, uint32_t tid, uint32_t by_tid)
+{
+	struct event_thread event = {
+		.header = { .tgid = tgid, .kind = EVENT_THREAD, .size = sizeof(event) },
+		.tid = tid,
+		.by_tid = by_tid,
+	};
+
+	world->now_ns += CALL_NS;
+	event.header.ktime_ns = world->now_ns;
 	feed(world, &event, sizeof(event));
 }

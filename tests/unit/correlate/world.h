@@ -24,7 +24,7 @@ struct world {
 	struct wire wires[WORLD_WIRES];
 	unsigned count;		 /* connections so far; the newest WORLD_WIRES can be used */
 	char log[WORLD_LOG_MAX]; /* a line a span: "server /path join trace/span<parent [links]", with
-				    "opening=300..2": begun 300 ms before the request, over 2 ms before it; "A=…" the same of a lookup;
+				    "opening=300..2": begun 300 ms before the request, over 2 ms before it; "A=…" the same of a lookup; "from=2": 2 ms before it, without these;
 				    "alone": metrics knew it before */
 	size_t log_bytes;
 };
@@ -48,9 +48,14 @@ void world_publish(struct world *world, const struct wire *wire, uint32_t tid, u
 		   uint8_t span);
 /* The connection was established, or accepted, just now, and that took so long. */
 void world_opened(struct world *world, const struct wire *wire, unsigned milliseconds);
+/* The thread's connect, begun so long ago, has just failed; error 0: the process gave it up. */
+void world_connect_fails(struct world *world, const struct wire *wire, uint32_t tid,
+			 unsigned milliseconds, int error);
 /* The process asks for a name's address, of that type, and is told; NULL: there is none. */
 void world_resolve(struct world *world, uint32_t tgid, uint64_t socket, uint8_t type,
 		   const uint8_t *address);
+/* A thread of the process begins, by another one; 0: it has ended. */
+void world_thread(struct world *world, uint32_t tgid, uint32_t tid, uint32_t by_tid);
 void world_hang_up(struct world *world, struct wire *wire);
 /* So many milliseconds without an event. */
 void world_pause(struct world *world, unsigned milliseconds);

@@ -26,6 +26,7 @@ union sample {
 	struct event_tcp_sample tcp_sample;
 	struct event_datagram datagram;
 	struct event_thread_context thread_context;
+	struct event_thread thread;
 	uint8_t bytes[sizeof(struct event_turn) + PREFIX_MAX + 8];
 };
 
@@ -59,6 +60,8 @@ static size_t make_sample(unsigned kind, union sample *sample)
 		size += 7;
 	} else if (kind == EVENT_THREAD_CONTEXT) {
 		sample->thread_context.valid = 1;
+	} else if (kind == EVENT_THREAD) {
+		sample->thread.tid = 1;
 	} else if (kind == EVENT_DATAGRAM) {
 		sample->datagram.captured = 7;
 		sample->datagram.bytes = 9;
@@ -210,6 +213,7 @@ static void refuses_fields_out_of_range(void **state)
 		{ EVENT_DATAGRAM, offsetof(struct event_datagram, dir), 1, DIR_COUNT },
 		{ EVENT_THREAD_CONTEXT, offsetof(struct event_thread_context, valid), 1, 0 },
 		{ EVENT_THREAD_CONTEXT, offsetof(struct event_thread_context, valid), 1, 2 },
+		{ EVENT_THREAD, offsetof(struct event_thread, tid), 4, 0 },
 	};
 	union sample sample;
 	struct event event;
@@ -237,6 +241,34 @@ static void bounds_what_was_captured(void **state)
 	sample.turn.captured = PREFIX_MAX + 1;
 	sample.header.size = (uint16_t)(size + PREFIX_MAX + 1);
 	assert_int_equal(decode(&sample, size + PREFIX_MAX + 1, &event), -EBADMSG);
+}
+
+/* What stands between the struct and its payload, as the flags say. */
+static void finds_the_parts_of_turns(void **state)
+{
+	static const uint16_t flags[] = { 0, TURN_HAS_USAGE, TURN_HAS_TCP,
+					  TURN_HAS_USAGE | TURN_HAS_TCP };
+	union sample sample;
+	struct event event;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		size_t size = make_sample(EVENT_TURN, &sample);
+		size_t usage = flags[i] & TURN_HAS_USAGE ? sizeof(struct turn_usage) : 0;
+		size_t tcp = flags[i] & TURN_HAS_TCP ? sizeof(struct turn_tcp) : 0;
+		const uint8_t *parts = sample.bytes + sizeof(struct event_turn);
+
+		sample.turn.turn_flags = flags[i];
+		size += usage + tcp;
+		sample.header.size = (uint16_t)size;
+		assert_int_equal(event_decode(&sample, size, &event), 0);
+		assert_ptr_equal(event.usage, usage ? parts : NULL);
+		assert_ptr_equal(event.tcp, tcp ? parts + usage : NULL);
+		assert_ptr_equal(event.payload, parts + usage + tcp);
+		assert_int_equal(event.payload_bytes, 7);
+		sample.header.size--;
+		assert_int_equal(decode(&sample, size - 1, &event), -EBADMSG);
+	}
 }
 
 static void bounds_datagrams(void **state)
@@ -273,6 +305,7 @@ int main(void)
 		cmocka_unit_test(refuses_unknown_kinds),
 		cmocka_unit_test(refuses_fields_out_of_range),
 		cmocka_unit_test(bounds_what_was_captured),
+		cmocka_unit_test(finds_the_parts_of_turns),
 		cmocka_unit_test(bounds_datagrams),
 		cmocka_unit_test(names_kinds),
 	};

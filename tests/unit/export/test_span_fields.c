@@ -315,6 +315,22 @@ static void only_timed_requests_are_spans(void **state)
 	assert_false(span_record_is_wanted(request));
 }
 
+static void tells_the_connections_part(void **state)
+{
+	struct told *told = *state;
+	struct request *request = &told->sample.request;
+
+	request->tcp = (struct request_tcp){ .rtt_ns = 40000, .rwnd_limited_ns = 8000000 };
+	tell(told);
+	assert_null(find(told, "sonde.tcp.retransmits"));
+	request->has_tcp = true;
+	tell(told);
+	assert_number(told, "sonde.tcp.rtt_ns", 40000);
+	assert_number(told, "sonde.tcp.retransmits", 0);
+	assert_number(told, "sonde.tcp.rwnd_limited_ns", 8000000);
+	assert_null(find(told, "sonde.tcp.sndbuf_limited_ns"));
+}
+
 /* Its request's other fields are not its own. */
 static void parts_are_internal(void **state)
 {
@@ -331,6 +347,10 @@ static void parts_are_internal(void **state)
 	assert_text(told, "client.address", "10.0.0.2");
 	assert_text(told, "server.address", "10.0.0.1");
 	assert_text(told, "sonde.join", "header");
+	request->part = SPAN_PART_RECEIVE_QUEUE;
+	tell(told);
+	assert_int_equal(told->fields.kind, SPAN_KIND_INTERNAL);
+	assert_string_equal(told->fields.name, "receive queue");
 	request->role = ROLE_CLIENT;
 	request->part = SPAN_PART_CONNECT;
 	tell(told);
@@ -368,6 +388,7 @@ int main(void)
 		TOLD(brokers_clients_send_receive_and_process),
 		TOLD(calls_lookups_and_others_have_names),
 		TOLD(sockets_in_the_file_system_have_no_ports),
+		TOLD(tells_the_connections_part),
 		TOLD(parts_are_internal),
 		TOLD(a_span_begins_with_its_connection),
 		TOLD(texts_are_made_utf8),

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Figures of a thread at two times, one taken from the other. */
+#include "correlate/usage.h"
+
+#include "base/table.h"
+#include "correlate/tcp_part.h"
+#include "correlate/thread_errors.h"
+
+const char *time_part_name(enum time_part part)
+{
+	static const char *const names[TIME_PART_COUNT] = {
+#define X(ID, name, meaning) [TIME_##ID] = name,
+		TIME_PARTS(X)
+#undef X
+	};
+
+	return names[part];
+}
+
+static void put(struct connection *connection, unsigned dir, uint64_t time_ns,
+		const struct thread_usage *usage)
+{
+	connection->used[dir] = (struct thread_use){ time_ns, *usage };
+}
+
+void usage_note(struct connection *connection, const struct event *event)
+{
+	const struct event_turn *turn = event->turn;
+	const struct turn_usage *usage = event->usage;
+
+	tcp_part_note(connection, event);
+	if (!usage)
+		return;
+	if (turn->prev.calls)
+		put(connection, turn->prev.dir, turn->prev.last_ns, &usage->prev);
+	put(connection, turn->turn.dir,
+	    turn->turn.last_ns ? turn->turn.last_ns : turn->header.ktime_ns, &usage->now);
+}
+
+void usage_note_newest(struct connection *connection, const struct turn_summary *turn,
+		       const struct newest_use *newest)
+{
+	tcp_part_note_newest(connection, turn, newest);
+	if (newest && turn->calls)
+		put(connection, turn->dir, turn->last_ns, &newest->usage);
+}
+
+static struct thread_calls *calls_of(struct engine *engine, uint32_t tid)
+{
+	return &engine->calls[hash_u64(tid) % CALLING_THREADS];
+}
+
+static uint64_t waited(struct engine *engine, uint32_t tid)
+{
+	const struct thread_calls *calls = calls_of(engine, tid);
+
+	return calls->tid == tid ? calls->waited_ns : 0;
+}
+
+static void add_call(struct engine *engine, uint32_t tid, uint64_t blocked_ns)
+{
+	struct thread_calls *calls = calls_of(engine, tid);
+
+	if (calls->tid != tid)
+		*calls = (struct thread_calls){ .tid = tid };
+	calls->waited_ns += blocked_ns;
+}
+
+void usage_begin(struct engine *engine, const struct connection *connection,
+		 struct exchange *exchange)
+{
+	const struct thread_use *used =
+		&connection->used[connection->role == ROLE_SERVER ? DIR_READ : DIR_WRITE];
+
+	if (used->time_ns == exchange->start_ns) {
+		exchange->used = *used;
+		exchange->waited_ns = waited(engine, used->usage.tid);
+	}
+	tcp_part_begin(engine, connection, exchange);
+}
+
+static uint64_t least(uint64_t one, uint64_t other)
+{
+	return one < other ? one : other;
+}
+
+/* headers/event_abi.h says why these two. A thread that was moved has two clocks; what it ran is then good to a tick, 4 ms or less. */
+static uint64_t off_cpu(const struct thread_usage *from, const struct thread_usage *to,
+			uint64_t duration_ns)
+{
+	uint64_t ran_ns = to->on_cpu_ns - from->on_cpu_ns;
+
+	if (from->migrations == to->migrations)
+		return least(to->exec_start_ns - from->exec_start_ns - ran_ns, duration_ns);
+	return duration_ns - least(ran_ns, duration_ns);
+}
+
+/* A thread with several calls at once waits for all of them together. */
+static void take_calls(struct engine *engine, const struct connection *connection,
+		       struct exchange *exchange)
+{
+	uint32_t tid = exchange->used.usage.tid;
+	uint64_t *part_ns = exchange->usage.part_ns, total_ns;
+
+	if (connection->role == ROLE_CLIENT) {
+		add_call(engine, tid, part_ns[TIME_BLOCKED]);
+		return;
+	}
+	total_ns = waited(engine, tid);
+	if (total_ns > exchange->waited_ns)
+		part_ns[TIME_NETWORK] =
+			least(total_ns - exchange->waited_ns, part_ns[TIME_BLOCKED]);
+	part_ns[TIME_BLOCKED] -= part_ns[TIME_NETWORK];
+}
+
+static void tell_thread(const struct thread_usage *from, const struct thread_usage *to,
+			uint64_t duration_ns, struct request_usage *usage)
+{
+	uint64_t off_ns = off_cpu(from, to, duration_ns), *part_ns = usage->part_ns;
+	uint64_t waited_ns = least(to->run_queue_ns - from->run_queue_ns, off_ns);
+
+	part_ns[TIME_ON_CPU] = duration_ns - off_ns;
+	part_ns[TIME_BLOCKED] = off_ns - waited_ns;
+	part_ns[TIME_THROTTLED] = least(to->throttled_ns - from->throttled_ns, waited_ns);
+	part_ns[TIME_RUN_QUEUE] = waited_ns - part_ns[TIME_THROTTLED];
+	usage->voluntary_switches = to->voluntary_switches - from->voluntary_switches;
+	usage->involuntary_switches = to->involuntary_switches - from->involuntary_switches;
+	usage->minor_faults = to->minor_faults - from->minor_faults;
+	usage->major_faults = to->major_faults - from->major_faults;
+}
+
+void usage_end(struct engine *engine, const struct connection *connection,
+	       struct exchange *exchange)
+{
+	const struct thread_use *last =
+		&connection->used[connection->role == ROLE_SERVER ? DIR_WRITE : DIR_READ];
+	const struct thread_usage *from = &exchange->used.usage, *to = &last->usage;
+	uint64_t duration_ns =
+		exchange->end_ns > exchange->start_ns ? exchange->end_ns - exchange->start_ns : 0;
+
+	exchange->usage = (struct request_usage){ 0 };
+	if (from->tid && from->tid == to->tid && last->time_ns == exchange->end_ns) {
+		tell_thread(from, to, duration_ns, &exchange->usage);
+		take_calls(engine, connection, exchange);
+		thread_errors_read(from, to, &exchange->errors);
+	} else {
+		exchange->usage.part_ns[TIME_UNACCOUNTED] = duration_ns;
+	}
+	tcp_part_end(connection, exchange);
+}
