@@ -11,7 +11,7 @@ RESIDENT = "process_resident_memory_bytes"
 SERVER, CLIENT = "db_server_operation_duration_seconds_count", "db_client_operation_duration_seconds_count"
 
 
-MEMORY_MAX = 64 << 20  # what the agent may take with everything at its defaults
+MEMORY_MAX = 80 << 20  # what the agent may take with everything at its defaults
 ASK = b"set key 0 0 5\r\nhello\r\nget key\r\n", b"STORED\r\nVALUE key 0 5\r\nhello\r\nEND\r\n"
 
 
@@ -19,7 +19,8 @@ def memory_is_bounded(t, agent):
     metrics = agent.scrape()
     t.check(0 < metrics.total(RESIDENT) < MEMORY_MAX, f"resident memory: {metrics.total(RESIDENT) / 1e6:.1f} MB")
     t.check(metrics.total("sonde_table_entries", table="requests") <= 2, "requests in flight, when all but the scrape are over")
-    t.equal(metrics.by("sonde_table_evicted_total", "table"), {}, "connections given up")
+    # So many connections at once may wait for accept that not all such waits are remembered.
+    t.equal(metrics.by("sonde_table_evicted_total", "table", table=lambda table: table != "accepted"), {}, "connections given up")
 
 
 def both_sides(t, agent, protocol, server, client, want):
