@@ -80,11 +80,8 @@ static __always_inline void on_connect_failed(struct conn_state *conn, const str
 static __always_inline void tell_close(const struct conn_state *conn, const struct sock *sk,
 				       const struct tcp_stats *stats)
 {
-	const __u32 size = sizeof(struct event_tcp_close) + sizeof(struct close_positions) +
-			   sizeof(struct newest_use);
-	struct close_positions *positions;
+	const __u32 size = sizeof(struct event_tcp_close) + sizeof(struct conn_close_parts);
 	struct event_tcp_close *event;
-	struct newest_use *newest;
 	struct emission emission;
 
 	event = emit_reserve(&emission, conn->ring, EVENT_TCP_CLOSE, size);
@@ -92,17 +89,12 @@ static __always_inline void tell_close(const struct conn_state *conn, const stru
 		emit_count_lost(EVENT_TCP_CLOSE, LOSS_RING_FULL);
 		return;
 	}
-	positions = (void *)(event + 1);
-	newest = (void *)(positions + 1);
 	emit_fill_header(&event->header, conn->tgid, EVENT_TCP_CLOSE, size);
 	conn_fill_ref(&event->conn, conn, sk);
 	event->turn = conn->turn;
 	event->stats = *stats;
 	event->opened_ns = conn->opened_ns;
-	positions->position[DIR_READ] = conn->position[DIR_READ];
-	positions->position[DIR_WRITE] = conn->position[DIR_WRITE];
-	newest->usage = conn->usage;
-	newest->tcp = conn->tcp;
+	conn_fill_close((struct conn_close_parts *)(event + 1), conn);
 	emit_submit(&emission, event, size);
 }
 
@@ -136,9 +128,8 @@ static __noinline int conn_close(const struct sock *sk, bool awaits_reset)
 /* shutdown(SHUT_WR): the process will write no more but may read on. */
 static __always_inline void on_half_close(struct conn_state *conn, const struct sock *sk)
 {
-	const __u32 size = sizeof(struct event_turn_progress) + sizeof(struct newest_use);
+	const __u32 size = sizeof(struct event_turn_progress) + sizeof(struct call_use);
 	struct event_turn_progress *event;
-	struct newest_use *newest;
 	struct emission emission;
 
 	conn->write_seq++; /* the FIN takes a number, right after this hook */
@@ -149,12 +140,10 @@ static __always_inline void on_half_close(struct conn_state *conn, const struct 
 		emit_count_lost(EVENT_TURN_PROGRESS, LOSS_RING_FULL);
 		return;
 	}
-	newest = (void *)(event + 1);
 	emit_fill_header(&event->header, conn->tgid, EVENT_TURN_PROGRESS, size);
 	conn_fill_ref(&event->conn, conn, sk);
 	event->turn = conn->turn;
-	newest->usage = conn->usage;
-	newest->tcp = conn->tcp;
+	*(struct call_use *)(event + 1) = conn->use;
 	emit_submit(&emission, event, size);
 }
 

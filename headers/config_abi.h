@@ -86,8 +86,7 @@ struct conn_state {
 	__u64 exchanges;      /* of the owner's, those not yet added to its process_state */
 	struct conn_tuple tuple;
 	struct turn_summary turn;
-	struct thread_usage usage; /* of the thread that made the newest call */
-	struct tcp_use tcp;
+	struct call_use use; /* of the newest call */
 	__u32 turn_no;
 	__u32 captured; /* of the newest turn; at prefix_bytes nothing more is copied */
 	__u32 tgid; /* newest process seen to use it; before accept the one that listens; 0: unknown */
@@ -100,11 +99,13 @@ struct conn_state {
 		__u32 late_turn_no; /* the number kept for that write */
 		__u32 connect_tid;  /* while it connects: the thread that does */
 	};
-	__u8 role;		     /* enum conn_role */
-	__u8 flags;		     /* enum conn_flags */
-	__u8 mode;		     /* enum conn_mode */
-	__u8 tcp_state;		     /* TCP_ESTABLISHED … as in the kernel */
-	__u32 ring;		     /* index in rings */
+	__u8 role;	    /* enum conn_role */
+	__u8 flags;	    /* enum conn_flags */
+	__u8 mode;	    /* enum conn_mode */
+	__u8 tcp_state;	    /* TCP_ESTABLISHED … as in the kernel */
+	__u16 ring;	    /* index in rings */
+	__u8 use_is_untold; /* no event of the newest call has it */
+	__u8 _pad;
 	__u32 position[DIR_COUNT];   /* bytes moved, low 32 bits */
 	__u32 value_left[DIR_COUNT]; /* MODE_STREAM and above: bytes to come that nobody wants */
 	struct conn_frames frames[DIR_COUNT];

@@ -118,10 +118,13 @@ enum turn_flags {
 	TURN_AWAITS_WRITE =
 		1 << 3, /* a read with a write before it that has not returned: that one comes
 				       as TURN_LATE and with this event's turn_no - 1 */
-	TURN_HAS_USAGE =
+	TURN_HAS_USE =
 		1
-		<< 4, /* struct turn_usage stands between the struct and its payload; older recordings lack it */
-	TURN_HAS_TCP = 1 << 5, /* struct turn_tcp stands behind that one */
+		<< 4, /* struct turn_figures stands between the struct and its payload; older recordings lack it */
+	TURN_HAS_BEFORE =
+		1
+		<< 5, /* struct call_use of the newest call of the turn before, which no event of its own has told, stands
+			      behind the payload, at the next multiple of 8 bytes */
 };
 
 /* What the kernel has counted of a thread since it began, as a call of it returned. While a thread runs, on_cpu_ns and
@@ -146,13 +149,6 @@ struct thread_usage {
 };
 _Static_assert(sizeof(struct thread_usage) == 72, "thread_usage is ABI");
 
-/* Of the thread that made the call; and of the one that made the newest call of the turn before, where the event has a `prev`. */
-struct turn_usage {
-	struct thread_usage now;
-	struct thread_usage prev;
-};
-_Static_assert(sizeof(struct turn_usage) == 144, "turn_usage is ABI");
-
 /* What the kernel has counted of a connection since it began, modulo 2^32. Times move by ticks. */
 struct tcp_use {
 	__u32 retransmits;     /* segments sent again by this end */
@@ -162,21 +158,19 @@ struct tcp_use {
 };
 _Static_assert(sizeof(struct tcp_use) == 16, "tcp_use is ABI");
 
-/* Times as turn_usage has them. All zero: no TCP. */
-struct turn_tcp {
-	struct tcp_use now;
-	struct tcp_use prev;
-	__u32 waited_ticks; /* since the newest bytes had come; of a read */
+/* What the thread that made a call had come to as it returned, and its connection. */
+struct call_use {
+	struct thread_usage thread;
+	struct tcp_use tcp; /* all zero: no TCP */
+};
+_Static_assert(sizeof(struct call_use) == 88, "call_use is ABI");
+
+struct turn_figures {
+	struct call_use now;
+	__u32 waited_ticks; /* since the newest bytes had come; of a read on TCP */
 	__u32 tick_us;
 };
-_Static_assert(sizeof(struct turn_tcp) == 40, "turn_tcp is ABI");
-
-/* The same of the newest call of a connection. */
-struct newest_use {
-	struct thread_usage usage;
-	struct tcp_use tcp;
-};
-_Static_assert(sizeof(struct newest_use) == 88, "newest_use is ABI");
+_Static_assert(sizeof(struct turn_figures) == 96, "turn_figures is ABI");
 
 /* A call that began a turn, or brought more of what is wanted of it. MODE_STREAM makes several events of a call, one
  * after the other: each counts its own part in `call_bytes`, in which bytes that nobody wants, or that were not captured,
@@ -198,7 +192,7 @@ struct event_turn {
 _Static_assert(sizeof(struct event_turn) == 184, "event_turn is ABI");
 
 /* The state of the newest turn, when nothing else would tell: half-close, or user space asked (it then
- * reads the map and writes this event itself, so that a recording holds what it saw). Payload: struct newest_use, which older
+ * reads the map and writes this event itself, so that a recording holds what it saw). Payload: struct call_use of its newest call, which older
  * recordings lack. */
 struct event_turn_progress {
 	struct event_header header;
@@ -237,7 +231,7 @@ struct connect_caller {
 _Static_assert(sizeof(struct connect_caller) == 8, "connect_caller is ABI");
 
 /* Payload of TCP_CLOSE and UNIX_CLOSE, which older recordings lack: bytes moved by direction, low 32 bits, as event_turn.position
- * counts them. struct newest_use follows, which less old ones lack. */
+ * counts them. struct call_use of the newest call follows, which less old ones lack. */
 struct close_positions {
 	__u32 position[2]; /* by enum turn_dir */
 };

@@ -100,7 +100,7 @@ static __always_inline int conn_insert_by(struct conn_state *conn, const struct 
 		conn->connect_tid = (__u32)bpf_get_current_pid_tgid();
 	conn->opened_ns = conn->flags & CONN_PREEXISTING ? 0 : now;
 	/* Any choice will do as long as it stays; not the address: the verifier forbids its arithmetic. */
-	conn->ring = 1 + ((__u32)(now >> 10) & settings.shard_mask);
+	conn->ring = (__u16)(1 + ((__u32)(now >> 10) & settings.shard_mask));
 	conn_fill_tuple(&conn->tuple, sk);
 	if (conn->tuple.family == AF_UNIX)
 		conn->inode = sock_inode(sk, false);
@@ -160,6 +160,20 @@ static __always_inline void conn_fill_ref(struct conn_ref *ref, const struct con
 	conn_copy_tuple(&ref->tuple, &conn->tuple);
 	conn_copy_role(ref, conn);
 	ref->turn_no = conn->turn_no;
+}
+
+/* What stands behind the struct of a close. */
+struct conn_close_parts {
+	struct close_positions positions;
+	struct call_use newest;
+};
+
+static __always_inline void conn_fill_close(struct conn_close_parts *parts,
+					    const struct conn_state *conn)
+{
+	parts->positions.position[DIR_READ] = conn->position[DIR_READ];
+	parts->positions.position[DIR_WRITE] = conn->position[DIR_WRITE];
+	parts->newest = conn->use;
 }
 
 static __always_inline void conn_read_stats(struct tcp_stats *stats, const struct sock *sk)

@@ -97,19 +97,13 @@ static __always_inline void stream_send_part(struct turn_scratch *scratch, __u32
 					     __u32 captured, __u32 length)
 {
 	struct event_turn *event = &scratch->event;
-	__u32 size = TURN_EVENT_BYTES + captured;
 
 	event->offset += (__u32)event->call_bytes;
 	event->position += (__u32)event->call_bytes;
 	event->call_bytes = length;
 	event->captured = (__u16)captured;
-	event->header.size = (__u16)size;
-	barrier_var(size);
-	if (size > TURN_EVENT_BYTES + PREFIX_MAX)
-		return;
-	emit_copy(ring, &event->header, size);
-	event->turn_flags =
-		(event->turn_flags & (TURN_LATE | TURN_HAS_USAGE | TURN_HAS_TCP)) | TURN_CONTINUED;
+	turn_emit_event(scratch, ring);
+	event->turn_flags = (event->turn_flags & (TURN_LATE | TURN_HAS_USE)) | TURN_CONTINUED;
 	__builtin_memset(&event->prev, 0, sizeof(event->prev));
 }
 

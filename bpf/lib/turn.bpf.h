@@ -108,8 +108,9 @@ static __always_inline void turn_fill(struct event_turn *event, const struct tur
 	event->call_bytes = move->call->bytes;
 	event->tid = (__u32)move->id;
 	event->captured = (__u16)captured;
-	event->turn_flags = (__u16)(move->flags | TURN_HAS_USAGE | TURN_HAS_TCP);
+	event->turn_flags = (__u16)(move->flags | TURN_HAS_USE | move->scratch->before_flag);
 	event->position = move->position;
+	move->conn->use_is_untold = false;
 	event->turn.dir =
 		move->dir; /* another thread's call may have begun another turn meanwhile */
 }
@@ -117,13 +118,8 @@ static __always_inline void turn_fill(struct event_turn *event, const struct tur
 static __always_inline void turn_emit_scratch(struct turn_scratch *scratch,
 					      const struct turn_move *move, __u32 captured)
 {
-	__u32 size = TURN_EVENT_BYTES + captured;
-
 	turn_fill(&scratch->event, move, captured);
-	barrier_var(size);
-	if (size > TURN_EVENT_BYTES + PREFIX_MAX)
-		return;
-	emit_copy(move->conn->ring, &scratch->event.header, size);
+	turn_emit_event(scratch, move->conn->ring);
 }
 
 /* Send what the scratch's event and the move say, from byte `at` of the call on, as a stream. Returns how much of a value
@@ -183,21 +179,22 @@ __noinline int turn_read_use(__u32 tid, __u32 is_tcp)
 
 	if (!scratch)
 		return 0;
-	usage_read(&scratch->parts.usage.now, compat_task(), tid);
+	usage_read(&scratch->use.now.thread, compat_task(), tid);
+	scratch->use.tick_us = settings.tick_us;
 	if (!is_tcp) {
-		__builtin_memset(&scratch->parts.tcp, 0, sizeof(scratch->parts.tcp));
+		__builtin_memset(&scratch->use.now.tcp, 0, sizeof(scratch->use.now.tcp));
+		scratch->use.waited_ticks = 0;
 		return 0;
 	}
-	tcp_use_read(&scratch->parts.tcp.now, scratch->sock);
-	scratch->parts.tcp.waited_ticks = tcp_waited_ticks(scratch->sock);
-	scratch->parts.tcp.tick_us = settings.tick_us;
+	tcp_use_read(&scratch->use.now.tcp, scratch->sock);
+	scratch->use.waited_ticks = tcp_waited_ticks(scratch->sock);
 	return 0;
 }
 
 /* A write that returned after the read that followed it. */
 static __always_inline void turn_late(struct turn_move *move)
 {
-	struct turn_scratch *scratch = turn_scratch_get();
+	struct turn_scratch *scratch = move->scratch;
 	const struct call *call = move->call;
 	struct conn_state *conn = move->conn;
 	__u32 captured, bytes = (__u32)call->bytes;
@@ -206,14 +203,10 @@ static __always_inline void turn_late(struct turn_move *move)
 	if (bytes > conn->late_bytes) /* it moved more after the last read that saw it under way */
 		conn->write_seq += bytes - conn->late_bytes;
 	conn->late_bytes -= bytes < conn->late_bytes ? bytes : conn->late_bytes;
-	if (conn->mode == MODE_LENGTHS || !scratch)
+	if (conn->mode == MODE_LENGTHS)
 		return;
 	turn_tell_context(move);
 	__builtin_memset(&scratch->event.prev, 0, sizeof(scratch->event.prev));
-	__builtin_memset(&scratch->parts.usage, 0, sizeof(scratch->parts.usage));
-	__builtin_memset(&scratch->parts.tcp, 0, sizeof(scratch->parts.tcp));
-	scratch->sock = move->sk;
-	turn_read_use((__u32)move->id, true);
 	scratch->event.turn = (struct turn_summary){ .bytes = call->bytes,
 						     .start_ns = move->now,
 						     .last_ns = move->now,
@@ -280,6 +273,7 @@ static __always_inline bool turn_note_use(struct turn_move *move)
 	if (!scratch)
 		return false;
 	move->scratch = scratch;
+	scratch->before_flag = 0;
 	if (move->conn->mode == MODE_LENGTHS)
 		return true;
 	scratch->sock = move->sk;
@@ -287,16 +281,18 @@ static __always_inline bool turn_note_use(struct turn_move *move)
 	return true;
 }
 
-/* The figures of the call before go to the scratch, too, and this one's to the connection. */
-static __always_inline void turn_use(const struct turn_move *move)
+/* The connection's figures become this call's. Those of the call before go with this one's event where none has told them. */
+static __always_inline void turn_keep_use(struct turn_move *move)
 {
 	struct turn_scratch *scratch = move->scratch;
 	struct conn_state *conn = move->conn;
 
-	scratch->parts.usage.prev = conn->usage;
-	scratch->parts.tcp.prev = conn->tcp;
-	conn->usage = scratch->parts.usage.now;
-	conn->tcp = scratch->parts.tcp.now;
+	if (conn->use_is_untold && move->flags != TURN_CONTINUED) {
+		scratch->before = conn->use;
+		scratch->before_flag = TURN_HAS_BEFORE;
+	}
+	conn->use = scratch->use.now;
+	conn->use_is_untold = true;
 }
 
 /* Bring the turn's figures up to date with a call; those of a finished turn go to the event, if there is to be one.
@@ -438,7 +434,7 @@ static __always_inline bool turn_in_ring(struct turn_move *move, const struct ca
 	if (!event)
 		return false;
 	turn_advance(move, event);
-	*(struct turn_parts *)(event + 1) = move->scratch->parts;
+	*(struct turn_figures *)(event + 1) = move->scratch->use;
 	payload = (__u8 *)event + TURN_EVENT_BYTES;
 	captured = call_copy_pieces(payload, pieces, room, second_room);
 	tail = call_tail_pieces(move->call, pieces, payload, captured, room, move->conn->turn.tail);
@@ -465,7 +461,8 @@ static __always_inline bool turn_try_ring(struct turn_move *move)
 {
 	struct call_pieces pieces;
 
-	if (!move->want || !call_find_pieces(move->call, move->want, &pieces))
+	if (!move->want || move->scratch->before_flag ||
+	    !call_find_pieces(move->call, move->want, &pieces))
 		return false;
 	if (!pieces.second_bytes && move->want <= TURN_ROOM_SMALL)
 		return turn_in_ring(move, &pieces, TURN_ROOM_SMALL, 0);
@@ -478,16 +475,14 @@ static __always_inline bool turn_try_ring(struct turn_move *move)
 	return false;
 }
 
-/* For bytes that are spread widely, and for calls that only move the figures. */
+/* For bytes that are spread widely, for events with more than the payload behind them, and for calls that only move the figures. */
 static __always_inline void turn_in_scratch(struct turn_move *move)
 {
-	struct turn_scratch *scratch = turn_scratch_get();
+	struct turn_scratch *scratch = move->scratch;
 	struct conn_state *conn = move->conn;
 	__u32 captured;
 	__u64 tail;
 
-	if (!scratch)
-		return;
 	scratch->stream.at = move->want; /* the verifier forgets: see struct stream_progress */
 	barrier();
 	move->want = scratch->stream.at;
@@ -502,11 +497,9 @@ static __always_inline void turn_in_scratch(struct turn_move *move)
 
 static __always_inline void turn_in_stream(struct turn_move *move)
 {
-	struct turn_scratch *scratch = turn_scratch_get();
+	struct turn_scratch *scratch = move->scratch;
 	struct conn_state *conn = move->conn;
 
-	if (!scratch)
-		return;
 	turn_advance(move, &scratch->event);
 	conn->turn.tail = 0;
 	scratch->event.turn = conn->turn;
@@ -696,11 +689,12 @@ static __always_inline void turn_move(struct turn_move *move, const bool is_dire
 	}
 	turn_set_want(move, is_new);
 	if (conn->mode == MODE_LENGTHS) {
-		conn->usage.tid = 0;
+		conn->use.thread.tid = 0;
+		conn->use_is_untold = false;
 		turn_advance(move, NULL);
 		return;
 	}
-	turn_use(move);
+	turn_keep_use(move);
 	turn_tell_context(move);
 	if (conn->mode > MODE_LENGTHS) {
 		if (!turn_is_short(move)) {

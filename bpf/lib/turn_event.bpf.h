@@ -25,18 +25,15 @@ struct stream_progress {
 	struct conn_frames frames;
 };
 
-/* What stands between an event and its payload. */
-struct turn_parts {
-	struct turn_usage usage;
-	struct turn_tcp tcp;
-};
-#define TURN_EVENT_BYTES (sizeof(struct event_turn) + sizeof(struct turn_parts))
+#define TURN_EVENT_BYTES (sizeof(struct event_turn) + sizeof(struct turn_figures))
 
 struct turn_scratch {
 	struct event_turn event;
-	struct turn_parts parts;
+	struct turn_figures use;
 	struct call_scratch call; /* directly behind the two: the payload starts here */
 	struct stream_progress stream;
+	struct call_use before;
+	__u32 before_flag; /* TURN_HAS_BEFORE when `before` is to be told. Here, as what is in `stream` */
 	const struct sock *sock; /* for functions that take only numbers */
 };
 
@@ -53,6 +50,27 @@ static __always_inline struct turn_scratch *turn_scratch_get(void)
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&turn_scratch, &zero);
+}
+
+/* Copy the scratch's event, whose payload is complete, into a ring. */
+static __always_inline void turn_emit_event(struct turn_scratch *scratch, __u32 ring)
+{
+	struct event_turn *event = &scratch->event;
+	__u32 bytes = event->captured;
+
+	if (event->turn_flags & TURN_HAS_BEFORE) {
+		bytes = (bytes + 7) & ~7u;
+		barrier_var(bytes);
+		if (bytes > PREFIX_MAX)
+			return;
+		*(struct call_use *)(scratch->call.bytes + bytes) = scratch->before;
+		bytes += sizeof(struct call_use);
+	}
+	barrier_var(bytes);
+	if (bytes > PREFIX_MAX + sizeof(struct call_use))
+		return;
+	event->header.size = (__u16)(TURN_EVENT_BYTES + bytes);
+	emit_copy(ring, &event->header, TURN_EVENT_BYTES + bytes);
 }
 
 static __always_inline struct call_scratch *call_scratch_get(void)

@@ -47,11 +47,8 @@ static __always_inline bool unix_is_stream(const struct sock *sk)
 /* Built in the ring: the stack of those who call is long. */
 static __always_inline void unix_tell_close(const struct conn_state *conn, const struct sock *sk)
 {
-	const __u32 size = sizeof(struct event_unix_close) + sizeof(struct close_positions) +
-			   sizeof(struct newest_use);
-	struct close_positions *positions;
+	const __u32 size = sizeof(struct event_unix_close) + sizeof(struct conn_close_parts);
 	struct event_unix_close *event;
-	struct newest_use *newest;
 	struct emission emission;
 
 	event = emit_reserve(&emission, conn->ring, EVENT_UNIX_CLOSE, size);
@@ -59,16 +56,11 @@ static __always_inline void unix_tell_close(const struct conn_state *conn, const
 		emit_count_lost(EVENT_UNIX_CLOSE, LOSS_RING_FULL);
 		return;
 	}
-	positions = (void *)(event + 1);
-	newest = (void *)(positions + 1);
 	emit_fill_header(&event->header, conn->tgid, EVENT_UNIX_CLOSE, size);
 	conn_fill_ref(&event->conn, conn, sk);
 	event->turn = conn->turn;
 	event->opened_ns = conn->opened_ns;
-	positions->position[DIR_READ] = conn->position[DIR_READ];
-	positions->position[DIR_WRITE] = conn->position[DIR_WRITE];
-	newest->usage = conn->usage;
-	newest->tcp = conn->tcp;
+	conn_fill_close((struct conn_close_parts *)(event + 1), conn);
 	emit_submit(&emission, event, size);
 }
 

@@ -109,7 +109,7 @@ void intake_ask_progress(void *context, uint64_t sock, uint64_t conn_id)
 	struct agent *agent = context;
 	struct {
 		struct event_turn_progress progress;
-		struct newest_use newest;
+		struct call_use newest;
 	} record = { 0 };
 	struct event_turn_progress *event = &record.progress;
 	struct conn_state conn;
@@ -129,6 +129,6 @@ void intake_ask_progress(void *context, uint64_t sock, uint64_t conn_id)
 					 .turn_no = conn.turn_no };
 	event->turn = conn.turn;
 	memset(event->turn._pad, 0, sizeof(event->turn._pad));
-	record.newest = (struct newest_use){ conn.usage, conn.tcp };
+	record.newest = conn.use;
 	intake_made(agent, &record, sizeof(record));
 }

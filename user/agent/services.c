@@ -100,7 +100,7 @@ static void row_add(struct service_row *row, const struct key *key)
 		row->classic[i] += histogram->classic[i];
 }
 
-/* The bound below which the share of observations lies, seconds; interpolated as histogram_quantile() does. */
+/* The bound below which the share of observations lies, seconds; interpolated as PromQL's histogram_quantile() does. */
 static double row_quantile(const struct service_row *row, double share)
 {
 	double rank = share * (double)row->count, below = 0;

@@ -2,7 +2,6 @@
 /* Bucketing: no allocation once the window covers the values that come. */
 #include "aggregate/histogram.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,18 +126,17 @@ void histogram_exemplify(struct histogram *histogram, const struct exemplar *exe
 		histogram->exemplars[histogram->newest] = *exemplar;
 }
 
-uint64_t histogram_quantile(const struct histogram *histogram, unsigned permille)
+bool histogram_is_above(const struct histogram *histogram, uint64_t value, unsigned permille)
 {
-	uint64_t wanted = (histogram->count * permille + 999) / 1000;
-	uint64_t below = histogram->zero_count;
-	int32_t i = 0;
+	uint64_t left = histogram->count - (histogram->count * permille + 999) / 1000;
+	int32_t index = histogram_index(histogram, value);
 
-	if (below >= wanted || !histogram->length)
-		return 0;
-	while (i < histogram->length - 1 && below + histogram->window[i] < wanted)
-		below += histogram->window[i++];
-	return (uint64_t)(exp2(ldexp(histogram->first + i + 1, -histogram->scale)) *
-			  histogram->layout->divisor);
+	for (int32_t i = histogram->length - 1; i >= 0 && histogram->first + i >= index; i--) {
+		if (histogram->window[i] > left)
+			return false;
+		left -= histogram->window[i];
+	}
+	return true;
 }
 
 size_t histogram_copy_bytes(const struct histogram *histogram)

@@ -5,6 +5,7 @@
 #ifndef SONDE_AGGREGATE_HISTOGRAM_H
 #define SONDE_AGGREGATE_HISTOGRAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,6 +54,13 @@ static inline size_t histogram_classic_index(struct histogram *histogram, uint64
 	return index;
 }
 
+/* value: not 0 */
+static inline int32_t histogram_index(const struct histogram *histogram, uint64_t value)
+{
+	return octave_index(histogram->layout->octave, value) >>
+	       (HISTOGRAM_SCALE_MAX - histogram->scale);
+}
+
 /* Count a value of an exponential bucket that the window does not cover yet. */
 void histogram_observe_outside(struct histogram *histogram, int32_t index);
 
@@ -72,8 +80,7 @@ static inline void histogram_observe(struct histogram *histogram, uint64_t value
 		histogram->zero_count++;
 		return;
 	}
-	index = octave_index(histogram->layout->octave, value) >>
-		(HISTOGRAM_SCALE_MAX - histogram->scale);
+	index = histogram_index(histogram, value);
 	if ((uint32_t)index - (uint32_t)histogram->first < histogram->length)
 		histogram->window[index - histogram->first]++;
 	else
@@ -84,9 +91,9 @@ static inline void histogram_observe(struct histogram *histogram, uint64_t value
  * which takes nothing from the figures. */
 void histogram_exemplify(struct histogram *histogram, const struct exemplar *exemplar);
 
-/* The least value that so many of 1000 observations do not exceed, but for the width of its exponential bucket; 0 when there are
- * none. */
-uint64_t histogram_quantile(const struct histogram *histogram, unsigned permille);
+/* Whether a value, not 0, is above the quantile: in a higher exponential bucket than the least value that so many of 1000
+ * observations do not exceed. Looks from the top, and not further than it has to. */
+bool histogram_is_above(const struct histogram *histogram, uint64_t value, unsigned permille);
 
 /* Bytes that a copy in one piece takes, 8-byte aligned, and the copy: its window and exemplars lie behind
  * it in the same memory. */

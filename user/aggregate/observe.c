@@ -493,7 +493,7 @@ static void observe_usage(struct observer *observer, const struct request *reque
 	observe_waits(observer, request, memory ? memory->waits : NULL);
 	if (request->usage.major_faults)
 		add_of_route(observer, request, METRIC_REQUESTS_HIT, "major_faults");
-	if (total_ns >= SLOW_MARGIN_NS)
+	if (total_ns > SLOW_MARGIN_NS)
 		observe_slow(observer, request, slots, total_ns);
 }
 

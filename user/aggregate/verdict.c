@@ -15,8 +15,8 @@ static bool is_slow(const struct histogram *usual, uint64_t total_ns)
 {
 	if (!usual || usual->count < SLOW_LEARNED)
 		return total_ns >= SLOW_UNLEARNED_NS;
-	return total_ns >= histogram_quantile(usual, 500) + SLOW_MARGIN_NS &&
-	       total_ns > histogram_quantile(usual, 990);
+	return histogram_is_above(usual, total_ns, 990) &&
+	       histogram_is_above(usual, total_ns - SLOW_MARGIN_NS, 500);
 }
 
 bool verdict_read(const struct request *request, const struct histogram *usual, uint64_t total_ns,

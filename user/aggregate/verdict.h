@@ -21,7 +21,7 @@
 uint64_t verdict_total_ns(const struct request *request);
 
 /* usual    durations of requests like it, borrowed; NULL: not known
- * total_ns verdict_total_ns, at least SLOW_MARGIN_NS
+ * total_ns verdict_total_ns, more than SLOW_MARGIN_NS
  * Returns  whether it is slow; the verdict then says why */
 bool verdict_read(const struct request *request, const struct histogram *usual, uint64_t total_ns,
 		  struct verdict *ret_verdict);

@@ -7,29 +7,30 @@
 #include "base/table.h"
 
 /* From one tick to the next may be no time at all. */
-static uint32_t waited_ticks(const struct turn_tcp *tcp)
+static uint32_t waited_ticks(const struct turn_figures *use)
 {
-	return tcp->waited_ticks > 1 ? tcp->waited_ticks : 0;
+	return use->waited_ticks > 1 ? use->waited_ticks : 0;
 }
 
 void tcp_part_note(struct connection *connection, const struct event *event)
 {
 	const struct event_turn *turn = event->turn;
-	const struct turn_tcp *tcp = event->tcp;
+	const struct turn_figures *use = event->use;
 	uint64_t now_ns = turn->turn.last_ns ? turn->turn.last_ns : turn->header.ktime_ns;
 
-	if (!tcp || connection->ref.tuple.family == AF_UNIX)
+	if (connection->ref.tuple.family == AF_UNIX)
 		return;
-	if (turn->prev.calls)
+	if (event->before && turn->prev.calls)
 		connection->tcp[turn->prev.dir] =
-			(struct tcp_mark){ turn->prev.last_ns, 0, tcp->prev };
-	connection->tcp[turn->turn.dir] =
-		(struct tcp_mark){ now_ns, (uint64_t)waited_ticks(tcp) * tcp->tick_us * 1000,
-				   tcp->now };
+			(struct tcp_mark){ turn->prev.last_ns, 0, event->before->tcp };
+	if (use)
+		connection->tcp[turn->turn.dir] = (struct tcp_mark){
+			now_ns, (uint64_t)waited_ticks(use) * use->tick_us * 1000, use->now.tcp
+		};
 }
 
 void tcp_part_note_newest(struct connection *connection, const struct turn_summary *turn,
-			  const struct newest_use *newest)
+			  const struct call_use *newest)
 {
 	if (newest && turn->calls && connection->ref.tuple.family != AF_UNIX)
 		connection->tcp[turn->dir] = (struct tcp_mark){ turn->last_ns, 0, newest->tcp };

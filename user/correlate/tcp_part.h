@@ -12,7 +12,7 @@ void tcp_part_note(struct connection *connection, const struct event *event);
 
 /* The figures of a turn have come by themselves. newest NULL: without these. */
 void tcp_part_note_newest(struct connection *connection, const struct turn_summary *turn,
-			  const struct newest_use *newest);
+			  const struct call_use *newest);
 
 /* The request's first byte is in the event in hand. */
 void tcp_part_begin(struct engine *engine, const struct connection *connection,

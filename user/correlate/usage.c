@@ -26,23 +26,22 @@ static void put(struct connection *connection, unsigned dir, uint64_t time_ns,
 void usage_note(struct connection *connection, const struct event *event)
 {
 	const struct event_turn *turn = event->turn;
-	const struct turn_usage *usage = event->usage;
 
 	tcp_part_note(connection, event);
-	if (!usage)
-		return;
-	if (turn->prev.calls)
-		put(connection, turn->prev.dir, turn->prev.last_ns, &usage->prev);
-	put(connection, turn->turn.dir,
-	    turn->turn.last_ns ? turn->turn.last_ns : turn->header.ktime_ns, &usage->now);
+	if (event->before && turn->prev.calls)
+		put(connection, turn->prev.dir, turn->prev.last_ns, &event->before->thread);
+	if (event->use)
+		put(connection, turn->turn.dir,
+		    turn->turn.last_ns ? turn->turn.last_ns : turn->header.ktime_ns,
+		    &event->use->now.thread);
 }
 
 void usage_note_newest(struct connection *connection, const struct turn_summary *turn,
-		       const struct newest_use *newest)
+		       const struct call_use *newest)
 {
 	tcp_part_note_newest(connection, turn, newest);
 	if (newest && turn->calls)
-		put(connection, turn->dir, turn->last_ns, &newest->usage);
+		put(connection, turn->dir, turn->last_ns, &newest->thread);
 }
 
 static struct thread_calls *calls_of(struct engine *engine, uint32_t tid)

@@ -12,7 +12,7 @@ void usage_note(struct connection *connection, const struct event *event);
 
 /* The figures of a turn have come by themselves. newest NULL: without these. */
 void usage_note_newest(struct connection *connection, const struct turn_summary *turn,
-		       const struct newest_use *newest);
+		       const struct call_use *newest);
 
 /* The request's first byte is in the event in hand. */
 void usage_begin(struct engine *engine, const struct connection *connection,

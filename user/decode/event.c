@@ -59,7 +59,7 @@ static bool check_tcp_accept(const void *record, size_t payload_bytes)
 static bool is_close_payload(size_t payload_bytes)
 {
 	return payload_bytes == 0 || payload_bytes == sizeof(struct close_positions) ||
-	       payload_bytes == sizeof(struct close_positions) + sizeof(struct newest_use);
+	       payload_bytes == sizeof(struct close_positions) + sizeof(struct call_use);
 }
 
 static bool check_tcp_close(const void *record, size_t payload_bytes)
@@ -77,14 +77,16 @@ static bool check_tcp_sample(const void *record, size_t payload_bytes)
 	return payload_bytes == 0 && conn_is_sane(&sample->conn);
 }
 
-static size_t usage_bytes(const struct event_turn *turn)
+static size_t use_bytes(const struct event_turn *turn)
 {
-	return turn->turn_flags & TURN_HAS_USAGE ? sizeof(struct turn_usage) : 0;
+	return turn->turn_flags & TURN_HAS_USE ? sizeof(struct turn_figures) : 0;
 }
 
-static size_t tcp_bytes(const struct event_turn *turn)
+/* What stands behind the payload, and what fills up to it. */
+static size_t before_bytes(const struct event_turn *turn)
 {
-	return turn->turn_flags & TURN_HAS_TCP ? sizeof(struct turn_tcp) : 0;
+	return turn->turn_flags & TURN_HAS_BEFORE ? -turn->captured % 8u + sizeof(struct call_use) :
+						    0;
 }
 
 /* A turn has moved at least what this call did, and no more was captured than moved. */
@@ -92,7 +94,7 @@ static bool check_turn(const void *record, size_t payload_bytes)
 {
 	const struct event_turn *turn = record;
 
-	return turn->captured + usage_bytes(turn) + tcp_bytes(turn) == payload_bytes &&
+	return use_bytes(turn) + turn->captured + before_bytes(turn) == payload_bytes &&
 	       turn->captured <= PREFIX_MAX && turn->captured <= turn->call_bytes &&
 	       turn->call_bytes <= INT64_MAX && conn_is_sane(&turn->conn) &&
 	       turn->conn.turn_no > 0 && summary_is_sane(&turn->turn) &&
@@ -103,7 +105,7 @@ static bool check_turn_progress(const void *record, size_t payload_bytes)
 {
 	const struct event_turn_progress *progress = record;
 
-	return (payload_bytes == 0 || payload_bytes == sizeof(struct newest_use)) &&
+	return (payload_bytes == 0 || payload_bytes == sizeof(struct call_use)) &&
 	       conn_is_sane(&progress->conn) && summary_is_sane(&progress->turn);
 }
 
@@ -179,14 +181,15 @@ static bool has_newest(unsigned kind)
 
 static void find_turn_parts(struct event *event)
 {
-	size_t usage = usage_bytes(event->turn), tcp = tcp_bytes(event->turn);
+	const size_t use = use_bytes(event->turn);
+	const uint8_t *end = event->payload + event->payload_bytes;
 
-	if (usage)
-		event->usage = (const void *)event->payload;
-	if (tcp)
-		event->tcp = (const void *)(event->payload + usage);
-	event->payload += usage + tcp;
-	event->payload_bytes -= usage + tcp;
+	if (use)
+		event->use = (const void *)event->payload;
+	if (before_bytes(event->turn))
+		event->before = (const void *)(end - sizeof(*event->before));
+	event->payload += use;
+	event->payload_bytes = event->turn->captured;
 }
 
 int event_decode(const void *bytes, size_t length, struct event *ret_event)
@@ -205,15 +208,15 @@ int event_decode(const void *bytes, size_t length, struct event *ret_event)
 		return -EBADMSG;
 	ret_event->header = header;
 	ret_event->turn = bytes; /* any member: they are one pointer to the record */
-	ret_event->usage = NULL;
-	ret_event->tcp = NULL;
+	ret_event->use = NULL;
+	ret_event->before = NULL;
 	ret_event->newest = NULL;
 	ret_event->payload = (const uint8_t *)bytes + kind->struct_bytes;
 	ret_event->payload_bytes = payload_bytes;
 	if (header->kind == EVENT_TURN) {
 		find_turn_parts(ret_event);
-	} else if (has_newest(header->kind) && payload_bytes >= sizeof(struct newest_use)) {
-		ret_event->payload_bytes -= sizeof(struct newest_use);
+	} else if (has_newest(header->kind) && payload_bytes >= sizeof(struct call_use)) {
+		ret_event->payload_bytes -= sizeof(struct call_use);
 		ret_event->newest = (const void *)(ret_event->payload + ret_event->payload_bytes);
 	}
 	return 0;

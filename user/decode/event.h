@@ -29,10 +29,10 @@ struct event {
 		const struct event_thread *thread;
 	};
 	/* NULL: it has none, or is of an older recording. */
-	const struct turn_usage *usage;	 /* of a turn */
-	const struct turn_tcp *tcp;	 /* the same */
-	const struct newest_use *newest; /* of its progress, or a close */
-	const uint8_t *payload;		 /* what follows */
+	const struct turn_figures *use; /* of a turn's call */
+	const struct call_use *before;	/* of the newest call of the turn before */
+	const struct call_use *newest;	/* of a turn's progress, or a close */
+	const uint8_t *payload;		/* what follows */
 	size_t payload_bytes;
 };
 

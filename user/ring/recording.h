@@ -15,9 +15,9 @@
 #define RECORDING_MAGIC "SONDERNG"
 #define RECORDING_VERSION 1
 #define RECORDING_BYTE_ORDER 0x01020304u
-#define RECORDING_EVENT_MAX                                                                \
-	(sizeof(struct event_turn) + sizeof(struct turn_usage) + sizeof(struct turn_tcp) + \
-	 PREFIX_MAX)
+#define RECORDING_EVENT_MAX                                                     \
+	(sizeof(struct event_turn) + sizeof(struct turn_figures) + PREFIX_MAX + \
+	 sizeof(struct call_use))
 
 /* What the kernel side was told that shapes its events: a copy, so that recordings do not change with bpf_settings. */
 struct recording_settings {

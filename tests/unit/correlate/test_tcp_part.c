@@ -15,7 +15,8 @@ static struct engine engine;
 static struct connection connection;
 static struct exchange exchange;
 static struct event_turn turn;
-static struct turn_tcp tcp;
+static struct turn_figures use;
+static struct call_use before;
 static struct request_tcp told;
 
 static int open_connection(void **state)
@@ -25,7 +26,7 @@ static int open_connection(void **state)
 	memset(&connection, 0, sizeof(connection));
 	memset(&exchange, 0, sizeof(exchange));
 	memset(&turn, 0, sizeof(turn));
-	memset(&tcp, 0, sizeof(tcp));
+	memset(&use, 0, sizeof(use));
 	connection.role = ROLE_SERVER;
 	connection.ref.tuple.family = AF_INET;
 	return 0;
@@ -34,7 +35,7 @@ static int open_connection(void **state)
 /* A call that begins a turn. */
 static void note(enum turn_dir dir, uint64_t now_ns)
 {
-	struct event event = { .turn = &turn, .tcp = &tcp };
+	struct event event = { .turn = &turn, .use = &use, .before = &before };
 
 	turn.turn = (struct turn_summary){
 		.start_ns = now_ns, .last_ns = now_ns, .calls = 1, .dir = (uint8_t)dir
@@ -59,12 +60,12 @@ static bool read_at(uint64_t now_ns)
 static void tells_differences(void **state)
 {
 	(void)state;
-	tcp.now = (struct tcp_use){ 3, UINT32_MAX - 999, 500, 70 };
-	tcp.waited_ticks = 5;
-	tcp.tick_us = 4000;
+	use.now.tcp = (struct tcp_use){ 3, UINT32_MAX - 999, 500, 70 };
+	use.waited_ticks = 5;
+	use.tick_us = 4000;
 	note(DIR_READ, 1000);
 	begin(1000);
-	tcp.now = (struct tcp_use){ 5, 4000, 2500, 90 };
+	use.now.tcp = (struct tcp_use){ 5, 4000, 2500, 90 };
 	note(DIR_WRITE, 9000);
 	assert_true(read_at(9000));
 	assert_int_equal(told.retransmits, 2);
@@ -77,12 +78,12 @@ static void tells_differences(void **state)
 static void a_tick_may_be_none(void **state)
 {
 	(void)state;
-	tcp.tick_us = 4000;
-	tcp.waited_ticks = 1;
+	use.tick_us = 4000;
+	use.waited_ticks = 1;
 	note(DIR_READ, 1000);
 	begin(1000);
 	assert_int_equal(exchange.tcp.waited_ns, 0);
-	tcp.waited_ticks = UINT32_MAX;
+	use.waited_ticks = UINT32_MAX;
 	note(DIR_READ, 2000);
 	begin(2000);
 	assert_int_equal(exchange.tcp.waited_ns, UINT32_MAX * 4000000ull);
@@ -93,10 +94,10 @@ static void takes_the_figures_of_a_finished_turn(void **state)
 	(void)state;
 	note(DIR_READ, 1000);
 	begin(1000);
-	tcp.now.retransmits = 1;
+	use.now.tcp.retransmits = 1;
 	note(DIR_WRITE, 2000);
-	tcp.prev.retransmits = 4;
-	tcp.now.retransmits = 6;
+	before = (struct call_use){ .tcp.retransmits = 4 };
+	use.now.tcp.retransmits = 6;
 	turn.prev = (struct turn_summary){ .calls = 7, .last_ns = 5000, .dir = DIR_WRITE };
 	note(DIR_READ, 8000);
 	assert_true(read_at(5000));
@@ -105,7 +106,7 @@ static void takes_the_figures_of_a_finished_turn(void **state)
 
 static void takes_figures_that_come_alone(void **state)
 {
-	struct newest_use newest = { .tcp = { .retransmits = 2 } };
+	struct call_use newest = { .tcp = { .retransmits = 2 } };
 	struct turn_summary summary = { .calls = 3, .last_ns = 5000, .dir = DIR_WRITE };
 
 	(void)state;
@@ -124,7 +125,7 @@ static void a_client_begins_with_a_write(void **state)
 	connection.role = ROLE_CLIENT;
 	note(DIR_WRITE, 1000);
 	begin(1000);
-	tcp.now.retransmits = 1;
+	use.now.tcp.retransmits = 1;
 	note(DIR_READ, 3000);
 	assert_true(read_at(3000));
 	assert_int_equal(told.retransmits, 1);
@@ -144,7 +145,7 @@ static void what_nobody_told_is_not_known(void **state)
 
 static void unix_sockets_have_none(void **state)
 {
-	struct newest_use newest = { 0 };
+	struct call_use newest = { 0 };
 	struct turn_summary summary = { .calls = 3, .last_ns = 2000, .dir = DIR_WRITE };
 
 	(void)state;
@@ -180,7 +181,7 @@ static void what_held_it_back_is_not_blocked_otherwise(void **state)
 	note(DIR_READ, 1000);
 	begin(1000);
 	exchange.usage.part_ns[TIME_BLOCKED] = 9000000;
-	tcp.now = (struct tcp_use){ .rwnd_limited_us = 4000, .sndbuf_limited_us = 3000 };
+	use.now.tcp = (struct tcp_use){ .rwnd_limited_us = 4000, .sndbuf_limited_us = 3000 };
 	note(DIR_WRITE, 20001000);
 	assert_true(read_at(20001000));
 	assert_int_equal(exchange.usage.part_ns[TIME_SEND], 7000000);
@@ -208,8 +209,8 @@ static void one_that_came_before_accept_waited_for_that_first(void **state)
 	(void)state;
 	connection.ref.conn_id = 7;
 	accept_after(100000000, 300000000);
-	tcp.waited_ticks = 150;
-	tcp.tick_us = 1000;
+	use.waited_ticks = 150;
+	use.tick_us = 1000;
 	note(DIR_READ, 310000000);
 	begin(310000000);
 	note(DIR_WRITE, 320000000);
@@ -229,8 +230,8 @@ static void one_that_came_after_accept_did_not(void **state)
 	(void)state;
 	connection.ref.conn_id = 7;
 	accept_after(100000000, 300000000);
-	tcp.waited_ticks = 20;
-	tcp.tick_us = 1000;
+	use.waited_ticks = 20;
+	use.tick_us = 1000;
 	note(DIR_READ, 330000000);
 	begin(330000000);
 	note(DIR_WRITE, 340000000);
@@ -247,8 +248,8 @@ static void the_newest_to_wait_for_accept_are_remembered(void **state)
 		accept_after(100000000 + number, 300000000 + number);
 	}
 	assert_true(engine.accepted_evicted >= 3 * ACCEPTED_SLOTS);
-	tcp.waited_ticks = 250;
-	tcp.tick_us = 1000;
+	use.waited_ticks = 250;
+	use.tick_us = 1000;
 	note(DIR_READ, 310000000);
 	begin(310000000);
 	assert_int_equal(exchange.accepted.conn_id, 4 * ACCEPTED_SLOTS);

@@ -18,7 +18,7 @@ static struct engine engine;
 static struct connection connection;
 static struct exchange exchange;
 static struct event_turn turn;
-static struct turn_usage usage;
+static struct turn_figures use;
 
 static int begin(void **state)
 {
@@ -27,18 +27,18 @@ static int begin(void **state)
 	memset(&connection, 0, sizeof(connection));
 	memset(&exchange, 0, sizeof(exchange));
 	memset(&turn, 0, sizeof(turn));
-	usage = (struct turn_usage){ .now = { .tid = TID,
-					      .on_cpu_ns = 50000000,
-					      .exec_start_ns = 900000000,
-					      .run_queue_ns = 3000000,
-					      .throttled_ns = 77 } };
+	use = (struct turn_figures){ .now.thread = { .tid = TID,
+						     .on_cpu_ns = 50000000,
+						     .exec_start_ns = 900000000,
+						     .run_queue_ns = 3000000,
+						     .throttled_ns = 77 } };
 	connection.role = ROLE_SERVER;
 	return 0;
 }
 
 static void call(enum turn_dir dir, uint64_t now_ns)
 {
-	struct event event = { .turn = &turn, .usage = &usage };
+	struct event event = { .turn = &turn, .use = &use };
 
 	turn.turn = (struct turn_summary){
 		.start_ns = now_ns, .last_ns = now_ns, .calls = 1, .dir = (uint8_t)dir
@@ -81,8 +81,8 @@ static void one_that_never_left_its_cpu_ran(void **state)
 {
 	(void)state;
 	ask();
-	usage.now.on_cpu_ns += 4000000; /* a tick */
-	usage.now.exec_start_ns += 4000000;
+	use.now.thread.on_cpu_ns += 4000000; /* a tick */
+	use.now.thread.exec_start_ns += 4000000;
 	answer();
 	assert_parts(10000000, 0, 0, 0, 0);
 }
@@ -91,11 +91,11 @@ static void off_its_cpu_it_waited_or_was_blocked(void **state)
 {
 	(void)state;
 	ask();
-	usage.now.on_cpu_ns += 1000000;
-	usage.now.exec_start_ns += 9000000;
-	usage.now.run_queue_ns += 2500000;
-	usage.now.voluntary_switches++;
-	usage.now.major_faults += 2;
+	use.now.thread.on_cpu_ns += 1000000;
+	use.now.thread.exec_start_ns += 9000000;
+	use.now.thread.run_queue_ns += 2500000;
+	use.now.thread.voluntary_switches++;
+	use.now.thread.major_faults += 2;
 	answer();
 	assert_parts(2000000, 2500000, 0, 5500000, 0);
 	assert_int_equal(exchange.usage.voluntary_switches, 1);
@@ -106,15 +106,15 @@ static void throttling_is_told_apart(void **state)
 {
 	(void)state;
 	ask();
-	usage.now.exec_start_ns += 8000000;
-	usage.now.run_queue_ns += 8000000;
-	usage.now.throttled_ns += 7000000;
+	use.now.thread.exec_start_ns += 8000000;
+	use.now.thread.run_queue_ns += 8000000;
+	use.now.thread.throttled_ns += 7000000;
 	answer();
 	assert_parts(2000000, 1000000, 7000000, 0, 0);
 	ask();
-	usage.now.exec_start_ns += 8000000;
-	usage.now.run_queue_ns += 8000000;
-	usage.now.throttled_ns += 90000000; /* of several CPUs */
+	use.now.thread.exec_start_ns += 8000000;
+	use.now.thread.run_queue_ns += 8000000;
+	use.now.thread.throttled_ns += 90000000; /* of several CPUs */
 	answer();
 	assert_parts(2000000, 0, 8000000, 0, 0);
 }
@@ -123,15 +123,15 @@ static void a_thread_that_was_moved_has_two_clocks(void **state)
 {
 	(void)state;
 	ask();
-	usage.now.migrations++;
-	usage.now.on_cpu_ns += 3000000;
-	usage.now.exec_start_ns -= 500000000;
-	usage.now.run_queue_ns += 1000000;
+	use.now.thread.migrations++;
+	use.now.thread.on_cpu_ns += 3000000;
+	use.now.thread.exec_start_ns -= 500000000;
+	use.now.thread.run_queue_ns += 1000000;
 	answer();
 	assert_parts(3000000, 1000000, 0, 6000000, 0);
 	ask();
-	usage.now.migrations++;
-	usage.now.on_cpu_ns += 14000000; /* a tick more than there was */
+	use.now.thread.migrations++;
+	use.now.thread.on_cpu_ns += 14000000; /* a tick more than there was */
 	answer();
 	assert_parts(10000000, 0, 0, 0, 0);
 }
@@ -140,8 +140,8 @@ static void no_part_is_longer_than_the_whole(void **state)
 {
 	(void)state;
 	ask();
-	usage.now.exec_start_ns += 60000000;
-	usage.now.run_queue_ns += 50000000;
+	use.now.thread.exec_start_ns += 60000000;
+	use.now.thread.run_queue_ns += 50000000;
 	answer();
 	assert_parts(0, 10000000, 0, 0, 0);
 }
@@ -150,7 +150,7 @@ static void several_threads_are_not_accounted_for(void **state)
 {
 	(void)state;
 	ask();
-	usage.now.tid++;
+	use.now.thread.tid++;
 	answer();
 	assert_parts(0, 0, 0, 0, 10000000);
 }
@@ -173,7 +173,7 @@ static void call_out(uint64_t blocked_ns)
 	memset(&exchange, 0, sizeof(exchange));
 	connection.role = ROLE_CLIENT;
 	ask();
-	usage.now.exec_start_ns += blocked_ns;
+	use.now.thread.exec_start_ns += blocked_ns;
 	answer();
 	connection = front;
 	exchange = served;
@@ -185,7 +185,7 @@ static void blocked_in_its_own_calls_is_network(void **state)
 	call_out(9000000); /* before the request */
 	ask();
 	call_out(4000000);
-	usage.now.exec_start_ns += 1000000;
+	use.now.thread.exec_start_ns += 1000000;
 	answer();
 	assert_int_equal(exchange.usage.part_ns[TIME_NETWORK], 4000000);
 	assert_parts(5000000, 0, 0, 1000000, 0);
@@ -196,7 +196,7 @@ static void calls_at_once_are_no_longer_than_it_was_blocked(void **state)
 	(void)state;
 	ask();
 	call_out(4000000);
-	usage.now.exec_start_ns -= 4000000;
+	use.now.thread.exec_start_ns -= 4000000;
 	call_out(4000000);
 	answer();
 	assert_int_equal(exchange.usage.part_ns[TIME_NETWORK], 4000000);
@@ -207,9 +207,10 @@ static void calls_of_another_thread_in_the_slot_are_not_taken(void **state)
 {
 	(void)state;
 	ask();
-	for (usage.now.tid = TID + 1; usage.now.tid < TID + 20 * CALLING_THREADS; usage.now.tid++)
+	for (use.now.thread.tid = TID + 1; use.now.thread.tid < TID + 20 * CALLING_THREADS;
+	     use.now.thread.tid++)
 		call_out(1000);
-	usage.now.tid = TID;
+	use.now.thread.tid = TID;
 	answer();
 	assert_int_equal(exchange.usage.part_ns[TIME_NETWORK], 0);
 }

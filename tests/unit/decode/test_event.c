@@ -243,28 +243,28 @@ static void bounds_what_was_captured(void **state)
 	assert_int_equal(decode(&sample, size + PREFIX_MAX + 1, &event), -EBADMSG);
 }
 
-/* What stands between the struct and its payload, as the flags say. */
+/* What stands around the payload, as the flags say. */
 static void finds_the_parts_of_turns(void **state)
 {
-	static const uint16_t flags[] = { 0, TURN_HAS_USAGE, TURN_HAS_TCP,
-					  TURN_HAS_USAGE | TURN_HAS_TCP };
+	static const uint16_t flags[] = { 0, TURN_HAS_USE, TURN_HAS_BEFORE,
+					  TURN_HAS_USE | TURN_HAS_BEFORE };
 	union sample sample;
 	struct event event;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
 		size_t size = make_sample(EVENT_TURN, &sample);
-		size_t usage = flags[i] & TURN_HAS_USAGE ? sizeof(struct turn_usage) : 0;
-		size_t tcp = flags[i] & TURN_HAS_TCP ? sizeof(struct turn_tcp) : 0;
+		size_t use = flags[i] & TURN_HAS_USE ? sizeof(struct turn_figures) : 0;
+		size_t before = flags[i] & TURN_HAS_BEFORE ? 1 + sizeof(struct call_use) : 0;
 		const uint8_t *parts = sample.bytes + sizeof(struct event_turn);
 
 		sample.turn.turn_flags = flags[i];
-		size += usage + tcp;
+		size += use + before;
 		sample.header.size = (uint16_t)size;
 		assert_int_equal(event_decode(&sample, size, &event), 0);
-		assert_ptr_equal(event.usage, usage ? parts : NULL);
-		assert_ptr_equal(event.tcp, tcp ? parts + usage : NULL);
-		assert_ptr_equal(event.payload, parts + usage + tcp);
+		assert_ptr_equal(event.use, use ? parts : NULL);
+		assert_ptr_equal(event.payload, parts + use);
+		assert_ptr_equal(event.before, before ? parts + use + 8 : NULL);
 		assert_int_equal(event.payload_bytes, 7);
 		sample.header.size--;
 		assert_int_equal(decode(&sample, size - 1, &event), -EBADMSG);
