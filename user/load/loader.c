@@ -22,7 +22,7 @@
 
 #define FAMILY_CONTROL "control"
 #define LINKS_MAX 16
-/* More rings spare the kernel side waiting for each other, but user space maps each of them twice. */
+/* More rings spare the kernel side waiting for each other, but each has its memory. */
 #define SHARDS_MAX (RING_MAX - 1)
 #define PROCESS_SHARE 8 /* processes come and go less often than bytes move */
 #define WAKE_SHARE \

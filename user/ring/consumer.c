@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The kernel's ring buffers, read in place. Layout and order of accesses: kernel/bpf/ringbuf.c; a page with the consumer's
- * position, which is ours to write, one with the producer's, then the data, twice in a row so that no record is split. */
+ * position, which is ours to write, one with the producer's, then the data, twice in a row so that no record is split. Of the second
+ * time no more is mapped than the longest record needs: what is mapped twice counts twice as resident memory. */
 #include "ring/consumer.h"
 
 #include <bpf/bpf.h>
@@ -13,12 +14,14 @@
 
 #include "base/clock.h"
 #include "config_abi.h"
+#include "ring/recording.h"
 
 struct ring {
 	unsigned long *consumed;
 	const unsigned long *produced;
 	const uint8_t *data;
 	unsigned long mask;
+	size_t mapped; /* bytes from `produced` on */
 };
 
 struct record {
@@ -53,6 +56,15 @@ static int ring_bytes(int fd, size_t *ret_bytes)
 	return 0;
 }
 
+/* What the longest record that begins at the data's end has behind it. */
+static size_t overlap_bytes(size_t bytes, size_t page)
+{
+	size_t longest = BPF_RINGBUF_HDR_SZ + RECORDING_EVENT_MAX;
+	size_t pages = (longest + page - 1) / page * page;
+
+	return pages < bytes ? pages : bytes;
+}
+
 static int ring_map(struct ring *ring, int fd, size_t page)
 {
 	void *map = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -66,7 +78,8 @@ static int ring_map(struct ring *ring, int fd, size_t page)
 	if (error)
 		return error;
 	ring->mask = bytes - 1;
-	map = mmap(NULL, page + 2 * bytes, PROT_READ, MAP_SHARED, fd, (off_t)page);
+	ring->mapped = page + bytes + overlap_bytes(bytes, page);
+	map = mmap(NULL, ring->mapped, PROT_READ, MAP_SHARED, fd, (off_t)page);
 	if (map == MAP_FAILED)
 		return -errno;
 	ring->produced = map;
@@ -79,7 +92,7 @@ static void ring_unmap(struct ring *ring, size_t page)
 	if (ring->consumed)
 		munmap(ring->consumed, page);
 	if (ring->produced)
-		munmap((void *)(uintptr_t)ring->produced, page + 2 * (ring->mask + 1));
+		munmap((void *)(uintptr_t)ring->produced, ring->mapped);
 }
 
 static int open_rings(struct ring_consumer *consumer, const int *rings)

@@ -78,7 +78,7 @@ def redis_pipeline_100_exact(t):
 
 @test(needs=("redis-benchmark",))
 def redis_big_values_exact(t):
-    """400 MB of values go through rings of 2 MiB: they are left out."""
+    """400 MB of values go through rings of 4 MiB: they are left out."""
     pipelined(t, "redis-big", "-c", 10, "-P", 4, "-d", 20000, "-t", "set,get", count=10000, rings=())
 
 
