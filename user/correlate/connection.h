@@ -121,49 +121,20 @@ struct watch_link {
 	struct watch_link *prev;
 };
 
+/* First what every event looks at: with thousands of connections each line is far away. */
 struct connection {
 	struct table_node node;
-	struct table_node peer_node; /* when is_in_peers; join_peer.c */
-	struct connection *peer;     /* the other end, when that is here too; borrowed */
-	uint64_t client_id; /* conn_id of the other end, which was connected but has not asked anything; 0: none is known */
-	struct exchange *held;	     /* owned: finished, and held by a thread of join_hold.c */
-	struct join_thread *held_by; /* borrowed, with `held` */
-	struct watch_link watch; /* in the engine's ring of watched connections; NULL: it is not */
-	struct connection *next_spare;
+	struct conn_ref ref;
+	uint64_t touched_ns;		 /* when it was made the newest of the table */
+	const struct protocol *protocol; /* NULL while unknown */
 	struct exchange *oldest; /* owned: those that wait for an answer, or for the rest of it */
 	struct exchange *newest;
 	struct exchange *
 		incoming; /* whose request is being read; owned when is_reported, else in the list */
-	struct exchange *streaming
-		[SIDE_COUNT]; /* whose message is being read, where there are streams; borrowed from the list */
-	const struct protocol *protocol;   /* NULL while unknown */
-	struct pool *pool;		   /* borrowed; NULL: in none */
-	uint64_t consumed;		   /* bytes of the turn under way that were looked at */
-	uint64_t moved_ns[DIR_COUNT];	   /* newest known call */
-	struct thread_use used[DIR_COUNT]; /* by it */
-	struct tcp_mark tcp[DIR_COUNT];	   /* the same, where it was told */
 	uint64_t last_ns;
-	uint64_t touched_ns; /* when it was made the newest of the table */
-	uint64_t requests;
-	uint64_t asked_ns;	      /* of the newest ask_progress for this turn; 0: none */
-	uint64_t closed_ns;	      /* 0: open */
-	struct turn_summary turn;     /* under way */
-	struct turn_summary progress; /* newest answer to ask_progress; calls 0: none, or used */
-	struct conn_ref ref;
-	char *socket_path; /* owned; of the Unix-domain socket that serves; NULL: TCP, or not known */
 	uint32_t turn_no;
-	uint32_t awaited_turn_no; /* a write turn that will come as TURN_LATE; 0: none */
-	uint32_t ask_interval_ms;
 	uint32_t tgid; /* of the newest call */
 	uint32_t tid;  /* the same */
-	uint32_t first_stream; /* of a request that began under our eyes, since the newest loss; 0: none yet */
-	uint32_t newest_stream;	   /* the same, whatever was lost */
-	uint64_t moved[DIR_COUNT]; /* by turns that are over, unless is_moved_unsure */
-	uint32_t position
-		[DIR_COUNT]; /* behind the newest event of each direction, as struct event_turn has it */
-	uint32_t fed; /* the same, behind what the protocol was given of fed_dir; it holds until an event of the other one */
-	struct tunnel_state *tunnel; /* owned; NULL: none was opened */
-	uint64_t late_consumed;	     /* bytes of the newest late write that were looked at */
 	uint16_t exchange_count;
 	uint16_t handed_calls;	/* of it, that join_handed.c holds */
 	uint8_t role;		/* enum conn_role */
@@ -178,24 +149,54 @@ struct connection {
 	bool is_role_guessed;
 	bool is_peer_known; /* or that there is none */
 	bool is_in_peers;
-	bool is_gone;		    /* dropped: nothing finds it any more */
-	bool is_peer_unsure;	    /* another connection has the same addresses */
-	bool has_dialects;	    /* its bodies are read */
-	bool is_pool_known;	    /* or that it has none */
-	bool was_recognised;	    /* a message head was understood */
-	bool was_lost;		    /* it was SYNC_LOST once */
-	bool is_turn_late;	    /* the event in hand is TURN_LATE or waits for one */
-	bool had_stream_loss;	    /* streams may have begun unseen */
-	bool had_late_write;	    /* since the newest write turn */
-	bool is_moved_unsure;	    /* turns were missed, or other bytes before the first */
-	bool is_order_unsure;	    /* the turn may hold answers that were not seen */
-	bool has_opening;	    /* which the next request is to tell of */
-	bool has_lookups;	    /* the engine's table may hold some of it */
-	uint8_t sniffed[SNIFF_MAX]; /* first bytes of the turn, too few to say */
-	uint8_t early[SNIFF_MAX];   /* the same of a turn that is over, of early_dir */
+	bool is_gone;	      /* dropped: nothing finds it any more */
+	bool is_peer_unsure;  /* another connection has the same addresses */
+	bool has_dialects;    /* its bodies are read */
+	bool is_pool_known;   /* or that it has none */
+	bool was_recognised;  /* a message head was understood */
+	bool was_lost;	      /* it was SYNC_LOST once */
+	bool is_turn_late;    /* the event in hand is TURN_LATE or waits for one */
+	bool had_stream_loss; /* streams may have begun unseen */
+	bool had_late_write;  /* since the newest write turn */
+	bool is_moved_unsure; /* turns were missed, or other bytes before the first */
+	bool is_order_unsure; /* the turn may hold answers that were not seen */
+	bool has_opening;     /* which the next request is to tell of */
+	bool has_lookups;     /* the engine's table may hold some of it */
+	uint8_t fed_dir;      /* enum turn_dir */
+	uint32_t position
+		[DIR_COUNT]; /* behind the newest event of each direction, as struct event_turn has it */
+	uint32_t fed; /* the same, behind what the protocol was given of fed_dir; it holds until an event of the other one */
+	uint64_t consumed;	      /* bytes of the turn under way that were looked at */
+	struct turn_summary turn;     /* under way */
+	uint64_t moved_ns[DIR_COUNT]; /* newest known call */
+	struct table_node peer_node;  /* when is_in_peers; join_peer.c */
+	struct connection *peer;      /* the other end, when that is here too; borrowed */
+	uint64_t client_id; /* conn_id of the other end, which was connected but has not asked anything; 0: none is known */
+	struct exchange *held;	     /* owned: finished, and held by a thread of join_hold.c */
+	struct join_thread *held_by; /* borrowed, with `held` */
+	struct watch_link watch; /* in the engine's ring of watched connections; NULL: it is not */
+	struct connection *next_spare;
+	struct exchange *streaming
+		[SIDE_COUNT]; /* whose message is being read, where there are streams; borrowed from the list */
+	struct pool *pool;		   /* borrowed; NULL: in none */
+	struct thread_use used[DIR_COUNT]; /* by it */
+	struct tcp_mark tcp[DIR_COUNT];	   /* the same, where it was told */
+	uint64_t requests;
+	uint64_t asked_ns;	      /* of the newest ask_progress for this turn; 0: none */
+	uint64_t closed_ns;	      /* 0: open */
+	struct turn_summary progress; /* newest answer to ask_progress; calls 0: none, or used */
+	char *socket_path; /* owned; of the Unix-domain socket that serves; NULL: TCP, or not known */
+	uint32_t awaited_turn_no; /* a write turn that will come as TURN_LATE; 0: none */
+	uint32_t ask_interval_ms;
+	uint32_t first_stream; /* of a request that began under our eyes, since the newest loss; 0: none yet */
+	uint32_t newest_stream;	     /* the same, whatever was lost */
+	uint64_t moved[DIR_COUNT];   /* by turns that are over, unless is_moved_unsure */
+	struct tunnel_state *tunnel; /* owned; NULL: none was opened */
+	uint64_t late_consumed;	     /* bytes of the newest late write that were looked at */
+	uint8_t sniffed[SNIFF_MAX];  /* first bytes of the turn, too few to say */
+	uint8_t early[SNIFF_MAX];    /* the same of a turn that is over, of early_dir */
 	uint8_t early_bytes;
 	uint8_t early_dir;
-	uint8_t fed_dir; /* enum turn_dir */
 	_Alignas(8) uint8_t state[PROTOCOL_STATE_MAX];
 };
 
