@@ -68,6 +68,14 @@ struct tcp_accepted {
 /* By hash; a newer one takes the place. */
 #define ACCEPTED_SLOTS 4096
 
+/* How things stood as the request's first byte was read, or written. */
+struct exchange_begun {
+	struct thread_use used;	      /* by the thread of that call */
+	uint64_t waited_ns;	      /* by then, by that thread: struct thread_calls */
+	struct tcp_mark tcp;	      /* of the connection */
+	struct tcp_accepted accepted; /* the connection, of which it is the first; zero: not told */
+};
+
 /* A request and its answer, either of which may not have been seen (yet). */
 struct exchange {
 	struct exchange *next;
@@ -86,16 +94,18 @@ struct exchange {
 	bool has_response;	/* its first byte was seen */
 	bool has_response_head; /* of the final one */
 	bool has_response_end;
-	bool is_reported;	    /* only the rest of the request is still to come */
-	uint8_t failure;	    /* enum parse_outcome; PARSE_OK: none */
-	struct thread_use used;	    /* as the call that brought the request's first byte returned */
-	uint64_t waited_ns;	    /* by then, by that thread: struct thread_calls */
-	struct request_usage usage; /* once it is over, like errors and tcp_usage */
-	struct request_errors errors;
-	struct tcp_mark tcp;	      /* the same of the connection */
-	struct tcp_accepted accepted; /* the connection, of which it is the first; zero: not told */
-	struct request_tcp tcp_usage; /* once it is over, when has_tcp_usage */
-	bool has_tcp_usage;
+	bool is_reported; /* only the rest of the request is still to come */
+	uint8_t failure;  /* enum parse_outcome; PARSE_OK: none */
+	bool has_figures; /* it is over: what it came to is in the place of how it began, of thousands in flight each word counts */
+	union {
+		struct exchange_begun begun;
+		struct {
+			struct request_usage usage;
+			struct request_errors errors;
+			struct request_tcp tcp_usage; /* when has_tcp_usage */
+			bool has_tcp_usage;
+		};
+	};
 	struct exchange_span span;
 	struct exchange_facts facts;
 };

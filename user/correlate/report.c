@@ -190,10 +190,12 @@ static void send_request(struct engine *engine, struct connection *connection,
 	if (request.lookup_count && !request.is_partial && !request.is_untimed)
 		join_lookups_told(exchange);
 	request.has_usage = !request.is_partial;
-	request.usage = exchange->usage;
-	request.has_tcp = exchange->has_tcp_usage;
-	request.tcp = exchange->tcp_usage;
-	request.errors = exchange->errors;
+	if (exchange->has_figures) {
+		request.usage = exchange->usage;
+		request.has_tcp = exchange->has_tcp_usage;
+		request.tcp = exchange->tcp_usage;
+		request.errors = exchange->errors;
+	}
 	tell_receive_queue(&request);
 	connection->requests++;
 	engine->sink->request(engine->sink->context, &request);

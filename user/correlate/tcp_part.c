@@ -64,7 +64,7 @@ static void take_accepted(struct engine *engine, const struct connection *connec
 
 	if (slot->conn_id != connection->ref.conn_id)
 		return;
-	exchange->accepted = *slot;
+	exchange->begun.accepted = *slot;
 	slot->conn_id = 0;
 }
 
@@ -75,7 +75,7 @@ void tcp_part_begin(struct engine *engine, const struct connection *connection,
 		&connection->tcp[connection->role == ROLE_SERVER ? DIR_READ : DIR_WRITE];
 
 	if (mark->time_ns == exchange->start_ns)
-		exchange->tcp = *mark;
+		exchange->begun.tcp = *mark;
 	if (!connection->requests && connection->role == ROLE_SERVER)
 		take_accepted(engine, connection, exchange);
 }
@@ -84,9 +84,11 @@ void tcp_part_pair(const struct exchange *client, struct exchange *server)
 {
 	uint64_t most_ns =
 		server->start_ns > client->start_ns ? server->start_ns - client->start_ns : 0;
+	uint64_t *waited_ns = server->has_figures ? &server->usage.part_ns[TIME_RECEIVE_QUEUE] :
+						    &server->begun.tcp.waited_ns;
 
-	if (server->tcp.waited_ns > most_ns)
-		server->tcp.waited_ns = most_ns;
+	if (*waited_ns > most_ns)
+		*waited_ns = most_ns;
 }
 
 static uint64_t ns_between(uint32_t from_us, uint32_t to_us)
@@ -95,11 +97,11 @@ static uint64_t ns_between(uint32_t from_us, uint32_t to_us)
 }
 
 /* Since its bytes had come it waited: for accept first, then to be read. */
-static void tell_queues(struct exchange *exchange)
+static void tell_queues(const struct exchange_begun *begun, struct exchange *exchange)
 {
-	const struct tcp_accepted *accepted = &exchange->accepted;
+	const struct tcp_accepted *accepted = &begun->accepted;
 	uint64_t *part_ns = exchange->usage.part_ns;
-	uint64_t waited_ns = exchange->tcp.waited_ns;
+	uint64_t waited_ns = begun->tcp.waited_ns;
 	uint64_t came_ns = exchange->start_ns - waited_ns;
 
 	if (accepted->conn_id && came_ns < accepted->accepted_ns) {
@@ -122,14 +124,15 @@ static void tell_send(struct exchange *exchange)
 	part_ns[TIME_BLOCKED] -= part_ns[TIME_SEND];
 }
 
-void tcp_part_end(const struct connection *connection, struct exchange *exchange)
+void tcp_part_end(const struct connection *connection, const struct exchange_begun *begun,
+		  struct exchange *exchange)
 {
 	const bool is_server = connection->role == ROLE_SERVER;
-	const struct tcp_mark *from = &exchange->tcp;
+	const struct tcp_mark *from = &begun->tcp;
 	const struct tcp_mark *to = &connection->tcp[is_server ? DIR_WRITE : DIR_READ];
 
 	if (is_server && from->time_ns)
-		tell_queues(exchange);
+		tell_queues(begun, exchange);
 	exchange->has_tcp_usage = from->time_ns && to->time_ns == exchange->end_ns;
 	if (!exchange->has_tcp_usage)
 		return;

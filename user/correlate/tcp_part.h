@@ -25,6 +25,7 @@ void tcp_part_pair(const struct exchange *client, struct exchange *server);
 void tcp_part_accepted(struct engine *engine, const struct event_tcp_accept *event);
 
 /* The exchange is over. What is not known, because the connection is none of TCP or nobody has told how it stood, is left out. */
-void tcp_part_end(const struct connection *connection, struct exchange *exchange);
+void tcp_part_end(const struct connection *connection, const struct exchange_begun *begun,
+		  struct exchange *exchange);
 
 #endif

@@ -72,8 +72,8 @@ void usage_begin(struct engine *engine, const struct connection *connection,
 		&connection->used[connection->role == ROLE_SERVER ? DIR_READ : DIR_WRITE];
 
 	if (used->time_ns == exchange->start_ns) {
-		exchange->used = *used;
-		exchange->waited_ns = waited(engine, used->usage.tid);
+		exchange->begun.used = *used;
+		exchange->begun.waited_ns = waited(engine, used->usage.tid);
 	}
 	tcp_part_begin(engine, connection, exchange);
 }
@@ -96,9 +96,9 @@ static uint64_t off_cpu(const struct thread_usage *from, const struct thread_usa
 
 /* A thread with several calls at once waits for all of them together. */
 static void take_calls(struct engine *engine, const struct connection *connection,
-		       struct exchange *exchange)
+		       const struct exchange_begun *begun, struct exchange *exchange)
 {
-	uint32_t tid = exchange->used.usage.tid;
+	uint32_t tid = begun->used.usage.tid;
 	uint64_t *part_ns = exchange->usage.part_ns, total_ns;
 
 	if (connection->role == ROLE_CLIENT) {
@@ -106,9 +106,8 @@ static void take_calls(struct engine *engine, const struct connection *connectio
 		return;
 	}
 	total_ns = waited(engine, tid);
-	if (total_ns > exchange->waited_ns)
-		part_ns[TIME_NETWORK] =
-			least(total_ns - exchange->waited_ns, part_ns[TIME_BLOCKED]);
+	if (total_ns > begun->waited_ns)
+		part_ns[TIME_NETWORK] = least(total_ns - begun->waited_ns, part_ns[TIME_BLOCKED]);
 	part_ns[TIME_BLOCKED] -= part_ns[TIME_NETWORK];
 }
 
@@ -133,17 +132,20 @@ void usage_end(struct engine *engine, const struct connection *connection,
 {
 	const struct thread_use *last =
 		&connection->used[connection->role == ROLE_SERVER ? DIR_WRITE : DIR_READ];
-	const struct thread_usage *from = &exchange->used.usage, *to = &last->usage;
+	const struct exchange_begun begun = exchange->begun;
+	const struct thread_usage *from = &begun.used.usage, *to = &last->usage;
 	uint64_t duration_ns =
 		exchange->end_ns > exchange->start_ns ? exchange->end_ns - exchange->start_ns : 0;
 
+	exchange->has_figures = true;
 	exchange->usage = (struct request_usage){ 0 };
+	exchange->errors = (struct request_errors){ 0 };
 	if (from->tid && from->tid == to->tid && last->time_ns == exchange->end_ns) {
 		tell_thread(from, to, duration_ns, &exchange->usage);
-		take_calls(engine, connection, exchange);
+		take_calls(engine, connection, &begun, exchange);
 		thread_errors_read(from, to, &exchange->errors);
 	} else {
 		exchange->usage.part_ns[TIME_UNACCOUNTED] = duration_ns;
 	}
-	tcp_part_end(connection, exchange);
+	tcp_part_end(connection, &begun, exchange);
 }
