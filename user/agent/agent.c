@@ -13,6 +13,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "agent/pressure.h"
 #include "agent/selection.h"
 #include "agent/state.h"
 #include "aggregate/slow_table.h"
@@ -93,6 +94,7 @@ static void refresh(struct agent *agent)
 	series_begin_round(agent->store);
 	statement_table_report(agent->statements, agent->store, monotonic_ns());
 	pools_write(agent, monotonic_ns());
+	pressure_write(agent->store, PRESSURE_FOLDER);
 	if (totals_refresh(agent->totals, monotonic_ns()))
 		log_debug("kernel tables could not be read whole, the next round will");
 	figures_write(agent);

@@ -484,6 +484,24 @@ static void observe_slow(struct observer *observer, const struct request *reques
 		slow_table_put(observer->slow, request, total_ns, &verdict);
 }
 
+/* What does not happen to every request, and made this one slower or different. */
+static void observe_hits(struct observer *observer, const struct request *request)
+{
+	const struct {
+		const char *by;
+		uint64_t times;
+	} hits[] = {
+		{ "major_faults", request->usage.major_faults },
+		{ "throttling", request->usage.part_ns[TIME_THROTTLED] },
+		{ "retransmits", request->has_tcp ? request->tcp.retransmits : 0 },
+		{ request->errors.name, request->errors.count },
+	};
+
+	for (size_t i = 0; i < sizeof(hits) / sizeof(hits[0]); i++)
+		if (hits[i].times)
+			add_of_route(observer, request, METRIC_REQUESTS_HIT, hits[i].by);
+}
+
 /* What the kernel did to a request served. */
 static void observe_usage(struct observer *observer, const struct request *request,
 			  struct remembered *memory, const struct series_slot *slots)
@@ -491,8 +509,7 @@ static void observe_usage(struct observer *observer, const struct request *reque
 	uint64_t total_ns = verdict_total_ns(request);
 
 	observe_waits(observer, request, memory ? memory->waits : NULL);
-	if (request->usage.major_faults)
-		add_of_route(observer, request, METRIC_REQUESTS_HIT, "major_faults");
+	observe_hits(observer, request);
 	if (total_ns > SLOW_MARGIN_NS)
 		observe_slow(observer, request, slots, total_ns);
 }

@@ -2,6 +2,7 @@
 """System calls that fail while a request is handled: how many, and the newest. The witness is what the handler was told to do."""
 
 import http.client
+from collections import Counter
 
 from sonde_test.agent import free_port
 from sonde_test.otelcol import read_spans
@@ -80,6 +81,9 @@ def errors_of_the_handling_thread(t):
         told = span["attributes"]
         want = {"refused": count, "missing": count, "both": count + 1, "nothing": None}[what]
         t.equal((told["url.path"], told.get("sonde.syscall.errors"), told.get("sonde.syscall.error")), (f"/{what}/{count}", want, NEWEST[what]), "failed calls")
+    want = Counter(NEWEST[what].split()[1] for what, _ in 2 * ASKED if NEWEST[what])
+    hit = lambda m: m.by("sonde_requests_hit_total", "by", service_name="failing-server", by=lambda by: by.startswith("E"))
+    t.equal(hit(agent.settle(hit, want)), want, "requests by the newest error")
     t.nothing_lost(agent)
 
 

@@ -217,3 +217,29 @@ def why_not(t):
     # A machine that does other things as well may have a moment for which there is one.
     t.check(len(named) * 200 <= len(spans), f"{len(named)} of {len(spans)} have a cause: {named}")
     t.nothing_lost(scene.agent)
+
+
+def pressure():
+    """Seconds by resource and kind, as the kernel tells."""
+    told = {}
+    for resource in ("cpu", "memory", "io", "irq"):
+        try:
+            with open(f"/proc/pressure/{resource}") as file:
+                for line in file:
+                    told[resource, line.split()[0]] = int(line.split("total=")[1]) / 1e6
+        except OSError:
+            pass  # no such resource, or not counted by this kernel
+    return told
+
+
+@test(guest=True)
+def pressure_is_what_the_kernel_counts(t):
+    before = pressure()
+    if not before:
+        raise Skip("this kernel counts no pressure")
+    agent = t.agent()
+    told = agent.scrape().by("sonde_pressure_seconds_total", "resource", "kind")
+    after = pressure()
+    for key in before:
+        seconds = told.get(key, 0)  # what never was lacking is left out
+        t.check(before[key] <= seconds <= after[key], f"{key}: {seconds} s, the kernel says {before[key]} to {after[key]}")

@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -690,19 +691,50 @@ static void slow_requests_by_cause(void **state)
 	assert_int_equal(count_of(fixture, METRIC_SLOW_REQUESTS), 0);
 	request.end_ns = request.start_ns + 90000000;
 	request.usage.part_ns[TIME_THROTTLED] = 80000000;
-	request.usage.major_faults = 3;
 	fixture->sink->request(fixture->sink->context, &request);
 	assert_int_equal(
 		only(fixture, METRIC_SLOW_REQUESTS,
 		     "service_name=front protocol=http http_route=/item/{id} cause=throttled")
 			->total,
 		1);
-	assert_int_equal(
-		only(fixture, METRIC_REQUESTS_HIT,
-		     "service_name=front protocol=http http_route=/item/{id} by=major_faults")
-			->total,
-		1);
 	assert_string_equal(verdict.cause, "throttled");
+}
+
+/* Of a request that was hit by one of them. */
+static void assert_hit(const struct request *request, const char *by)
+{
+	struct fixture *fixture;
+	void *state;
+	char labels[128];
+
+	set_up(&state);
+	fixture = state;
+	fixture->sink->request(fixture->sink->context, request);
+	snprintf(labels, sizeof(labels),
+		 "service_name=front protocol=http http_route=/item/{id} by=%s", by);
+	assert_int_equal(only(fixture, METRIC_REQUESTS_HIT, labels)->total, 1);
+	tear_down(&state);
+}
+
+static void requests_by_what_hit_them(void **state)
+{
+	struct conn_tuple tuple = tuple_v4();
+	struct request plain = request_make(&tuple, ROLE_SERVER), request;
+
+	(void)state;
+	plain.has_usage = plain.has_tcp = true;
+	request = plain;
+	request.usage.major_faults = 3;
+	assert_hit(&request, "major_faults");
+	request = plain;
+	request.usage.part_ns[TIME_THROTTLED] = 1;
+	assert_hit(&request, "throttling");
+	request = plain;
+	request.tcp.retransmits = 2;
+	assert_hit(&request, "retransmits");
+	request = plain;
+	request.errors = (struct request_errors){ "connect", "ECONNREFUSED", 300 };
+	assert_hit(&request, "ECONNREFUSED");
 }
 
 int main(void)
@@ -729,6 +761,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(spans_are_exemplars, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(waits_of_requests_served, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(slow_requests_by_cause, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(requests_by_what_hit_them, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
