@@ -82,13 +82,19 @@ static void started_by_started(void **state)
 	expect("client /one parent 1/3<2;");
 }
 
+/* A request is read, and a thread that is started for it makes a call. */
+static void start_one(void)
+{
+	world_read(&world, a, SERVER, GET("/a"));
+	starts(STARTED, SERVER);
+	call(out, STARTED, GET("/one"));
+}
+
 /* It goes on after the answer, with something else: all is as of any thread. */
 static void after_the_answer(void **state)
 {
 	(void)state;
-	world_read(&world, a, SERVER, GET("/a"));
-	starts(STARTED, SERVER);
-	call(out, STARTED, GET("/one"));
+	start_one();
 	world_write(&world, a, SERVER, OK);
 	expect("server /a generated 1/2<0;");
 	call(out, STARTED, GET("/later"));
@@ -101,9 +107,7 @@ static void after_the_answer(void **state)
 static void told_after_the_answer(void **state)
 {
 	(void)state;
-	world_read(&world, a, SERVER, GET("/a"));
-	starts(STARTED, SERVER);
-	call(out, STARTED, GET("/one"));
+	start_one();
 	world_write(&world, a, SERVER, OK);
 	expect("server /a generated 1/2<0;");
 	ends(STARTED);
@@ -114,9 +118,7 @@ static void told_after_the_answer(void **state)
 static void not_of_threads_that_stay(void **state)
 {
 	(void)state;
-	world_read(&world, a, SERVER, GET("/a"));
-	starts(STARTED, SERVER);
-	call(out, STARTED, GET("/one"));
+	start_one();
 	world_pause(&world, 50);
 	expect("");
 	world_pause(&world, 200);
@@ -182,9 +184,7 @@ static void not_of_another_process(void **state)
 static void numbers_used_anew(void **state)
 {
 	(void)state;
-	world_read(&world, a, SERVER, GET("/a"));
-	starts(STARTED, SERVER);
-	call(out, STARTED, GET("/one"));
+	start_one();
 	starts(STARTED, 9999);
 	assert_true(is_told("client /one parent"));
 	call(out, STARTED, GET("/two"));

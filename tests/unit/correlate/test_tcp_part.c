@@ -210,19 +210,25 @@ static void accept_after(uint64_t established_ns, uint64_t accepted_ns)
 	tcp_part_accepted(&engine, &event);
 }
 
+/* It is accepted at 300 ms, and its request, which has come so long before, is read, and answered 10 ms later. */
+static void accept_and_answer(uint32_t waited_ms, uint64_t read_ns)
+{
+	connection.ref.conn_id = 7;
+	accept_after(100000000, 300000000);
+	use.waited_ticks = waited_ms;
+	use.tick_us = 1000;
+	note(DIR_READ, read_ns);
+	begin(read_ns);
+	note(DIR_WRITE, read_ns + 10000000);
+	assert_true(read_at(read_ns + 10000000));
+}
+
 static void one_that_came_before_accept_waited_for_that_first(void **state)
 {
 	const uint64_t *part_ns = exchange.usage.part_ns;
 
 	(void)state;
-	connection.ref.conn_id = 7;
-	accept_after(100000000, 300000000);
-	use.waited_ticks = 150;
-	use.tick_us = 1000;
-	note(DIR_READ, 310000000);
-	begin(310000000);
-	note(DIR_WRITE, 320000000);
-	assert_true(read_at(320000000));
+	accept_and_answer(150, 310000000);
 	assert_int_equal(part_ns[TIME_ACCEPT_QUEUE], 140000000); /* it came at 160 ms */
 	assert_int_equal(part_ns[TIME_RECEIVE_QUEUE], 10000000);
 	exchange = (struct exchange){ 0 };
@@ -236,14 +242,7 @@ static void one_that_came_after_accept_did_not(void **state)
 	const uint64_t *part_ns = exchange.usage.part_ns;
 
 	(void)state;
-	connection.ref.conn_id = 7;
-	accept_after(100000000, 300000000);
-	use.waited_ticks = 20;
-	use.tick_us = 1000;
-	note(DIR_READ, 330000000);
-	begin(330000000);
-	note(DIR_WRITE, 340000000);
-	assert_true(read_at(340000000));
+	accept_and_answer(20, 330000000);
 	assert_int_equal(part_ns[TIME_ACCEPT_QUEUE], 0);
 	assert_int_equal(part_ns[TIME_RECEIVE_QUEUE], 20000000);
 }
