@@ -189,8 +189,8 @@ struct connection {
 	struct exchange *streaming
 		[SIDE_COUNT]; /* whose message is being read, where there are streams; borrowed from the list */
 	struct pool *pool;		   /* borrowed; NULL: in none */
-	struct thread_use used[DIR_COUNT]; /* by it */
-	struct tcp_mark tcp[DIR_COUNT];	   /* the same, where it was told */
+	struct thread_use used[DIR_COUNT]; /* by the newest call of each direction */
+	struct tcp_mark tcp[DIR_COUNT];	   /* of the newest one that told it */
 	uint64_t requests;
 	uint64_t asked_ns;	      /* of the newest ask_progress for this turn; 0: none */
 	uint64_t closed_ns;	      /* 0: open */

@@ -126,13 +126,18 @@ struct kept_lookups {
 };
 #define KEPT_LOOKUPS 512 /* beyond, the oldest is told by itself (counted) */
 
+/* Which call a served request is to be the answer to. */
+struct unasked_key {
+	uint64_t client_id; /* conn_id of the client's end */
+	uint32_t number;    /* its stream, or the position of its first byte */
+	bool is_stream;
+};
+
 /* A served request that is over, and of which the client has yet to be seen to ask it. */
 struct unasked {
 	struct table_node node;
 	struct unasked *next_due; /* when it is in that list, no longer in the table */
-	uint64_t client_id;	  /* conn_id of the client's end */
-	uint32_t number;	  /* its stream, or the position of its first byte */
-	bool is_stream;
+	struct unasked_key key;
 	struct exchange *exchange;    /* owned */
 	struct connection connection; /* as it was when the request was over; owns nothing */
 };

@@ -10,12 +10,6 @@
 /* Since the answer. Where all CPUs are taken a client may wait for its own about as long as this. */
 #define UNASKED_NS 1000000000u
 
-struct unasked_key {
-	uint64_t client_id;
-	uint32_t number;
-	bool is_stream;
-};
-
 static uint64_t hash_of(const struct unasked_key *key)
 {
 	return hash_u64(key->client_id ^ (uint64_t)key->number << 32);
@@ -23,11 +17,11 @@ static uint64_t hash_of(const struct unasked_key *key)
 
 static bool matches(const struct table_node *node, const void *wanted)
 {
-	const struct unasked *unasked = table_entry(node, const struct unasked, node);
+	const struct unasked_key *own = &table_entry(node, const struct unasked, node)->key;
 	const struct unasked_key *key = wanted;
 
-	return unasked->client_id == key->client_id && unasked->number == key->number &&
-	       unasked->is_stream == key->is_stream;
+	return own->client_id == key->client_id && own->number == key->number &&
+	       own->is_stream == key->is_stream;
 }
 
 int join_unasked_init(struct join *join)
@@ -126,9 +120,7 @@ bool join_await(struct engine *engine, struct connection *connection, struct exc
 	unasked = malloc(sizeof(*unasked));
 	if (!unasked)
 		return false;
-	unasked->client_id = key.client_id;
-	unasked->number = key.number;
-	unasked->is_stream = key.is_stream;
+	unasked->key = key;
 	unasked->exchange = exchange;
 	remember(&unasked->connection, connection);
 	connection->requests++;
@@ -164,9 +156,9 @@ void join_unasked_tell(struct engine *engine, const struct connection *connectio
 	engine->join->due = NULL;
 	for (; unasked; unasked = next) {
 		next = unasked->next_due;
-		client = connection && connection->ref.conn_id == unasked->client_id ?
-				 join_peer_asking(engine, connection, unasked->is_stream,
-						  unasked->number) :
+		client = connection && connection->ref.conn_id == unasked->key.client_id ?
+				 join_peer_asking(engine, connection, unasked->key.is_stream,
+						  unasked->key.number) :
 				 NULL;
 		if (client)
 			join_pair(engine, client, unasked->exchange);
