@@ -8,6 +8,7 @@
 #include "lib/listener.bpf.h"
 #include "lib/process.bpf.h"
 #include "lib/thread_place.bpf.h"
+#include "lib/thread_waits.bpf.h"
 #include "lib/unix.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

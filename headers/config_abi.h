@@ -35,6 +35,8 @@ struct bpf_settings {
 	__u64 sample_interval_ns; /* TCP_SAMPLE at most this often per connection */
 	__u32 tick_us;		  /* of the kernel's jiffies */
 	__u32 tells_threads;	  /* where spans are wanted: THREAD */
+	__u32 tells_waits;	  /* the scheduler's switches are looked at: thread_waits */
+	__u32 _pad;
 };
 
 /* Errors that non-blocking I/O and signals bring all day; those from 512 on the process never sees. X(number, NAME) */
@@ -110,7 +112,7 @@ struct conn_state {
 	__u32 value_left[DIR_COUNT]; /* MODE_STREAM and above: bytes to come that nobody wants */
 	struct conn_frames frames[DIR_COUNT];
 };
-_Static_assert(sizeof(struct conn_state) == 280, "conn_state is shared");
+_Static_assert(sizeof(struct conn_state) == 296, "conn_state is shared");
 
 /* Bits of process_state.flags. */
 enum process_flags {
@@ -176,6 +178,21 @@ struct thread_errors {
 };
 _Static_assert(sizeof(struct thread_errors) == 16, "thread_errors is shared");
 
+#define THREAD_WAIT_SLOTS 16384 /* power of two */
+
+/* Value of thread_waits (key: tid modulo the slots): what a thread that handles requests was blocked on. A wait is added when
+ * what it spent in the run queue behind it is known: as the thread leaves its CPU again, or a call of it returns. */
+struct thread_waits {
+	__u32 tid;		     /* 0: none yet */
+	__u32 owner;		     /* how many threads had the slot, this one included */
+	__u64 waited_ns[WAIT_COUNT]; /* of all of them */
+	__u64 out_ns;		     /* the newest wait began; 0: there is none to add */
+	__u64 in_ns;		     /* the thread had a CPU again; 0: not yet */
+	__u64 run_queue_ns;	     /* task_struct.sched_info.run_delay as it began */
+	__u64 kind;		     /* enum thread_wait */
+};
+_Static_assert(sizeof(struct thread_waits) == 72, "thread_waits is shared");
+
 /* Value of listener_by_sock (key: address of struct sock). */
 struct listener_state {
 	__u32 tgid;
@@ -230,13 +247,15 @@ _Static_assert(sizeof(struct listen_port_owner) == 32, "listen_port_owner is sha
 	X(8, THREAD_CONTEXT_FAULT, "thread_context",                                         \
 	  "thread contexts not read: the memory was not present")                            \
 	X(9, THREAD_ERRORS_TAKEN, "thread_errors",                                           \
-	  "failed calls of a thread forgotten for another thread's: they share a slot")
+	  "failed calls of a thread forgotten for another thread's: they share a slot")      \
+	X(10, THREAD_WAITS_TAKEN, "thread_waits",                                            \
+	  "what a thread was blocked on forgotten for another thread: they share a slot")
 
 enum kernel_counter {
 #define X(number, NAME, label, help) COUNTER_##NAME = number,
 	KERNEL_COUNTERS(X)
 #undef X
-		KERNEL_COUNTER_COUNT = 10,
+		KERNEL_COUNTER_COUNT = 11,
 };
 
 /* Value of event_counts (per CPU, key: enum event_kind). Produced is delivered plus lost. */

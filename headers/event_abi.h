@@ -127,6 +127,16 @@ enum turn_flags {
 			      behind the payload, at the next multiple of 8 bytes */
 };
 
+/* What a thread can be blocked on, beyond what its calls to others say; struct thread_usage has them in this order. */
+enum thread_wait {
+	WAIT_LOCK = 0,	 /* a futex, a lock of a file, a System V semaphore */
+	WAIT_DISK = 1,	 /* a block device: io_schedule(), and calls that write back */
+	WAIT_SLEEP = 2,	 /* a time that it named itself */
+	WAIT_MEMORY = 3, /* memory to be reclaimed */
+	WAIT_COUNT = 4,
+	WAIT_NONE = 4, /* or something else */
+};
+
 /* What the kernel has counted of a thread since it began, as a call of it returned. While a thread runs, on_cpu_ns and
  * exec_start_ns go up together, at ticks and when it leaves its CPU; while it does not, exec_start_ns does alone. So their
  * difference grows by the time off the CPU, exactly, as long as the thread stays on one CPU: each has a clock of its own. */
@@ -145,9 +155,10 @@ struct thread_usage {
 	__u32 errors_before; /* how many of these are not this thread's, or are forgotten */
 	__u16 error_nr;	     /* the newest: as in event_syscall_error */
 	__u16 error;	     /* positive errno */
-	__u32 _pad;
+	__u32 waits_owner; /* 0: `waited` is not known. Another number: it was somebody else's before, or meanwhile */
+	__u32 waited[WAIT_COUNT]; /* in units of 1024 ns, modulo 2^32 */
 };
-_Static_assert(sizeof(struct thread_usage) == 72, "thread_usage is ABI");
+_Static_assert(sizeof(struct thread_usage) == 88, "thread_usage is ABI");
 
 /* What the kernel has counted of a connection since it began, modulo 2^32. Times move by ticks. */
 struct tcp_use {
@@ -163,14 +174,14 @@ struct call_use {
 	struct thread_usage thread;
 	struct tcp_use tcp; /* all zero: no TCP */
 };
-_Static_assert(sizeof(struct call_use) == 88, "call_use is ABI");
+_Static_assert(sizeof(struct call_use) == 104, "call_use is ABI");
 
 struct turn_figures {
 	struct call_use now;
 	__u32 waited_ticks; /* since the newest bytes had come; of a read on TCP */
 	__u32 tick_us;
 };
-_Static_assert(sizeof(struct turn_figures) == 96, "turn_figures is ABI");
+_Static_assert(sizeof(struct turn_figures) == 112, "turn_figures is ABI");
 
 /* A call that began a turn, or brought more of what is wanted of it. MODE_STREAM makes several events of a call, one
  * after the other: each counts its own part in `call_bytes`, in which bytes that nobody wants, or that were not captured,

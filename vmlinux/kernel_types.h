@@ -197,8 +197,18 @@ struct task_group {
 	struct cfs_bandwidth cfs_bandwidth;
 };
 
+struct task_delay_info {
+	__u64 blkio_delay;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
+	unsigned int __state;
+	void *stack;
+	unsigned int flags;
+	unsigned in_iowait : 1;
+	unsigned in_memstall : 1;
+	struct task_delay_info *delays;
 	struct sched_entity se;
 	struct sched_info sched_info;
 	struct task_group *sched_task_group;
@@ -217,6 +227,11 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct css_set *cgroups;
 	struct thread_struct thread;
+};
+
+/* Before 2f064a59a11f ("sched: Change task_struct::state"), 5.14. */
+struct task_struct___before_5_14 {
+	volatile long state;
 };
 
 struct linux_binprm {
@@ -291,6 +306,8 @@ enum {
 #define SOCK_DEAD 0 /* bit of skc_flags: nobody has the socket open */
 #define SOCK_DONE 1 /* bit of skc_flags: the peer's FIN was received */
 #define CLONE_THREAD 0x10000
+#define THREAD_SIZE 16384 /* of a kernel stack, but for pages of 64 KiB and CONFIG_KASAN */
+#define PF_MEMALLOC 0x800 /* of task_struct.flags: it reclaims memory */
 #define MSG_PEEK 2
 #define MSG_ERRQUEUE 0x2000
 #define MSG_TRUNC 0x20

@@ -98,6 +98,30 @@ static __always_inline __u64 compat_thread_pointer(const struct task_struct *tas
 	return BPF_CORE_READ(task, thread.THREAD_POINTER_FIELD);
 }
 
+/* The number of the system call that the current task is in. Negative: none; it is in a fault or an interrupt. */
+static __always_inline int compat_system_call(const struct task_struct *task)
+{
+	const struct pt_regs *regs;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
+		/* dd6e10fbd9fb ("bpf: Add bpf_task_pt_regs() helper"), 5.15 */
+		regs = (const void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+		return (int)regs->REGS_SYSCALL_NR;
+	}
+	regs = BPF_CORE_READ(task, stack) + THREAD_SIZE - bpf_core_type_size(struct pt_regs);
+	return (int)BPF_CORE_READ(regs, REGS_SYSCALL_NR);
+}
+
+/* Whether a task that leaves its CPU, not being pushed from it, has nothing to do. */
+static __always_inline bool compat_is_asleep(const struct task_struct *task)
+{
+	const struct task_struct___before_5_14 *old = (const void *)task;
+
+	if (bpf_core_field_exists(task->__state))
+		return BPF_CORE_READ(task, __state);
+	return BPF_CORE_READ(old, state);
+}
+
 /* Whether the running system call came in through the 32-bit entry. */
 static __always_inline bool compat_is_32bit_call(const struct task_struct *task)
 {

@@ -5,6 +5,7 @@
 
 #include "lib/compat.bpf.h"
 #include "lib/thread_errors.bpf.h"
+#include "lib/thread_waits.bpf.h"
 
 /* Kernels without CONFIG_SCHED_INFO do not count how long threads wait for a CPU. */
 static __always_inline __u64 usage_throttled(const struct task_struct *task)
@@ -24,13 +25,38 @@ static __always_inline __u64 usage_throttled(const struct task_struct *task)
 	       BPF_CORE_READ(own, parent, cfs_bandwidth.throttled_time);
 }
 
-static __always_inline void usage_read(struct thread_usage *usage, const struct task_struct *task,
-				       __u32 tid)
+/* What the kernel knows by itself of where the thread was blocked, when it was told to (kernel.task_delayacct): the disk. */
+static __always_inline void usage_read_delays(struct thread_usage *usage,
+					      const struct task_struct *task)
+{
+	const struct task_delay_info *delays;
+
+	usage->waits_owner = 0;
+	if (!bpf_core_field_exists(task->delays))
+		return;
+	delays = BPF_CORE_READ(task, delays);
+	if (!delays)
+		return;
+	__builtin_memset(usage->waited, 0, sizeof(usage->waited));
+	usage->waited[WAIT_DISK] = (__u32)(BPF_CORE_READ(delays, blkio_delay) >> WAIT_UNIT_SHIFT);
+	usage->waits_owner = 1;
+}
+
+static __always_inline void usage_read_waits(struct thread_usage *usage,
+					     const struct task_struct *task, __u32 tid)
+{
+	if (settings.tells_waits)
+		thread_waits_read(usage, tid);
+	else
+		usage_read_delays(usage, task);
+}
+
+static __always_inline void usage_read_counts(struct thread_usage *usage,
+					      const struct task_struct *task, __u32 tid)
 {
 	const bool has_delay = bpf_core_field_exists(task->sched_info.run_delay);
 
 	usage->tid = tid;
-	usage->_pad = 0;
 	thread_errors_read(usage, tid);
 	usage->throttled_ns = usage_throttled(task);
 	if (compat_has_task_btf()) {
@@ -52,6 +78,13 @@ static __always_inline void usage_read(struct thread_usage *usage, const struct 
 	usage->involuntary_switches = (__u32)BPF_CORE_READ(task, nivcsw);
 	usage->minor_faults = (__u32)BPF_CORE_READ(task, min_flt);
 	usage->major_faults = (__u32)BPF_CORE_READ(task, maj_flt);
+}
+
+static __always_inline void usage_read(struct thread_usage *usage, const struct task_struct *task,
+				       __u32 tid)
+{
+	usage_read_counts(usage, task, tid);
+	usage_read_waits(usage, task, tid);
 }
 
 #endif

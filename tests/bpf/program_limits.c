@@ -90,7 +90,7 @@ static void test_programs(struct tally *tally, const struct loader *loader, cons
 int main(void)
 {
 	struct tally tally = { .number = 0 };
-	struct loader_options options = { .connections = 0 };
+	struct loader_options options = { .settings.tells_waits = 1 };
 	struct forced_hook forced[SIGNALS_MAX];
 	const struct group group = { .name = "program_limits" };
 	const char *variant = NULL;

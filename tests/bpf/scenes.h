@@ -110,7 +110,8 @@ static inline const char *missing_hook(const struct check_report *report,
 		for (size_t j = 0; j < report->signal_count; j++) {
 			const struct signal_report *signal = &report->signals[j];
 
-			if (strcmp(signal->signal, options->forced[i].signal) != 0 || signal->hook)
+			if (strcmp(signal->signal, options->forced[i].signal) != 0 ||
+			    signal->hook || signal->is_off)
 				continue;
 			for (size_t k = 0; k < signal->alternative_count; k++)
 				if (strcmp(signal->alternatives[k].hook, options->forced[i].hook) ==

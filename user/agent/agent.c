@@ -292,7 +292,7 @@ static int start_tables(struct agent *agent)
 static void log_report(const struct check_report *report)
 {
 	for (size_t i = 0; i < report->signal_count; i++)
-		if (!report->signals[i].hook)
+		if (!report->signals[i].hook && !report->signals[i].is_off)
 			log_warn(
 				"no hook for %s on this kernel; going without %s (`sonde check` tells why)",
 				report->signals[i].signal, report->signals[i].loses);

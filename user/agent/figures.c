@@ -158,6 +158,7 @@ static void write_kernel_counters(struct agent *agent)
 		[COUNTER_PAYLOAD_FAULT] = METRIC_PAYLOAD_FAULTS,
 		[COUNTER_THREAD_CONTEXT_FAULT] = METRIC_THREAD_CONTEXT_FAULTS,
 		[COUNTER_THREAD_ERRORS_TAKEN] = METRIC_THREAD_ERRORS_TAKEN,
+		[COUNTER_THREAD_WAITS_TAKEN] = METRIC_THREAD_WAITS_TAKEN,
 		[COUNTER_DATAGRAMS_BEYOND] = METRIC_DATAGRAMS_BEYOND,
 	};
 	uint64_t counters[KERNEL_COUNTER_COUNT];
@@ -179,6 +180,8 @@ static void write_hooks(struct agent *agent)
 		const struct signal_report *signal = &agent->report->signals[i];
 		label_values labels = { signal->signal, signal->hook };
 
+		if (signal->is_off)
+			continue;
 		set_gauge(agent, METRIC_SIGNAL_UP, signal->signal, signal->hook ? 1 : 0);
 		if (signal->hook)
 			(void)series_set(agent->store, METRIC_HOOK_INFO, labels, 0, 1);

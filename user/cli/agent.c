@@ -34,6 +34,7 @@ enum long_option {
 	OPTION_STATEMENTS,
 	OPTION_ERROR_EVENTS,
 	OPTION_SAMPLE_SECONDS,
+	OPTION_BLOCKED_CAUSES,
 	OPTION_DEBUG,
 };
 
@@ -95,6 +96,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	case OPTION_EXPECTED_ERRORS:
 		settings->count_expected_errors = 1;
 		return 0;
+	case OPTION_BLOCKED_CAUSES:
+		settings->tells_waits = 1;
+		return 0;
 	case OPTION_ERROR_EVENTS:
 		settings->error_events_per_second =
 			(uint32_t)number_option(state, "error-events", argument, 0, 1000000);
@@ -148,6 +152,9 @@ static const struct argp_option argp_options[] = {
 	{ "skip", OPTION_SKIP, "RULE", 0, "Do not look at processes that satisfy the rule", 1 },
 	{ "expected-errors", OPTION_EXPECTED_ERRORS, NULL, 0,
 	  "Also count EAGAIN, EINPROGRESS, EINTR, ERESTART* (sonde_syscall_expected_errors_total)",
+	  1 },
+	{ "blocked-causes", OPTION_BLOCKED_CAUSES, NULL, 0,
+	  "Tell locks, disks, sleep and memory apart where threads are blocked; looks at each switch of the scheduler",
 	  1 },
 	{ "prefix-bytes", OPTION_PREFIX_BYTES, "N", 0, "First bytes of a turn to look at (1024)",
 	  2 },

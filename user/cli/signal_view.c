@@ -41,8 +41,8 @@ json_t *signal_view_json(const struct check_report *report)
 		const struct signal_report *signal = &report->signals[i];
 		json_t *row = json_pack("{s:s,s:s?,s:s?,s:s?,s:o}", "signal", signal->signal,
 					"target", signal->target, "hook", signal->hook, "loses",
-					signal->hook ? NULL : signal->loses, "alternatives",
-					alternatives_json(signal));
+					signal->hook || signal->is_off ? NULL : signal->loses,
+					"alternatives", alternatives_json(signal));
 
 		is_whole = json_array_append_new(array, row) == 0;
 	}
@@ -99,10 +99,12 @@ static void print_reasons(FILE *file, const json_t *signal, bool *is_first)
 static int append_row(json_t *rows, const json_t *signal)
 {
 	const char *hook = json_string_value(json_object_get(signal, "hook"));
-	json_t *row =
-		json_pack("{s:O?,s:O?,s:s,s:o}", "signal", json_object_get(signal, "signal"),
-			  "target", json_object_get(signal, "target"), "hook", hook ? hook : "none",
-			  "tried", tried_text(json_object_get(signal, "alternatives")));
+	json_t *row = json_pack("{s:O?,s:O?,s:s,s:o}", "signal", json_object_get(signal, "signal"),
+				"target", json_object_get(signal, "target"), "hook",
+				hook				 ? hook :
+				json_object_get(signal, "loses") ? "none" :
+								   "off",
+				"tried", tried_text(json_object_get(signal, "alternatives")));
 
 	return json_array_append_new(rows, row) ? -ENOMEM : 0;
 }

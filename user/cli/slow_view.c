@@ -11,9 +11,11 @@
 #define BAR_WIDTH 30
 
 static const char letters[TIME_PART_COUNT] = {
-	[TIME_ON_CPU] = '#',  [TIME_RUN_QUEUE] = 'r',	  [TIME_THROTTLED] = 't',
-	[TIME_NETWORK] = 'n', [TIME_BLOCKED] = 'b',	  [TIME_UNACCOUNTED] = '?',
-	[TIME_SEND] = 's',    [TIME_RECEIVE_QUEUE] = 'q', [TIME_ACCEPT_QUEUE] = 'a',
+	[TIME_ON_CPU] = '#',	   [TIME_RUN_QUEUE] = 'r', [TIME_THROTTLED] = 't',
+	[TIME_NETWORK] = 'n',	   [TIME_BLOCKED] = 'b',   [TIME_UNACCOUNTED] = '?',
+	[TIME_LOCK] = 'l',	   [TIME_DISK] = 'd',	   [TIME_SLEEP] = 'z',
+	[TIME_MEMORY] = 'm',	   [TIME_SEND] = 's',	   [TIME_RECEIVE_QUEUE] = 'q',
+	[TIME_ACCEPT_QUEUE] = 'a',
 };
 
 /* In the order of time: what was waited for before comes first. */

@@ -23,6 +23,10 @@ struct trace_probability;
 	X(THROTTLED, "throttled", "the same, its cgroup having used up its quota")        \
 	X(NETWORK, "network", "it waited for the answer to a call of its own")            \
 	X(SEND, "send", "what it sent did not fit: the peer did not read, or too slowly") \
+	X(LOCK, "lock", "it waited for a futex, or another lock")                         \
+	X(DISK, "disk", "it waited for a disk")                                           \
+	X(SLEEP, "sleep", "it had asked to sleep")                                        \
+	X(MEMORY, "memory", "it waited for memory to be reclaimed")                       \
 	X(BLOCKED, "blocked", "it waited for something else")                             \
 	X(UNACCOUNTED, "unaccounted", "not known: several threads, or figures got lost")  \
 	X(RECEIVE_QUEUE, "receive_queue", "in the socket until it was read")              \

@@ -111,6 +111,26 @@ static void take_calls(struct engine *engine, const struct connection *connectio
 	part_ns[TIME_BLOCKED] -= part_ns[TIME_NETWORK];
 }
 
+/* What of the blocked time the kernel side knows more about. Nothing where another thread had the slot meanwhile. */
+static void take_waits(const struct thread_usage *from, const struct thread_usage *to,
+		       uint64_t *part_ns)
+{
+	static const enum time_part parts[WAIT_COUNT] = { [WAIT_LOCK] = TIME_LOCK,
+							  [WAIT_DISK] = TIME_DISK,
+							  [WAIT_SLEEP] = TIME_SLEEP,
+							  [WAIT_MEMORY] = TIME_MEMORY };
+
+	if (!from->waits_owner || from->waits_owner != to->waits_owner)
+		return;
+	for (size_t i = 0; i < WAIT_COUNT; i++) {
+		uint32_t units = to->waited[i] - from->waited[i]; /* modulo 2^32, both */
+		uint64_t waited_ns = least((uint64_t)units << 10, part_ns[TIME_BLOCKED]);
+
+		part_ns[parts[i]] = waited_ns;
+		part_ns[TIME_BLOCKED] -= waited_ns;
+	}
+}
+
 static void tell_thread(const struct thread_usage *from, const struct thread_usage *to,
 			uint64_t duration_ns, struct request_usage *usage)
 {
@@ -121,6 +141,7 @@ static void tell_thread(const struct thread_usage *from, const struct thread_usa
 	part_ns[TIME_BLOCKED] = off_ns - waited_ns;
 	part_ns[TIME_THROTTLED] = least(to->throttled_ns - from->throttled_ns, waited_ns);
 	part_ns[TIME_RUN_QUEUE] = waited_ns - part_ns[TIME_THROTTLED];
+	take_waits(from, to, part_ns);
 	usage->voluntary_switches = to->voluntary_switches - from->voluntary_switches;
 	usage->involuntary_switches = to->involuntary_switches - from->involuntary_switches;
 	usage->minor_faults = to->minor_faults - from->minor_faults;

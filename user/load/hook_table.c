@@ -10,6 +10,7 @@
 #include "control.skel.h"
 #include "probe.skel.h"
 #include "process.skel.h"
+#include "sched.skel.h"
 #include "syscall.skel.h"
 #include "syscall_cast.skel.h"
 #include "tcp.skel.h"
@@ -53,6 +54,8 @@ const struct signal_row hook_table[] = {
 	  PROCESS_HOOKS("fork") },
 	{ "process_exit", "process", "sched_process_exit",
 	  "prompt release of what is held for dead processes", PROCESS_HOOKS("last_exit") },
+	{ "thread_switches", "sched", "sched_switch",
+	  "what blocked threads wait for: locks, disks, sleep, memory", SOFTIRQ_HOOKS("switch") },
 	{ "open_listeners",
 	  "walk",
 	  "task_file",
@@ -80,6 +83,7 @@ static const struct {
 	{ "tcp", tcp_context_bpf__elf_bytes, NULL, true },
 	{ "tcp", tcp_bpf__elf_bytes, NULL, false },
 	{ "process", process_bpf__elf_bytes, NULL, false },
+	{ "sched", sched_bpf__elf_bytes, NULL, false },
 	{ "walk", walk_bpf__elf_bytes, NULL, false },
 };
 

@@ -21,6 +21,7 @@
 #include "load/hook_table.h"
 
 #define FAMILY_CONTROL "control"
+#define FAMILY_ASKED_FOR "sched" /* each switch costs: only with settings.tells_waits */
 #define LINKS_MAX 16
 /* More rings spare the kernel side waiting for each other, but each has its memory. */
 #define SHARDS_MAX (RING_MAX - 1)
@@ -29,14 +30,15 @@
 	4 /* a quarter full: leaves the reader some milliseconds at a million events a second */
 
 /* Families in the order they start: maps first, then what fills them, then the walk over what was there before. */
-static const char *const family_order[] = { FAMILY_CONTROL, "process", "tcp", "syscall", "walk" };
+static const char *const family_order[] = { FAMILY_CONTROL, "process",	      "tcp",
+					    "syscall",	    FAMILY_ASKED_FOR, "walk" };
 #define FAMILY_COUNT (sizeof(family_order) / sizeof(family_order[0]))
 
 /* Maps that families share; the control object makes them. */
 static const char *const shared_maps[] = {
 	"rings",	"event_counts",	    "kernel_counts",	"process_by_tgid",
 	"conn_by_sock", "listener_by_sock", "listener_by_port", "ignored_tgids",
-	"unix_count",	"thread_places"
+	"unix_count",	"thread_places",    "thread_waits"
 };
 
 struct family {
@@ -73,7 +75,12 @@ static int keep_complaint(enum libbpf_print_level level, const char *format, va_
 	return 0;
 }
 
-static struct check_report *report_new(void)
+static bool is_off(const struct loader_options *options, const char *family)
+{
+	return !options->settings.tells_waits && strcmp(family, FAMILY_ASKED_FOR) == 0;
+}
+
+static struct check_report *report_new(const struct loader_options *options)
 {
 	struct check_report *report =
 		calloc(1, sizeof(*report) + hook_table_length * sizeof(struct signal_report));
@@ -91,6 +98,7 @@ static struct check_report *report_new(void)
 		signal->signal = hook_table[i].name;
 		signal->target = hook_table[i].target;
 		signal->loses = hook_table[i].loses;
+		signal->is_off = is_off(options, hook_table[i].family);
 		for (size_t j = 0; j < REPORT_ALTERNATIVES_MAX && hook_table[i].hooks[j].name; j++)
 			signal->alternatives[signal->alternative_count++].hook =
 				hook_table[i].hooks[j].name;
@@ -132,6 +140,8 @@ static struct alternative_report *alternative_next(const struct loader *loader,
 {
 	struct alternative_report *first = NULL;
 
+	if (signal->is_off)
+		return NULL;
 	for (size_t i = 0; i < signal->alternative_count; i++) {
 		struct alternative_report *alternative = &signal->alternatives[i];
 
@@ -182,6 +192,12 @@ static int size_maps(struct bpf_object *object, const struct loader *loader)
 					 (uint32_t)options->processes);
 	if (error)
 		return error;
+	if (!options->settings.tells_waits) { /* a megabyte that nobody would look at */
+		error = bpf_map__set_max_entries(
+			bpf_object__find_map_by_name(object, "thread_waits"), 1);
+		if (error)
+			return error;
+	}
 	/* A real ring as the pattern: the one in the object is 4 KiB, which is no whole page everywhere. */
 	return bpf_map__set_inner_map_fd(bpf_object__find_map_by_name(object, "rings"),
 					 loader->rings[0]);
@@ -518,7 +534,7 @@ int loader_start(const struct loader_options *options, struct loader **ret_loade
 		 struct check_report **ret_report)
 {
 	struct loader *loader = calloc(1, sizeof(*loader));
-	struct check_report *report = report_new();
+	struct check_report *report = report_new(options);
 	int error = loader && report ? 0 : -ENOMEM;
 
 	*ret_report = report;
@@ -546,7 +562,8 @@ int loader_start(const struct loader_options *options, struct loader **ret_loade
 	}
 	loader->preemption = probe_preemption(loader);
 	for (size_t i = 1; i < FAMILY_COUNT; i++)
-		family_start(loader, &loader->families[i], family_order[i], report);
+		if (!is_off(options, family_order[i]))
+			family_start(loader, &loader->families[i], family_order[i], report);
 	report_finish(report, 0);
 	(void)malloc_trim(
 		0); /* the kernel's BTF was read several times: ten MiB that are not needed again */
@@ -577,10 +594,12 @@ void loader_stop(struct loader **loader_slot)
 
 int load_check(struct check_report **ret_report)
 {
-	struct loader_options options = { .settings = { .prefix_bytes = 1024, .tells_threads = 1 },
-					  .ring_bytes = 4096,
-					  .connections = 64,
-					  .processes = 64 };
+	struct loader_options options = {
+		.settings = { .prefix_bytes = 1024, .tells_threads = 1, .tells_waits = 1 },
+		.ring_bytes = 4096,
+		.connections = 64,
+		.processes = 64
+	};
 	struct loader *loader = NULL;
 
 	(void)loader_start(&options, &loader, ret_report); /* the report says how it went */

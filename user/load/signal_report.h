@@ -23,6 +23,7 @@ struct signal_report {
 	const char *target; /* static: what the kernel calls the place, "inet_sock_set_state" */
 	const char *hook;   /* static: in use; NULL: none works */
 	const char *loses;  /* static: what the user does without when hook is NULL */
+	bool is_off;	    /* it costs something, and nobody asked for it: no hook was tried */
 	size_t alternative_count;
 	struct alternative_report alternatives[REPORT_ALTERNATIVES_MAX];
 };

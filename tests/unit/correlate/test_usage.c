@@ -119,6 +119,47 @@ static void throttling_is_told_apart(void **state)
 	assert_parts(2000000, 0, 8000000, 0, 0);
 }
 
+/* Units of 1024 ns. */
+static void what_it_was_blocked_on_is_told_apart(void **state)
+{
+	(void)state;
+	use.now.thread.waits_owner = 3;
+	use.now.thread.waited[WAIT_LOCK] = UINT32_MAX; /* which the next unit makes 0 */
+	use.now.thread.waited[WAIT_SLEEP] = 70000;
+	ask();
+	use.now.thread.exec_start_ns += 8000000;
+	use.now.thread.run_queue_ns += 1000000;
+	use.now.thread.waited[WAIT_LOCK] += 1000;
+	use.now.thread.waited[WAIT_DISK] += 2000;
+	answer();
+	assert_int_equal(exchange.usage.part_ns[TIME_LOCK], 1024000);
+	assert_int_equal(exchange.usage.part_ns[TIME_DISK], 2048000);
+	assert_int_equal(exchange.usage.part_ns[TIME_SLEEP], 0);
+	assert_parts(2000000, 1000000, 0, 7000000 - 1024000 - 2048000, 0);
+	ask();
+	use.now.thread.exec_start_ns += 8000000;
+	use.now.thread.waited[WAIT_MEMORY] +=
+		9000; /* good to a unit, the other clock to a nanosecond */
+	answer();
+	assert_int_equal(exchange.usage.part_ns[TIME_MEMORY], 8000000);
+	assert_parts(2000000, 0, 0, 0, 0);
+}
+
+static void what_another_thread_was_blocked_on_is_not(void **state)
+{
+	(void)state;
+	for (uint32_t owner = 0; owner < 2; owner++) {
+		use.now.thread.waits_owner = owner;
+		ask();
+		use.now.thread.exec_start_ns += 8000000;
+		use.now.thread.waits_owner = 2 * owner;
+		use.now.thread.waited[WAIT_LOCK] += 1000;
+		answer();
+		assert_int_equal(exchange.usage.part_ns[TIME_LOCK], 0);
+		assert_parts(2000000, 0, 0, 8000000, 0);
+	}
+}
+
 static void a_thread_that_was_moved_has_two_clocks(void **state)
 {
 	(void)state;
@@ -221,6 +262,8 @@ int main(void)
 		cmocka_unit_test_setup(one_that_never_left_its_cpu_ran, begin),
 		cmocka_unit_test_setup(off_its_cpu_it_waited_or_was_blocked, begin),
 		cmocka_unit_test_setup(throttling_is_told_apart, begin),
+		cmocka_unit_test_setup(what_it_was_blocked_on_is_told_apart, begin),
+		cmocka_unit_test_setup(what_another_thread_was_blocked_on_is_not, begin),
 		cmocka_unit_test_setup(a_thread_that_was_moved_has_two_clocks, begin),
 		cmocka_unit_test_setup(no_part_is_longer_than_the_whole, begin),
 		cmocka_unit_test_setup(several_threads_are_not_accounted_for, begin),

@@ -197,8 +197,9 @@ struct bpf_object *bpf_object__open_mem(const void *bytes, size_t size,
 					const struct bpf_object_open_opts *options)
 {
 	static const char *const maps[] = {
-		"rings",	"event_counts",	    "kernel_counts",	"process_by_tgid",
-		"conn_by_sock", "listener_by_sock", "listener_by_port", ".rodata.settings"
+		"rings",	   "event_counts",     "kernel_counts",	   "process_by_tgid",
+		"conn_by_sock",	   "listener_by_sock", "listener_by_port", "thread_waits",
+		".rodata.settings"
 	};
 	struct bpf_object *object;
 

@@ -20,7 +20,8 @@ static struct check_report *report;
 
 static int setup(void **state)
 {
-	static const struct loader_options options = { .settings = { .prefix_bytes = 64 },
+	static const struct loader_options options = { .settings = { .prefix_bytes = 64,
+								     .tells_waits = 1 },
 						       .ring_bytes = 4096,
 						       .connections = 8,
 						       .processes = 8 };

@@ -24,7 +24,7 @@
 #define SHARDS CPUS
 
 static const struct loader_options options = {
-	.settings = { .prefix_bytes = 512 },
+	.settings = { .prefix_bytes = 512, .tells_waits = 1 },
 	.ring_bytes = 100000,
 	.connections = 300,
 	.processes = 200,
@@ -139,13 +139,35 @@ static void test_preferred_hooks(void **state)
 			assert_false(signal->alternatives[j].is_tried);
 	}
 	/* Iterators run once: what stays is an object a family and a link for each other hook. */
-	assert_int_equal(fake_live(), 5 + hook_table_length - 2);
+	assert_int_equal(fake_live(), 6 + hook_table_length - 2);
 	/* What was there before is walked over last, when hooks see what comes. */
 	assert_string_equal(
 		fake_attached(),
 		"probe_preempt exec__tp_btf fork__tp_btf last_exit__tp_btf state__tp_btf "
 		"peer__tp_btf destroy__tp_btf retrans__tp_btf rst_tx__tp_btf rst_rx__tp_btf exit__tp_btf "
-		"walk_listeners walk_connections ");
+		"switch__tp_btf walk_listeners walk_connections ");
+	stop(&started);
+}
+
+/* What nobody asked for is neither tried nor given room to. */
+static void test_not_asked_for(void **state)
+{
+	struct loader_options without = options;
+	struct start started;
+
+	(void)state;
+	without.settings.tells_waits = 0;
+	started = start_with(&without);
+	assert_int_equal(started.error, 0);
+	assert_int_equal(count_working(&started), hook_table_length - 1);
+	assert_true(find_signal(&started, "thread_switches")->is_off);
+	assert_null(strstr(fake_attached(), "switch__"));
+	assert_int_equal(fake_entries("thread_waits"), 1);
+	stop(&started);
+	fake_reset();
+	fake_fail(FAKE_MAP_SIZE, "thread_waits", EBUSY);
+	started = start_with(&without);
+	assert_int_equal(started.error, -ENOTSUP);
 	stop(&started);
 }
 
@@ -168,7 +190,7 @@ static void test_preempting_kernel(void **state)
 		fake_attached(),
 		"probe_preempt exec__tp fork__tp last_exit__tp state__tp "
 		"peer__tp_btf destroy__tp_btf retrans__tp_btf rst_tx__tp_btf rst_rx__tp_btf exit__tp "
-		"walk_listeners walk_connections ");
+		"switch__tp_btf walk_listeners walk_connections ");
 	stop(&started);
 	fake_fail(FAKE_ATTACH, "exit__tp", ENOENT);
 	started = start();
@@ -663,14 +685,14 @@ static void test_objects(void **state)
 	(void)state;
 	while (loader_object(started.loader, count))
 		count++;
-	assert_int_equal(count, 5);
+	assert_int_equal(count, 6);
 	assert_null(loader_object(started.loader, 1000));
 	stop(&started);
 	fake_fail(FAKE_OPEN, "process", EINVAL);
 	started = start();
 	for (count = 0; loader_object(started.loader, count);)
 		count++;
-	assert_int_equal(count, 4);
+	assert_int_equal(count, 5);
 	stop(&started);
 }
 
@@ -718,6 +740,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_preferred_hooks, setup),
+		cmocka_unit_test_setup(test_not_asked_for, setup),
 		cmocka_unit_test_setup(test_preempting_kernel, setup),
 		cmocka_unit_test_setup(test_probe_fails, setup),
 		cmocka_unit_test_setup(test_settings, setup),

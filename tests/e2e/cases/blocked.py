@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a request's thread was blocked on, with --blocked-causes or by what the kernel counts itself. The witnesses are the server's own
+clock, and the kernel's account of delays."""
+
+import http.client
+import json
+import os
+
+from sonde_test.otelcol import read_spans
+from sonde_test.process import wait_until
+from sonde_test.runner import Skip, test
+
+SERVER = """
+import ctypes, http.server, json, mmap, os, socket, sys, threading, time
+libc = ctypes.CDLL(None)
+size, file = int(sys.argv[1]), os.open(sys.argv[2], os.O_RDWR | os.O_CREAT)
+os.truncate(file, 0)
+os.write(file, os.urandom(1 << 20) * (size >> 20))
+os.fsync(file)
+lock, begin, begun = threading.Lock(), threading.Semaphore(0), threading.Semaphore(0)
+def hold():
+    while begin.acquire():
+        with lock:
+            begun.release()
+            time.sleep(0.02)
+threading.Thread(target=hold, daemon=True).start()
+def drop():
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+def do_lock():
+    start = time.monotonic_ns()
+    with lock:
+        return start
+def do_sleep():
+    start = time.monotonic_ns()
+    time.sleep(0.02)
+    return start
+def do_disk():
+    start = time.monotonic_ns()
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_RANDOM)  # no read-ahead
+    for at in range(0, size, 1 << 18):
+        os.pread(file, 4096, at)
+    return start
+def do_fault():
+    start = time.monotonic_ns()
+    with mmap.mmap(file, size, prot=mmap.PROT_READ) as memory:
+        memory.madvise(mmap.MADV_RANDOM)
+        for at in range(0, size, 1 << 18):
+            memory[at]
+    return start
+SLOTS = 16384  # headers/config_abi.h: THREAD_WAIT_SLOTS
+def fork_as(tid):
+    # clone3(2): exit_signal is the fifth word, set_tid and its length are the ninth and tenth.
+    wanted = ctypes.c_int32(tid)
+    words = (ctypes.c_uint64 * 11)(0, 0, 0, 0, 17, 0, 0, 0, ctypes.addressof(wanted), 1, 0)
+    return libc.syscall(435, words, ctypes.sizeof(words))
+def do_shared():
+    start = do_sleep()
+    for round in range(256):  # below /proc/sys/kernel/pid_max, which may leave one
+        child = fork_as(os.getpid() % SLOTS + round * SLOTS)
+        if child == 0:
+            pair = socket.socketpair()
+            pair[0].send(b"x")
+            os._exit(0)
+        if child > 0:
+            os.waitpid(child, 0)
+            break
+    return start
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1 # in one piece
+    def do_GET(self):
+        if self.path == "/lock":
+            begin.release()
+            begun.acquire()
+        start = globals()["do_" + self.path[1:]]()
+        took = time.monotonic_ns() - start
+        if self.path in ("/disk", "/fault"):
+            drop() # for the next one
+        delayed = int(open("/proc/thread-self/stat").read().rsplit(")", 1)[1].split()[39])
+        body = json.dumps([took, delayed]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *words):
+        pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+drop()
+print("ready", server.server_address[1], flush=True)
+server.serve_forever()
+"""
+REQUESTS = 100
+FILE_BYTES = 64 << 20
+CAUSES = ("lock", "disk", "sleep", "memory", "blocked")
+DELAY_ACCOUNT = "/proc/sys/kernel/task_delayacct"
+
+
+class Scene:
+    def __init__(self, t, *options):
+        self.t, self.file = t, t.path("spans.ndjson")
+        self.agent = t.agent("--spans-ndjson", self.file, "--only", "service=blocked-server", *options)
+        self.server, self.port = t.serve("/usr/bin/python3", "-u", "-c", SERVER, FILE_BYTES if not t.guest else 1 << 20, t.path("data"),
+                                         service="blocked-server")
+        wait_until(lambda: self.server.pid in {process["pid"] for process in self.agent.dump("procs")}, 5 * t.patience)
+
+    def ask(self, path, count, spans=None):
+        """What the server says: how long it took, and for how long in all the thread had waited for disks, in the kernel's ticks; and what
+        all spans say of each part."""
+        connection, said = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60), []
+        for _ in range(count):
+            connection.request("GET", path)
+            said.append(json.loads(connection.getresponse().read()))
+        connection.close()
+        return said, self.spans(spans or count)
+
+    def spans(self, count):
+        spans = wait_until(lambda: found if len(found := read_spans(self.file)) >= count else None, 10 * self.t.patience, every=0.2) or read_spans(self.file)
+        self.t.equal(len(spans), count, "spans")
+        spans.sort(key=lambda span: int(span["startTimeUnixNano"]))
+        return [{part: span["attributes"].get(f"sonde.{part}_ns", 0) for part in (*CAUSES, "run_queue", "on_cpu", "unaccounted")} for span in spans]
+
+
+def check_each(t, path, part, *options):
+    """All but one in a hundred within 5 % of what the server has measured, of which the time until it had a CPU again is another part."""
+    scene = Scene(t, *options)
+    count = REQUESTS if not t.guest else 20
+    said, spans = scene.ask(path, count)
+    slack = 500_000 if not t.guest else 5_000_000
+    wrong = [(took, span) for (took, _), span in zip(said, spans)
+             if not took * 0.95 - span["run_queue"] - slack <= span[part] <= took * 1.05 + slack]
+    t.check(len(wrong) * 100 <= count, f"{len(wrong)} of {count} {part}: {wrong[:5]}")
+    t.nothing_lost(scene.agent)
+
+
+@test(guest=True)
+def blocked_on_a_lock(t):
+    """Another thread holds it for 20 ms, from before the request wants it."""
+    check_each(t, "/lock", "lock", "--blocked-causes")
+
+
+@test(guest=True)
+def blocked_by_its_own_sleep(t):
+    check_each(t, "/sleep", "sleep", "--blocked-causes")
+
+
+def exchange(path, value):
+    with open(path) as file:
+        was = file.read()
+    with open(path, "w") as file:
+        file.write(value)
+    return was
+
+
+def disk_account(t, *options):
+    """In all it was as long as the kernel's account of delays says, of either way to read: system calls and faults."""
+    if t.guest or not os.path.exists(DELAY_ACCOUNT):
+        raise Skip("no account of delays, or no disk")
+    was = exchange(DELAY_ACCOUNT, "1")
+    try:
+        scene = Scene(t, *options)  # only threads that begin now have it
+        said, spans = scene.ask("/disk", REQUESTS // 2)
+        more, spans = scene.ask("/fault", REQUESTS // 2, REQUESTS)
+    finally:
+        exchange(DELAY_ACCOUNT, was)
+    tick, told = 1e9 / os.sysconf("SC_CLK_TCK"), sum(span["disk"] for span in spans)
+    t.check(told, "a disk that makes nobody wait")
+    # The first request's own wait is in the first answer; what is not whole ticks the kernel keeps to itself.
+    t.near(told, more[-1][1] * tick, "nanoseconds blocked on the disk", absolute=tick, relative=0.05)
+    t.nothing_lost(scene.agent)
+
+
+@test()
+def blocked_on_a_disk(t):
+    disk_account(t, "--blocked-causes")
+
+
+@test()
+def blocked_on_a_disk_that_the_kernel_accounts_for(t):
+    """Without a hook: kernel.task_delayacct."""
+    disk_account(t)
+
+
+@test()
+def blocked_threads_that_share_a_slot(t):
+    """A process takes the handler's slot: its number differs by the slots. What the handler was blocked on is not known then."""
+    scene = Scene(t, "--blocked-causes")
+    taken = lambda: scene.agent.scrape().total("sonde_thread_waits_taken_total")
+    before = taken()
+    _, spans = scene.ask("/shared", 1)
+    t.equal((spans[0]["sleep"], spans[0]["blocked"] >= 20_000_000), (0, True), "asleep, blocked")
+    t.check(taken() >= before + 2, "slots taken")
+    _, spans = scene.ask("/sleep", 1, 2)
+    t.check(spans[1]["sleep"] >= 20_000_000, f"the next one: {spans[1]}")
