@@ -3,6 +3,7 @@
  * Makes the calls by itself, so that nothing but the kernel and what is attached to it is measured. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -27,7 +28,10 @@ struct bench {
 	int near_fd; /* a TCP connection over loopback */
 	int far_fd;
 	char message[MESSAGE_BYTES];
+	uint32_t whose; /* enum turn_of, a futex */
 };
+
+enum turn_of { OF_MAIN, OF_PARTNER, OF_NOBODY };
 
 /* Returns how many system calls it made, or negative errno. */
 typedef long (*round_fn)(struct bench *bench);
@@ -78,6 +82,51 @@ static long round_tcp_exchange(struct bench *bench)
 	return exchange(bench, &message, &message, 1);
 }
 
+static void pass_on(struct bench *bench, enum turn_of next)
+{
+	__atomic_store_n(&bench->whose, next, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, &bench->whose, FUTEX_WAKE_PRIVATE, 1);
+}
+
+/* Until it is not the other one's turn. */
+static void await(struct bench *bench, enum turn_of other)
+{
+	while (__atomic_load_n(&bench->whose, __ATOMIC_SEQ_CST) == other)
+		syscall(SYS_futex, &bench->whose, FUTEX_WAIT_PRIVATE, other, NULL);
+}
+
+/* Two threads on one processor that wait for each other: each leaves it once. */
+static long round_switch(struct bench *bench)
+{
+	pass_on(bench, OF_PARTNER);
+	await(bench, OF_PARTNER);
+	return 1;
+}
+
+static void *partner(void *context)
+{
+	struct bench *bench = context;
+
+	for (;;) {
+		await(bench, OF_MAIN);
+		if (__atomic_load_n(&bench->whose, __ATOMIC_SEQ_CST) == OF_NOBODY)
+			return NULL;
+		pass_on(bench, OF_MAIN);
+	}
+}
+
+/* Who moves bytes of a connection is one that handles requests. */
+static void *served_partner(void *context)
+{
+	struct bench *bench = context;
+	char buffer[MESSAGE_BYTES];
+
+	if (write(bench->near_fd, bench->message, 1) != 1 ||
+	    read(bench->far_fd, buffer, sizeof(buffer)) != 1)
+		return NULL;
+	return partner(context);
+}
+
 #define TEXT(text)                                          \
 	{                                                   \
 		(void *)(uintptr_t)(text), sizeof(text) - 1 \
@@ -124,15 +173,18 @@ static const struct bench_case {
 	const char *name;
 	round_fn round;
 	bool is_drained;
+	void *(*partner)(void *context); /* of another thread; NULL: there is none */
 } cases[] = {
-	{ "getppid", round_getppid, false },
-	{ "close-fails", round_close_fails, false },
-	{ "null-write", round_null_write, false },
-	{ "tcp-write", round_tcp_write, true },
-	{ "tcp-exchange", round_tcp_exchange, false },
-	{ "http-exchange", round_http_exchange, false },
-	{ "redis-exchange", round_redis_exchange, false },
-	{ "postgresql-exchange", round_postgresql_exchange, false },
+	{ "getppid", round_getppid, false, NULL },
+	{ "close-fails", round_close_fails, false, NULL },
+	{ "null-write", round_null_write, false, NULL },
+	{ "tcp-write", round_tcp_write, true, NULL },
+	{ "tcp-exchange", round_tcp_exchange, false, NULL },
+	{ "http-exchange", round_http_exchange, false, NULL },
+	{ "redis-exchange", round_redis_exchange, false, NULL },
+	{ "switch", round_switch, false, partner },
+	{ "switch-served", round_switch, false, served_partner },
+	{ "postgresql-exchange", round_postgresql_exchange, false, NULL },
 };
 
 /* Of this thread only: waiting for the other end, or for a processor that others use, is no cost of a call. */
@@ -234,14 +286,23 @@ static int measure(const struct bench_case *bench_case, struct bench *bench, uin
 static int run(const struct bench_case *bench_case, uint64_t wanted_ns, int drain_cpu)
 {
 	struct bench bench = { .null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC) };
-	pthread_t drainer;
+	pthread_t drainer, other;
 	int error = bench.null_fd < 0 ? -errno : connect_pair(&bench);
 
 	memset(bench.message, 'x', sizeof(bench.message));
 	if (!error && bench_case->is_drained)
 		error = start_drain(&bench, drain_cpu, &drainer);
+	if (!error && bench_case->partner)
+		error = -pthread_create(&other, NULL, bench_case->partner, &bench);
+	if (!error && bench_case->partner == served_partner &&
+	    write(bench.far_fd, bench.message, 1) != 1)
+		error = -errno;
 	if (!error)
 		error = measure(bench_case, &bench, wanted_ns);
+	if (!error && bench_case->partner) {
+		pass_on(&bench, OF_NOBODY);
+		pthread_join(other, NULL);
+	}
 	if (!error && bench_case->is_drained) {
 		shutdown(bench.near_fd, SHUT_WR);
 		pthread_join(drainer, NULL);
