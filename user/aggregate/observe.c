@@ -107,7 +107,8 @@ static const struct request_row request_rows[] = {
 	X(PROCESS_PID, "process_pid")                         \
 	X(PROCESS_EXECUTABLE_NAME, "process_executable_name") \
 	X(SERVER_ADDRESS, "server_address")                   \
-	X(SERVER_PORT, "server_port")
+	X(SERVER_PORT, "server_port")                         \
+	X(CAUSE, "cause")
 
 enum fact {
 	FACT_BEFORE_FIRST = ATTRIBUTE_COUNT - 1,
@@ -255,6 +256,7 @@ static void facts_collect(const struct request *request, struct fact_text *text,
 	ret_facts[FACT_SERVER_ADDRESS] =
 		request->socket_path ? request->socket_path : text->address;
 	ret_facts[FACT_SERVER_PORT] = request->socket_path ? NULL : text->port;
+	ret_facts[FACT_CAUSE] = NULL;
 	ret_facts[FACT_NONE] = NULL;
 }
 
@@ -469,17 +471,36 @@ static void add_of_route(struct observer *observer, const struct request *reques
 	(void)series_add(observer->store, metric, values, 0, 1);
 }
 
+static void count_slow_call(struct observer *observer, const struct request *request,
+			    const struct verdict *verdict)
+{
+	const char *facts[FACT_COUNT];
+	struct fact_text text;
+	label_values labels;
+
+	facts_collect(request, &text, facts);
+	facts[FACT_CAUSE] = verdict_label(verdict);
+	values_choose(observer, METRIC_SLOW_CALLS, facts, labels);
+	(void)series_add(observer->store, METRIC_SLOW_CALLS, labels, 0, 1);
+}
+
 static void observe_slow(struct observer *observer, const struct request *request,
 			 const struct series_slot *slots, uint64_t total_ns)
 {
 	const struct histogram *usual =
 		series_slot_histogram(observer->store, &slots[SERIES_DURATION]);
 	struct verdict verdict = { 0 };
+	bool is_slow = verdict_read(request, usual, total_ns, &verdict);
 
-	if (verdict_read(request, usual, total_ns, &verdict))
-		add_of_route(observer, request, METRIC_SLOW_REQUESTS, verdict_label(&verdict));
 	if (request->ret_verdict)
 		*request->ret_verdict = verdict;
+	if (request->role == ROLE_CLIENT) {
+		if (is_slow)
+			count_slow_call(observer, request, &verdict);
+		return;
+	}
+	if (is_slow)
+		add_of_route(observer, request, METRIC_SLOW_REQUESTS, verdict_label(&verdict));
 	if (observer->slow)
 		slow_table_put(observer->slow, request, total_ns, &verdict);
 }
@@ -502,14 +523,16 @@ static void observe_hits(struct observer *observer, const struct request *reques
 			add_of_route(observer, request, METRIC_REQUESTS_HIT, hits[i].by);
 }
 
-/* What the kernel did to a request served. */
+/* What the kernel did to a request. What a call waited for is a wait of the request that it was made for. */
 static void observe_usage(struct observer *observer, const struct request *request,
 			  struct remembered *memory, const struct series_slot *slots)
 {
 	uint64_t total_ns = verdict_total_ns(request);
 
-	observe_waits(observer, request, memory ? memory->waits : NULL);
-	observe_hits(observer, request);
+	if (request->role == ROLE_SERVER) {
+		observe_waits(observer, request, memory ? memory->waits : NULL);
+		observe_hits(observer, request);
+	}
 	if (total_ns > SLOW_MARGIN_NS)
 		observe_slow(observer, request, slots, total_ns);
 }
@@ -554,7 +577,7 @@ static void on_request(void *context, const struct request *request)
 		observe_by_labels(observer, request, values, missed, slots);
 	if (observer->clock && request->span && request->span->is_sampled)
 		exemplify(observer, request, slots, duration_ns);
-	if (request->has_usage && request->role == ROLE_SERVER)
+	if (request->has_usage)
 		observe_usage(observer, request, memory, slots);
 	if (request->is_inner)
 		observe_told(observer, request);

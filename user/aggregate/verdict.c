@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aggregate/verdict.h"
 
+#define RETRANSMITS_TOLD_APART 15 /* TCP_RETR2: then the kernel gives up */
+
 uint64_t verdict_total_ns(const struct request *request)
 {
 	uint64_t total_ns =
@@ -19,14 +21,39 @@ static bool is_slow(const struct histogram *usual, uint64_t total_ns)
 	       histogram_is_above(usual, total_ns - SLOW_MARGIN_NS, 500);
 }
 
+/* How much of a request's wait for the other end can have gone by until segments were sent again: a time-out each, twice as long
+ * as the one before. Of a call all that its thread did not do itself is such a wait. */
+static uint64_t lost_to_retransmits(const struct request *request)
+{
+	const uint64_t *part_ns = request->usage.part_ns;
+	unsigned times = request->has_tcp ? request->tcp.retransmits : 0;
+	uint64_t waited_ns = part_ns[TIME_SEND];
+	uint64_t most_ns;
+
+	if (request->role == ROLE_CLIENT)
+		waited_ns += part_ns[TIME_NETWORK] + part_ns[TIME_UNACCOUNTED];
+	if (times > RETRANSMITS_TOLD_APART)
+		times = RETRANSMITS_TOLD_APART;
+	most_ns = ((1ull << times) - 1) * (RETRANSMIT_NS + 2 * request->tcp.rtt_ns);
+	return waited_ns < most_ns ? waited_ns : most_ns;
+}
+
 bool verdict_read(const struct request *request, const struct histogram *usual, uint64_t total_ns,
 		  struct verdict *ret_verdict)
 {
 	const uint64_t *part_ns = request->usage.part_ns;
+	uint64_t lost_ns;
 	size_t most = 0;
 
 	if (!is_slow(usual, total_ns))
 		return false;
+	lost_ns = lost_to_retransmits(request);
+	if (lost_ns >= total_ns - lost_ns) {
+		*ret_verdict = (struct verdict){ .is_slow = true,
+						 .cause = "retransmits",
+						 .share = (double)lost_ns / (double)total_ns };
+		return true;
+	}
 	for (size_t i = 1; i < TIME_PART_COUNT; i++)
 		if (part_ns[i] > part_ns[most])
 			most = i;

@@ -3,7 +3,8 @@
  *
  * Slow is one that took longer, with what it waited for before it was read, than 99 % of its series and than the median by
  * SLOW_MARGIN_NS; while the series has less than SLOW_LEARNED requests, one that took SLOW_UNLEARNED_NS. The cause is the part
- * that has at least half of that time. */
+ * that has at least half of that time; "retransmits" goes before the parts where it was waited for the other end, segments were sent again,
+ * and so many time-outs can take half of that time. */
 #ifndef SONDE_AGGREGATE_VERDICT_H
 #define SONDE_AGGREGATE_VERDICT_H
 
@@ -14,6 +15,7 @@
 #include "correlate/observation.h"
 
 #define SLOW_MARGIN_NS 10000000u
+#define RETRANSMIT_NS 200000000u /* the least time-out of the kernel: TCP_RTO_MIN */
 #define SLOW_LEARNED 200
 #define SLOW_UNLEARNED_NS 1000000000u
 

@@ -148,6 +148,13 @@ static void tell_thread(const struct thread_usage *from, const struct thread_usa
 	usage->major_faults = to->major_faults - from->major_faults;
 }
 
+/* Nobody but the other end and the way to it is left. */
+static void name_own_wait(uint64_t *part_ns)
+{
+	part_ns[TIME_NETWORK] = part_ns[TIME_BLOCKED];
+	part_ns[TIME_BLOCKED] = 0;
+}
+
 void usage_end(struct engine *engine, const struct connection *connection,
 	       struct exchange *exchange)
 {
@@ -169,4 +176,6 @@ void usage_end(struct engine *engine, const struct connection *connection,
 		exchange->usage.part_ns[TIME_UNACCOUNTED] = duration_ns;
 	}
 	tcp_part_end(connection, &begun, exchange);
+	if (connection->role == ROLE_CLIENT)
+		name_own_wait(exchange->usage.part_ns);
 }

@@ -110,6 +110,48 @@ static void a_cause_has_half_of_the_time(void **state)
 	assert_string_equal(verdict_label(&verdict), "mixed");
 }
 
+/* One that took so long, all of it a wait for the other end, while so many segments were sent again. */
+static const char *judge_retransmits(enum conn_role role, enum time_part part, uint64_t ns,
+				     uint32_t times)
+{
+	request.role = role;
+	request.has_tcp = true;
+	request.tcp = (struct request_tcp){ .retransmits = times, .rtt_ns = 10 * MS };
+	assert_true(judge(part, ns));
+	return verdict.cause;
+}
+
+static void so_many_time_outs_explain_so_much(void **state)
+{
+	(void)state;
+	learn(1000, 5 * MS);
+	assert_string_equal(judge_retransmits(ROLE_CLIENT, TIME_NETWORK, 210 * MS, 1),
+			    "retransmits");
+	assert_true(verdict.share == 1);
+	assert_string_equal(judge_retransmits(ROLE_CLIENT, TIME_NETWORK, 440 * MS, 1),
+			    "retransmits");
+	assert_true(verdict.share == 0.5);
+	assert_string_equal(judge_retransmits(ROLE_CLIENT, TIME_NETWORK, 450 * MS, 1), "network");
+	assert_string_equal(judge_retransmits(ROLE_CLIENT, TIME_NETWORK, 640 * MS, 2),
+			    "retransmits");
+	assert_string_equal(judge_retransmits(ROLE_CLIENT, TIME_UNACCOUNTED, 200 * MS, 1),
+			    "retransmits");
+	assert_string_equal(judge_retransmits(ROLE_SERVER, TIME_SEND, 200 * MS, 1000000),
+			    "retransmits");
+}
+
+static void without_a_wait_for_the_other_end_they_explain_nothing(void **state)
+{
+	(void)state;
+	learn(1000, 5 * MS);
+	assert_string_equal(judge_retransmits(ROLE_CLIENT, TIME_NETWORK, 210 * MS, 0), "network");
+	assert_string_equal(judge_retransmits(ROLE_CLIENT, TIME_ON_CPU, 210 * MS, 1), "on_cpu");
+	assert_string_equal(judge_retransmits(ROLE_SERVER, TIME_NETWORK, 210 * MS, 1), "network");
+	request.has_tcp = false;
+	assert_true(judge(TIME_SEND, 210 * MS));
+	assert_string_equal(verdict.cause, "send");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -118,6 +160,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_in_a_hundred_may_be_slow, begin, end),
 		cmocka_unit_test_setup_teardown(what_is_not_learned_must_be_very_slow, begin, end),
 		cmocka_unit_test_setup_teardown(a_cause_has_half_of_the_time, begin, end),
+		cmocka_unit_test_setup_teardown(so_many_time_outs_explain_so_much, begin, end),
+		cmocka_unit_test_setup_teardown(
+			without_a_wait_for_the_other_end_they_explain_nothing, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -216,6 +216,8 @@ static void call_out(uint64_t blocked_ns)
 	ask();
 	use.now.thread.exec_start_ns += blocked_ns;
 	answer();
+	assert_int_equal(exchange.usage.part_ns[TIME_NETWORK], blocked_ns);
+	assert_int_equal(exchange.usage.part_ns[TIME_BLOCKED], 0);
 	connection = front;
 	exchange = served;
 }
