@@ -411,18 +411,19 @@ static void count_messages(struct observer *observer, const struct request *requ
 			request->messages_consumed);
 }
 
-/* Only of the protocol's own durations: those of the process have the same spans. */
+/* The value that the series observed last is this request's. Of durations only the protocol's own: those of the process have the same
+ * spans. */
 static void exemplify(const struct observer *observer, const struct request *request,
-		      const struct series_slot *slots, uint64_t duration_ns)
+		      const struct series_slot *slot, uint64_t value)
 {
-	struct exemplar exemplar = {
-		.unix_ns = wall_clock_ns(observer->clock, request->end_ns),
-		.value = duration_ns,
-	};
+	struct exemplar exemplar = { .value = value };
 
+	if (!observer->clock || !request->span || !request->span->is_sampled)
+		return;
+	exemplar.unix_ns = wall_clock_ns(observer->clock, request->end_ns);
 	memcpy(exemplar.trace_id, request->span->trace_id, TRACE_ID_BYTES);
 	memcpy(exemplar.span_id, request->span->span_id, SPAN_ID_BYTES);
-	series_exemplify_slot(observer->store, &slots[SERIES_DURATION], &exemplar);
+	series_exemplify_slot(observer->store, slot, &exemplar);
 }
 
 /* Labels of a request's route, and one more. */
@@ -441,24 +442,32 @@ static bool is_wait(enum time_part part)
 	return part != TIME_ON_CPU && part != TIME_UNACCOUNTED;
 }
 
+static void observe_wait_by_labels(struct observer *observer, const struct request *request,
+				   unsigned part, struct series_slot *slots)
+{
+	label_values values;
+
+	route_labels(request, time_part_name(part), values);
+	(void)series_observe(observer->store, METRIC_REQUEST_WAIT, values, 0,
+			     request->usage.part_ns[part]); /* counted there */
+	if (slots)
+		(void)series_remember(observer->store, METRIC_REQUEST_WAIT, values, 0,
+				      &slots[part]);
+}
+
 /* slots: of its kind, NULL when there are none. */
 static void observe_waits(struct observer *observer, const struct request *request,
 			  struct series_slot *slots)
 {
-	label_values values;
-
 	for (unsigned part = 0; part < TIME_PART_COUNT; part++) {
 		const uint64_t *ns = &request->usage.part_ns[part];
 
-		if (!*ns || !is_wait(part) ||
-		    (slots && !series_observe_slots(observer->store, &slots[part], ns, 1)))
+		if (!*ns || !is_wait(part))
 			continue;
-		route_labels(request, time_part_name(part), values);
-		(void)series_observe(observer->store, METRIC_REQUEST_WAIT, values, 0,
-				     *ns); /* counted there */
+		if (!slots || series_observe_slots(observer->store, &slots[part], ns, 1))
+			observe_wait_by_labels(observer, request, part, slots);
 		if (slots)
-			(void)series_remember(observer->store, METRIC_REQUEST_WAIT, values, 0,
-					      &slots[part]);
+			exemplify(observer, request, &slots[part], *ns);
 	}
 }
 
@@ -575,8 +584,7 @@ static void on_request(void *context, const struct request *request)
 	}
 	if (missed)
 		observe_by_labels(observer, request, values, missed, slots);
-	if (observer->clock && request->span && request->span->is_sampled)
-		exemplify(observer, request, slots, duration_ns);
+	exemplify(observer, request, &slots[SERIES_DURATION], duration_ns);
 	if (request->has_usage)
 		observe_usage(observer, request, memory, slots);
 	if (request->is_inner)

@@ -5,6 +5,7 @@ clock, and the kernel's account of delays."""
 import http.client
 import json
 import os
+import re
 
 from sonde_test.otelcol import read_spans
 from sonde_test.process import wait_until
@@ -141,6 +142,19 @@ def blocked_on_a_lock(t):
 @test(guest=True)
 def blocked_by_its_own_sleep(t):
     check_each(t, "/sleep", "sleep", "--blocked-causes")
+
+
+@test()
+def blocked_requests_are_exemplars(t):
+    """Each bucket of a wait leads to the trace of a request that waited so long."""
+    scene = Scene(t, "--blocked-causes")
+    scene.ask("/sleep", 5)
+    spans = {(span["traceId"], span["spanId"]): span["attributes"] for span in read_spans(scene.file)}
+    body = scene.agent.get(headers={"Accept": "application/openmetrics-text; version=1.0.0"})[2].decode()
+    found = re.findall(r'sonde_request_wait_seconds_bucket{.*part="sleep".*} \d+ # {trace_id="(\w+)",span_id="(\w+)"} ([0-9.]+)', body)
+    t.check(found, "no exemplar of a sleep")
+    for trace, span, seconds in found:
+        t.equal(spans.get((trace, span), {}).get("sonde.sleep_ns"), round(float(seconds) * 1e9), "the exemplar and the span")
 
 
 def exchange(path, value):

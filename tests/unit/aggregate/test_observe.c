@@ -677,6 +677,56 @@ static void waits_of_requests_served(void **state)
 		3);
 }
 
+/* By labels, then remembered. */
+static void waits_have_exemplars_of_their_own(void **state)
+{
+	static const struct wall_clock clock = { .offset_ns = 1000000000 };
+	struct fixture *fixture = *state;
+	struct conn_tuple tuple = tuple_v4();
+	struct request request = request_make(&tuple, ROLE_SERVER);
+	struct span_identity span = { .trace_id = { 1 }, .span_id = { 2 }, .is_sampled = true };
+
+	request.has_usage = true;
+	request.span = &span;
+	observer_set_exemplars(fixture->observer, &clock);
+	for (uint64_t ns = 1500000; ns < 1500003; ns++) {
+		const struct histogram *waits;
+		uint64_t told = 0;
+
+		request.usage.part_ns[TIME_DISK] = ns;
+		fixture->sink->request(fixture->sink->context, &request);
+		waits = histogram_of(fixture, METRIC_REQUEST_WAIT);
+		for (size_t i = 0; i <= waits->layout->bound_count; i++)
+			told += waits->exemplars[i].value;
+		assert_int_equal(told, ns);
+	}
+}
+
+static void slow_calls_by_cause(void **state)
+{
+	struct fixture *fixture = *state;
+	struct conn_tuple tuple = tuple_v4();
+	struct request request = request_make(&tuple, ROLE_CLIENT);
+	struct verdict verdict = { 0 };
+
+	request.has_usage = request.has_tcp = true;
+	request.ret_verdict = &verdict;
+	for (unsigned i = 0; i < 300; i++)
+		fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(count_of(fixture, METRIC_SLOW_CALLS), 0);
+	request.end_ns = request.start_ns + 210000000;
+	request.usage.part_ns[TIME_NETWORK] = 209000000;
+	request.tcp.retransmits = 1;
+	fixture->sink->request(fixture->sink->context, &request);
+	assert_int_equal(
+		only(fixture, METRIC_SLOW_CALLS,
+		     "service_name=front protocol=http server_address=192.168.255.34 server_port=54321 cause=retransmits")
+			->total,
+		1);
+	assert_string_equal(verdict.cause, "retransmits");
+	assert_int_equal(count_of(fixture, METRIC_SLOW_REQUESTS), 0);
+}
+
 static void slow_requests_by_cause(void **state)
 {
 	struct fixture *fixture = *state;
@@ -761,6 +811,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(spans_are_exemplars, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(waits_of_requests_served, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(slow_requests_by_cause, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(slow_calls_by_cause, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(waits_have_exemplars_of_their_own, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(requests_by_what_hit_them, set_up, tear_down),
 	};
 
