@@ -26,7 +26,10 @@ def served(path, service):
 
 
 def duration_ns(span):
-    return int(span["endTimeUnixNano"]) - int(span["startTimeUnixNano"])
+    """Of the request: a span begins with what was waited for before, if that is long."""
+    waits = [key for key in ("sonde.receive_queue_ns", "sonde.accept_queue_ns") if key in span["attributes"]]
+    parts = [value for key, value in span["attributes"].items() if re.fullmatch(r"sonde\.[a-z_]+_ns", key) and key not in waits]
+    return sum(parts)
 
 
 def check_exemplar(t, spans, series, labels, value, seconds):
