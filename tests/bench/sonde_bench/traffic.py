@@ -72,12 +72,12 @@ class Program:
 
 
 class Agent(Program):
-    def __init__(self, settings, *options, cpu=None, wait=True):
+    def __init__(self, settings, *options, cpu=None, wait=True, sonde=None):
         super().__init__()
         self.url = f"http://127.0.0.1:{free_port()}"
         self.socket = os.path.join(self.directory, "sock")
         self.started = time.monotonic()
-        self.start([*(pinned(cpu) if cpu is not None else []), settings.sonde, "agent", "--listen", self.url[7:],
+        self.start([*(pinned(cpu) if cpu is not None else []), sonde or settings.sonde, "agent", "--listen", self.url[7:],
                     "--socket", self.socket, *options])
         if wait:
             self.wait_ready()

@@ -2,6 +2,7 @@
 """What a request's thread was blocked on, with --blocked-causes or by what the kernel counts itself. The witnesses are the server's own
 clock, and the kernel's account of delays."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -48,6 +49,10 @@ def do_fault():
         for at in range(0, size, 1 << 18):
             memory[at]
     return start
+def do_memory():
+    start, ran = time.monotonic_ns(), time.thread_time_ns()
+    taken = b"x" * (9 << 19)
+    return start + time.thread_time_ns() - ran  # what is left it did not run
 SLOTS = 16384  # headers/config_abi.h: THREAD_WAIT_SLOTS
 def fork_as(tid):
     # clone3(2): exit_signal is the fifth word, set_tid and its length are the ninth and tenth.
@@ -142,6 +147,42 @@ def blocked_on_a_lock(t):
 @test(guest=True)
 def blocked_by_its_own_sleep(t):
     check_each(t, "/sleep", "sleep", "--blocked-causes")
+
+
+GROUPS = "/sys/fs/cgroup"
+
+
+@contextlib.contextmanager
+def little_memory(pid):
+    """A control group of version 2 that is slowed down beyond what the process has now, and 4 MiB."""
+    control, folder = f"{GROUPS}/cgroup.subtree_control", f"{GROUPS}/sonde-blocked-{os.getpid()}"
+    if not os.path.exists(control) or "memory" not in open(f"{GROUPS}/cgroup.controllers").read().split():
+        raise Skip("no control groups with bounds of memory")
+    exchange(control, "+memory")
+    os.mkdir(folder)
+    try:
+        exchange(f"{folder}/cgroup.procs", str(pid))
+        exchange(f"{folder}/memory.high", str(int(open(f"{folder}/memory.current").read()) + (4 << 20)))
+        yield lambda: int(re.search(r"some .*total=(\d+)", open(f"{folder}/memory.pressure").read())[1]) * 1000
+        exchange(f"{folder}/memory.high", "max")
+        exchange(f"{GROUPS}/cgroup.procs", str(pid))
+    finally:
+        os.rmdir(folder)
+        exchange(control, "-memory")
+
+
+@test(guest=True)
+def blocked_on_memory(t):
+    """The kernel puts whoever takes more than memory.high to sleep. The witnesses are the server's clock, without the time that it ran, of what it does,
+    and the group's pressure, of all that happens to it."""
+    scene = Scene(t, "--blocked-causes")
+    with little_memory(scene.server.pid) as pressure:
+        before = pressure()
+        said, spans = scene.ask("/memory", 1)
+        stalled = pressure() - before
+    slept, told = said[0][0] - spans[0]["run_queue"], spans[0]["memory"]
+    t.check(slept > 10_000_000, f"nobody had to wait for memory: {said}")
+    t.check(slept * 0.95 - 5_000_000 <= told <= stalled * 1.05 + 5_000_000, f"{slept} ns asleep, {stalled} under pressure: {spans}")
 
 
 @test()
