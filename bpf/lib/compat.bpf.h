@@ -98,6 +98,21 @@ static __always_inline __u64 compat_thread_pointer(const struct task_struct *tas
 	return BPF_CORE_READ(task, thread.THREAD_POINTER_FIELD);
 }
 
+/* task_struct.state became __state, and an int: 2f064a59a11f ("sched: Change task_struct::state"), 5.14. */
+struct task_struct___before_5_14 {
+	volatile long state;
+} __attribute__((preserve_access_index));
+
+/* Whether a task runs, or would if it had a CPU. */
+static __always_inline bool compat_is_runnable(const struct task_struct *task)
+{
+	const struct task_struct___before_5_14 *older = (const void *)task;
+
+	if (bpf_core_field_exists(task->__state))
+		return BPF_CORE_READ(task, __state) == TASK_RUNNING;
+	return BPF_CORE_READ(older, state) == TASK_RUNNING;
+}
+
 /* Whether the running system call came in through the 32-bit entry. */
 static __always_inline bool compat_is_32bit_call(const struct task_struct *task)
 {
