@@ -74,7 +74,7 @@ static __always_inline void on_out(bool is_pushed, const struct task_struct *tas
 	if (bpf_core_field_exists(task->sched_info.run_delay))
 		run_queue_ns = BPF_CORE_READ(task, sched_info.run_delay);
 	thread_waits_settle(waits, run_queue_ns);
-	if (is_pushed || !compat_is_asleep(task))
+	if (is_pushed || compat_is_runnable(task))
 		return;
 	kind = wait_of(task);
 	if (kind == WAIT_NONE)

@@ -96,6 +96,8 @@ struct sock {
 	atomic_t sk_drops;
 	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
+	int sk_wmem_queued;
+	int sk_sndbuf;
 };
 
 struct socket {
@@ -126,6 +128,7 @@ struct inet_connection_sock {
 	__u8 icsk_retransmits;
 	struct {
 		__u32 lrcvtime; /* jiffies */
+		__u16 rcv_mss;
 	} icsk_ack;
 };
 
@@ -142,6 +145,10 @@ struct tcp_sock {
 	__u32 write_seq;
 	__u32 snd_una;
 	__u32 snd_nxt;
+	__u32 rcv_nxt;
+	__u32 rcv_wup;
+	__u32 rcv_wnd;
+	__u32 copied_seq;
 	__u32 srtt_us; /* eighths of a microsecond */
 	struct minmax rtt_min;
 	__u32 total_retrans;
@@ -162,15 +169,22 @@ struct mm_struct {
 	unsigned long arg_start, arg_end, env_start, env_end;
 };
 
+struct taskstats {
+	__u64 cpu_delay_total;
+};
+
 struct signal_struct {
 	atomic_t live;
+	struct taskstats *stats;
 };
 
 struct kernfs_node {
+	__u64 id;
 	const char *name;
 };
 
 struct cgroup {
+	int level;
 	struct kernfs_node *kn;
 };
 
@@ -204,6 +218,8 @@ struct task_delay_info {
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state;
+	unsigned int
+		on_cpu; /* an int, and a byte on newer kernels: libbpf narrows loads of unsigned ones only */
 	void *stack;
 	unsigned int flags;
 	unsigned in_iowait : 1;
@@ -262,7 +278,10 @@ struct trace_event_raw_task_newtask {
 
 /* Iterators. */
 
+struct seq_file;
+
 struct bpf_iter_meta {
+	struct seq_file *seq;
 	__u64 session_id;
 	__u64 seq_num;
 };
@@ -272,6 +291,18 @@ struct bpf_iter__task_file {
 	struct task_struct *task;
 	__u32 fd;
 	struct file *file;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+	void *key;
+	void *value;
 };
 
 #pragma clang attribute pop
@@ -307,7 +338,10 @@ enum {
 #define SOCK_DONE 1 /* bit of skc_flags: the peer's FIN was received */
 #define CLONE_THREAD 0x10000
 #define THREAD_SIZE 16384 /* of a kernel stack, but for pages of 64 KiB and CONFIG_KASAN */
-#define PF_MEMALLOC 0x800 /* of task_struct.flags: it reclaims memory */
+#define PF_EXITING 0x00000004
+#define PF_MEMALLOC 0x00000800 /* it reclaims memory */
+#define PF_KTHREAD 0x00200000
+#define TASK_RUNNING 0
 #define MSG_PEEK 2
 #define MSG_ERRQUEUE 0x2000
 #define MSG_TRUNC 0x20

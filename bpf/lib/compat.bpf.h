@@ -112,14 +112,14 @@ static __always_inline int compat_system_call(const struct task_struct *task)
 	return (int)BPF_CORE_READ(regs, REGS_SYSCALL_NR);
 }
 
-/* Whether a task that leaves its CPU, not being pushed from it, has nothing to do. */
-static __always_inline bool compat_is_asleep(const struct task_struct *task)
+/* Whether a task runs, or would if it had a CPU. */
+static __always_inline bool compat_is_runnable(const struct task_struct *task)
 {
-	const struct task_struct___before_5_14 *old = (const void *)task;
+	const struct task_struct___before_5_14 *older = (const void *)task;
 
 	if (bpf_core_field_exists(task->__state))
-		return BPF_CORE_READ(task, __state);
-	return BPF_CORE_READ(old, state);
+		return BPF_CORE_READ(task, __state) == TASK_RUNNING;
+	return BPF_CORE_READ(older, state) == TASK_RUNNING;
 }
 
 /* Whether the running system call came in through the 32-bit entry. */

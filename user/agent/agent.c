@@ -89,7 +89,8 @@ static void drain(struct agent *agent)
 	engine_tick(agent->engine, now_ns);
 }
 
-static void refresh(struct agent *agent)
+/* is_asked: somebody waits for the figures. */
+static void refresh(struct agent *agent, bool is_asked)
 {
 	series_begin_round(agent->store);
 	statement_table_report(agent->statements, agent->store, monotonic_ns());
@@ -97,6 +98,7 @@ static void refresh(struct agent *agent)
 	pressure_write(agent->store, PRESSURE_FOLDER);
 	if (totals_refresh(agent->totals, monotonic_ns()))
 		log_debug("kernel tables could not be read whole, the next round will");
+	saturation_refresh(agent->saturation, monotonic_ns(), is_asked);
 	figures_write(agent);
 	series_end_round(agent->store);
 }
@@ -109,7 +111,7 @@ static void housekeep(struct agent *agent, uint64_t now_ns)
 		return;
 	agent->housekept_ns = now_ns;
 	selection_review(agent, now_ns);
-	refresh(agent);
+	refresh(agent, false);
 	figures_warn_of_losses(agent, now_ns);
 	expire(agent, now_ns);
 }
@@ -128,7 +130,7 @@ static void drain_until_quiet(struct agent *agent)
 static struct snapshot *fresh_snapshot(struct agent *agent)
 {
 	drain_until_quiet(agent);
-	refresh(agent);
+	refresh(agent, true);
 	return series_snapshot(agent->store);
 }
 
@@ -153,7 +155,7 @@ static void export_metrics(struct agent *agent, uint64_t now_ns)
 /* While the kernel's tables can still be read. */
 static void export_last_metrics(struct agent *agent)
 {
-	refresh(agent);
+	refresh(agent, true);
 	metric_delivery_finish(metric_export_delivery(agent->metrics),
 			       series_snapshot(agent->store), monotonic_ns() + AGENT_FLUSH_NS);
 }
@@ -408,7 +410,8 @@ static int start(struct agent *agent, struct control_table *table)
 	if (error)
 		return error;
 	agent->totals = totals_new(agent->loader, agent->store, agent->processes);
-	if (!agent->totals)
+	agent->saturation = saturation_new(agent->loader, agent->store, agent->processes);
+	if (!agent->totals || !agent->saturation)
 		return -ENOMEM;
 	error = add_to_loop(agent, ring_consumer_fd(agent->consumer));
 	if (error)
@@ -430,6 +433,7 @@ static void stop(struct agent *agent)
 	if (agent->stats_fd >= 0)
 		close(agent->stats_fd);
 	totals_free(&agent->totals);
+	saturation_free(&agent->saturation);
 	ring_consumer_free(&agent->consumer);
 	publishers_free(&agent->publishers);
 	loader_stop(&agent->loader);

@@ -219,6 +219,16 @@ static void set_table(struct agent *agent, const char *table, double entries, do
 	set_total(agent, METRIC_TABLE_EVICTED, table, NULL, evicted);
 }
 
+static void write_saturation_tables(struct agent *agent)
+{
+	struct saturation_table tables[SATURATION_TABLES];
+
+	saturation_tables(agent->saturation, tables);
+	for (size_t i = 0; i < SATURATION_TABLES; i++)
+		set_table(agent, tables[i].name, (double)tables[i].entries, (double)tables[i].limit,
+			  tables[i].refused);
+}
+
 static void write_tables(struct agent *agent, const struct engine_stats *engine)
 {
 	struct statement_table_stats statements;
@@ -457,6 +467,7 @@ void figures_write(struct agent *agent)
 	write_events(agent);
 	write_kernel_counters(agent);
 	write_fills(agent);
+	write_saturation_tables(agent);
 	engine_stats_read(agent->engine, &engine);
 	write_tables(agent, &engine);
 	write_joins(agent, &engine.join);

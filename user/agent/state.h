@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 #include "agent/metric_export.h"
 #include "agent/recording_feed.h"
+#include "agent/saturation.h"
 #include "agent/selection_rules.h"
 #include "agent/spans.h"
 #include "agent/totals.h"
@@ -51,6 +52,7 @@ struct agent {
 	struct metric_export *metrics; /* NULL: nobody wants to be sent them */
 	struct engine *engine;
 	struct totals *totals;
+	struct saturation *saturation;
 	struct exchange *exchange;
 	struct http_server *http;
 	struct control_server *control;

@@ -66,8 +66,36 @@ const struct signal_row hook_table[] = {
 	  "task_file",
 	  "connections that are older than sonde, until they are used",
 	  { { "iter", "walk_connections" } } },
+	{ "threads",
+	  "walk",
+	  "task",
+	  "what services wait for: a CPU, and what their control groups lack",
+	  { { "iter", "walk_threads" } } },
+	{ "tcp_queues",
+	  "walk",
+	  "bpf_map_elem",
+	  "bytes that wait in sockets",
+	  { { "iter", "walk_queues" } } },
 };
 const size_t hook_table_length = sizeof(hook_table) / sizeof(hook_table[0]);
+
+static const struct {
+	const char *signal;
+	const char *map;
+} repeated[] = {
+	{ "threads", NULL },
+	{ "tcp_queues", "conn_by_sock" },
+};
+
+bool hook_is_repeated(const struct signal_row *row, const char **ret_map)
+{
+	for (size_t i = 0; i < sizeof(repeated) / sizeof(repeated[0]); i++)
+		if (strcmp(repeated[i].signal, row->name) == 0) {
+			*ret_map = repeated[i].map;
+			return true;
+		}
+	return false;
+}
 
 /* Of several rows of a name the first that the kernel allows serves. */
 static const struct {

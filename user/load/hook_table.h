@@ -29,6 +29,10 @@ struct signal_row {
 extern const struct signal_row hook_table[];
 extern const size_t hook_table_length;
 
+/* Whether a signal is an iterator for loader_walk(); others run once, at start.
+ * ret_map  the map that it walks over, NULL: none; written when it is one */
+bool hook_is_repeated(const struct signal_row *row, const char **ret_map);
+
 /* The compiled BPF object of a family for this kernel, inside this binary. has_preempt_count: the probe got an answer here
  * (bpf/probe.bpf.c). NULL for an unknown name. */
 const void *hook_family_object(const char *family, bool has_preempt_count, size_t *ret_size);

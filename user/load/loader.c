@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "load/feature.h"
 #include "load/hook_table.h"
+#include "load/iterator.h"
 
 #define FAMILY_CONTROL "control"
 #define FAMILY_ASKED_FOR "sched" /* each switch costs: only with settings.tells_waits */
@@ -44,6 +45,7 @@ static const char *const shared_maps[] = {
 struct family {
 	struct bpf_object *object;	   /* owned */
 	struct bpf_link *links[LINKS_MAX]; /* owned */
+	const char *signals[LINKS_MAX];	   /* of each link; borrowed from hook_table */
 	size_t link_count;
 };
 
@@ -275,37 +277,41 @@ static int family_open_chosen(const struct loader *loader, const char *name,
 	return 0;
 }
 
-/* An iterator runs once, now; everything else stays attached. */
-static int run_iterator(const struct bpf_link *link)
+/* The walk over a map is told which one. */
+static struct bpf_link *attach_program(const struct family *family, const char *map,
+				       const struct bpf_program *program)
 {
-	_cleanup_close_ int fd = bpf_iter_create(bpf_link__fd(link));
-	char sink[64];
-	ssize_t got;
+	union bpf_iter_link_info info = { 0 };
+	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info,
+		    .link_info_len = sizeof(info));
 
-	if (fd < 0)
-		return -errno;
-	do
-		got = read(fd, sink, sizeof(sink));
-	while (got > 0 || (got < 0 && errno == EINTR));
-	return got < 0 ? -errno : 0;
+	if (!map)
+		return bpf_program__attach(program);
+	info.map.map_fd = (uint32_t)bpf_map__fd(bpf_object__find_map_by_name(family->object, map));
+	return bpf_program__attach_iter(program, &options);
 }
 
-static int attach(struct family *family, struct bpf_program *program)
+/* An iterator runs once, now, and stays only if it is to run again; everything else stays attached. */
+static int attach(struct family *family, const struct signal_row *row, struct bpf_program *program)
 {
+	bool is_iterator = bpf_program__expected_attach_type(program) == BPF_TRACE_ITER;
+	const char *map = NULL;
+	bool is_repeated = hook_is_repeated(row, &map);
 	struct bpf_link *link;
-	int error;
+	int error = 0;
 
 	if (family->link_count == LINKS_MAX)
 		return -E2BIG;
-	link = bpf_program__attach(program);
+	link = attach_program(family, map, program);
 	if (!link)
 		return -errno;
-	error = bpf_program__expected_attach_type(program) == BPF_TRACE_ITER ? run_iterator(link) :
-									       0;
-	if (error || bpf_program__expected_attach_type(program) == BPF_TRACE_ITER) {
+	if (is_iterator)
+		error = iterator_run(bpf_link__fd(link), 0, NULL, NULL);
+	if (error || (is_iterator && !is_repeated)) {
 		bpf_link__destroy(link);
 		return error;
 	}
+	family->signals[family->link_count] = row->name;
 	family->links[family->link_count++] = link;
 	return 0;
 }
@@ -324,9 +330,10 @@ static size_t family_attach(const struct loader *loader, struct family *family, 
 		if (!alternative || strcmp(hook_table[row].family, name) != 0 ||
 		    (only != SIZE_MAX && only != row))
 			continue;
-		error = attach(family, bpf_object__find_program_by_name(
-					       family->object,
-					       alternative_program(row, signal, alternative)));
+		error = attach(family, &hook_table[row],
+			       bpf_object__find_program_by_name(family->object,
+								alternative_program(row, signal,
+										    alternative)));
 		if (error) {
 			alternative_fail(alternative, "attach", -error);
 			failed++;
@@ -637,6 +644,20 @@ struct bpf_object *loader_object(const struct loader *loader, size_t i)
 		if (loader->families[family].object && i-- == 0)
 			return loader->families[family].object;
 	return NULL;
+}
+
+int loader_walk(const struct loader *loader, const char *signal, size_t record_bytes,
+		void (*visit)(void *context, const void *record), void *context)
+{
+	for (size_t i = 0; i < FAMILY_COUNT; i++) {
+		const struct family *family = &loader->families[i];
+
+		for (size_t j = 0; j < family->link_count; j++)
+			if (strcmp(family->signals[j], signal) == 0)
+				return iterator_run(bpf_link__fd(family->links[j]), record_bytes,
+						    visit, context);
+	}
+	return -ENOENT;
 }
 
 const int *loader_rings(const struct loader *loader, size_t *ret_count)

@@ -44,6 +44,11 @@ int loader_map(const struct loader *loader, const char *name);
 /* The most entries of a map; 0 when there is none of that name. */
 size_t loader_map_limit(const struct loader *loader, const char *name);
 
+/* Run the walk that serves a signal (headers/walk_abi.h has its records), see iterator_run().
+ * Returns 0; -ENOENT when this kernel has none; negative errno */
+int loader_walk(const struct loader *loader, const char *signal, size_t record_bytes,
+		void (*visit)(void *context, const void *record), void *context);
+
 /* Descriptors of the ring buffers: [RING_PROCESS] and the shards behind it. */
 const int *loader_rings(const struct loader *loader, size_t *ret_count);
 size_t loader_ring_bytes(const struct loader *loader, size_t ring);

@@ -15,7 +15,9 @@ int bpf_iter_create(int link_fd)
 	if (error)
 		return error;
 	/* A directory cannot be read. */
-	return fake_fails(FAKE_ITERATE_READ, "") ? open("/", O_RDONLY | O_CLOEXEC) : fake_fd();
+	if (fake_fails(FAKE_ITERATE_READ, ""))
+		return open("/", O_RDONLY | O_CLOEXEC);
+	return fake_iterator_path ? open(fake_iterator_path, O_RDONLY | O_CLOEXEC) : fake_fd();
 }
 
 int bpf_map_create(enum bpf_map_type type, const char *name, __u32 key_bytes, __u32 value_bytes,

@@ -72,6 +72,7 @@ uint64_t fake_run_args[4];
 int fake_run_result;
 uint32_t fake_batch_entries, fake_batch_step, fake_cpus, fake_probe_answer;
 int fake_probe_fd;
+const char *fake_iterator_path;
 
 void fake_reset(void)
 {
@@ -83,6 +84,7 @@ void fake_reset(void)
 	fake_cpus = 4;
 	fake_probe_answer = PROBE_PREEMPTION_OFF;
 	fake_probe_fd = -1;
+	fake_iterator_path = NULL;
 	fake_system_reset();
 }
 
@@ -405,6 +407,15 @@ struct bpf_link *bpf_program__attach(const struct bpf_program *program)
 	snprintf(attached + strlen(attached), sizeof(attached) - strlen(attached), "%s ",
 		 program->name);
 	return link;
+}
+
+struct bpf_link *bpf_program__attach_iter(const struct bpf_program *program,
+					  const struct bpf_iter_attach_opts *options)
+{
+	if (!program->is_iterator || !options->link_info ||
+	    fcntl((int)options->link_info->map.map_fd, F_GETFD) < 0)
+		abort();
+	return bpf_program__attach(program);
 }
 
 int bpf_link__fd(const struct bpf_link *link)

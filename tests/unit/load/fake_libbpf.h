@@ -67,6 +67,9 @@ extern uint32_t fake_batch_entries;
 extern uint32_t fake_batch_step;
 extern uint32_t fake_cpus;
 
+/* The file that iterators are read from; NULL: an empty one. */
+extern const char *fake_iterator_path;
+
 /* What the probe object finds (enum probe_answer), and the descriptor of the map it is read from. */
 extern uint32_t fake_probe_answer;
 extern int fake_probe_fd;

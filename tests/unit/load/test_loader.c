@@ -138,14 +138,14 @@ static void test_preferred_hooks(void **state)
 		for (size_t j = 1; j < signal->alternative_count; j++)
 			assert_false(signal->alternatives[j].is_tried);
 	}
-	/* Iterators run once: what stays is an object a family and a link for each other hook. */
+	/* Two iterators run once: what stays is an object a family and a link for each other hook. */
 	assert_int_equal(fake_live(), 6 + hook_table_length - 2);
 	/* What was there before is walked over last, when hooks see what comes. */
 	assert_string_equal(
 		fake_attached(),
 		"probe_preempt exec__tp_btf fork__tp_btf last_exit__tp_btf state__tp_btf "
 		"peer__tp_btf destroy__tp_btf retrans__tp_btf rst_tx__tp_btf rst_rx__tp_btf exit__tp_btf "
-		"switch__tp_btf walk_listeners walk_connections ");
+		"switch__tp_btf walk_listeners walk_connections walk_threads walk_queues ");
 	stop(&started);
 }
 
@@ -190,7 +190,7 @@ static void test_preempting_kernel(void **state)
 		fake_attached(),
 		"probe_preempt exec__tp fork__tp last_exit__tp state__tp "
 		"peer__tp_btf destroy__tp_btf retrans__tp_btf rst_tx__tp_btf rst_rx__tp_btf exit__tp "
-		"switch__tp_btf walk_listeners walk_connections ");
+		"switch__tp_btf walk_listeners walk_connections walk_threads walk_queues ");
 	stop(&started);
 	fake_fail(FAKE_ATTACH, "exit__tp", ENOENT);
 	started = start();
@@ -459,6 +459,35 @@ static void test_iterator_unreadable(void **state)
 	assert_int_equal(started.error, 0);
 	assert_string_equal(hook_of(&started, "open_connections"), "none");
 	assert_string_equal(reason_of(&started, "open_connections", 0), "attach: Is a directory");
+	stop(&started);
+}
+
+static void count_record(void *context, const void *record)
+{
+	assert_non_null(record);
+	(*(size_t *)context)++;
+}
+
+/* Walks that stay can be taken again; those that ran once, or are not there, cannot. */
+static void test_walk(void **state)
+{
+	struct start started = start();
+	size_t records = 0;
+
+	(void)state;
+	fake_iterator_path = "/proc/self/stat";
+	assert_int_equal(loader_walk(started.loader, "threads", 1, count_record, &records), 0);
+	assert_true(records > 0);
+	assert_int_equal(loader_walk(started.loader, "open_listeners", 1, count_record, &records),
+			 -ENOENT);
+	stop(&started);
+	fake_reset();
+	fake_fail(FAKE_ATTACH, "walk_queues", EINVAL);
+	started = start();
+	assert_string_equal(hook_of(&started, "tcp_queues"), "none");
+	assert_string_equal(hook_of(&started, "threads"), "iter");
+	assert_int_equal(loader_walk(started.loader, "tcp_queues", 1, count_record, &records),
+			 -ENOENT);
 	stop(&started);
 }
 
@@ -758,6 +787,7 @@ int main(void)
 		cmocka_unit_test_setup(test_not_together, setup),
 		cmocka_unit_test_setup(test_iterator_refused, setup),
 		cmocka_unit_test_setup(test_iterator_unreadable, setup),
+		cmocka_unit_test_setup(test_walk, setup),
 		cmocka_unit_test_setup(test_forced, setup),
 		cmocka_unit_test_setup(test_forced_that_fails, setup),
 		cmocka_unit_test_setup(test_forced_unknown, setup),
