@@ -53,7 +53,7 @@ int slow_write(void *context, size_t limit, json_t **ret_array, size_t *ret_tota
 
 	if (!listing.array)
 		return -ENOMEM;
-	slow_table_each(agent->slow, listing.now_ns - SLOW_KEPT_NS, add, &listing);
+	slow_table_each(agent->slow, listing.now_ns, add, &listing);
 	*ret_array = listing.array;
 	*ret_total = listing.total;
 	return 0;

@@ -83,12 +83,18 @@ static struct service *service_of(struct slow_table *table, const char *name)
 	return service;
 }
 
+/* Sums, not differences: a machine may have been up for less than that. */
+static bool is_old(const struct slow_request *slow, uint64_t now_ns)
+{
+	return slow->end_ns + SLOW_KEPT_NS <= now_ns;
+}
+
 static void forget_old(struct service *service, uint64_t now_ns)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < service->count; i++) {
-		if (service->slow[i].end_ns + SLOW_KEPT_NS <= now_ns)
+		if (is_old(&service->slow[i], now_ns))
 			continue;
 		if (kept != i)
 			service->slow[kept] = service->slow[i];
@@ -142,7 +148,7 @@ void slow_table_put(struct slow_table *table, const struct request *request, uin
 	arena_clear(&table->arena);
 }
 
-void slow_table_each(const struct slow_table *table, uint64_t since_ns,
+void slow_table_each(const struct slow_table *table, uint64_t now_ns,
 		     void (*visit)(void *context, const char *service,
 				   const struct slow_request *slow),
 		     void *context)
@@ -151,7 +157,7 @@ void slow_table_each(const struct slow_table *table, uint64_t since_ns,
 		struct service *service = table_entry(node, struct service, node);
 
 		for (size_t i = 0; i < service->count; i++)
-			if (service->slow[i].end_ns > since_ns)
+			if (!is_old(&service->slow[i], now_ns))
 				visit(context, service->name, &service->slow[i]);
 	}
 }

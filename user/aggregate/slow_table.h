@@ -38,8 +38,8 @@ void slow_table_free(struct slow_table **table);
 void slow_table_put(struct slow_table *table, const struct request *request, uint64_t total_ns,
 		    const struct verdict *verdict);
 
-/* Those that were over after since_ns, service by service, each service's slowest first. */
-void slow_table_each(const struct slow_table *table, uint64_t since_ns,
+/* Those that were over less than SLOW_KEPT_NS before now_ns, service by service, each service's slowest first. */
+void slow_table_each(const struct slow_table *table, uint64_t now_ns,
 		     void (*visit)(void *context, const char *service,
 				   const struct slow_request *slow),
 		     void *context);

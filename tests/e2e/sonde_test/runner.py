@@ -16,6 +16,7 @@ import traceback
 
 from . import namespaces, node, opensearch, pypi
 from .agent import LOST, Agent, balance
+from .cgroups import has_quota
 from .dns import Dnsmasq, Named, Unbound
 from .ferretdb import FerretDB, ferretdb
 from .kafka import Kafka
@@ -84,6 +85,9 @@ NEEDS = {
             _has_device(["ip", "tuntap", "add", "dev", "ta", "mode", "tun"]), "no tun device"),
     "netem": (lambda: _has_device(["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "20ms"]),
               "this kernel has no netem"),
+    "numgen": (lambda: tool("nft") and _has_device(["nft", "add table inet t; add chain inet t c; add rule inet t c numgen inc mod 4 0 drop"]),
+               "no nft, or its kernel cannot count packets"),
+    "cpu-quota": (has_quota, "no control groups with CPU quotas"),
     "grpc": (lambda: works("/usr/bin/python3", "-c", "import grpc"), "python3-grpcio is not installed"),
     "php-fpm": (php_program, "php-fpm is not installed"),
     "javac": (lambda: tool("javac") and tool("java"), "openjdk-17-jdk-headless is not installed"),
