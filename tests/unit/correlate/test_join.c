@@ -187,7 +187,7 @@ static void answer_two(bool hops, bool is_joined)
 
 	world_read(&world, a, SERVER, GET("/a"));
 	world_read(&world, b, SERVER + 1, GET("/b"));
-	world.log_bytes = 0;
+	world.log[world.log_bytes = 0] = '\0';
 	call(out, SERVER + 1, GET("/c"));
 	call(out, SERVER + 1, GET("/d"));
 	has_parent = strstr(world.log, "client /d parent");

@@ -201,6 +201,7 @@ static void readers_end(void **state)
 	world_read(&world, b, SERVER, GET("/b"));
 	call(out, SERVER, GET("/one"));
 	world_write(&world, a, SERVER, OK);
+	world_pause(&world, 200);
 	assert_true(is_told("client /one generated"));
 	assert_true(is_told("server /a generated"));
 }
