@@ -33,6 +33,8 @@ struct exchange_span {
 	uint8_t parent_span_id[SPAN_ID_BYTES]; /* zeros: none */
 	uint8_t join;	/* enum span_join, with a parent or SPAN_JOIN_HEADER */
 	bool is_paired; /* with the exchange of the connection's other end */
+	uint32_t part_reader; /* thread that has read a part of its answer, a client's; 0: none, or it is over */
+	uint32_t part_no; /* which of all those it is, when there is one */
 };
 
 /* What a thread had used when a call of it returned. */

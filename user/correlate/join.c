@@ -215,7 +215,7 @@ void join_begin(struct engine *engine, struct connection *connection, struct exc
 		join_opening_take(engine, connection, exchange);
 	if (connection->role == ROLE_CLIENT && thread) {
 		find_cause(engine, thread, span);
-		join_loop_call(thread, exchange);
+		join_loop_call(thread, exchange, connection->last_ns);
 		thread->acted_ns = connection->last_ns;
 	} else if (connection->role == ROLE_SERVER) {
 		span->own = handling_new(engine->join);
@@ -347,7 +347,7 @@ void join_answer(struct engine *engine, struct connection *connection, struct ex
 	}
 	thread = join_thread_find(engine->join, connection->tid);
 	if (thread) {
-		join_loop_answer(engine, thread, handling);
+		join_loop_answer(engine, thread, exchange, connection->last_ns);
 		join_handed_answer(engine, thread, exchange);
 		thread->acted_ns = connection->last_ns;
 	}
@@ -387,6 +387,8 @@ void join_forget(struct engine *engine, struct exchange *exchange)
 		return;
 	join_lookups_drop(engine, span);
 	join_handed_forget(engine->join, exchange);
+	if (span->part_reader)
+		join_part_end(engine, NULL, exchange);
 	join_loop_forget(engine, exchange);
 	if (span->own) {
 		if (exchange->failure == PARSE_OK)

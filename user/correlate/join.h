@@ -45,7 +45,7 @@ void join_answer(struct engine *engine, struct connection *connection, struct ex
 /* A thread has read from the connection; to be told before what the bytes say. */
 void join_read(struct engine *engine, struct connection *connection);
 /* A finished exchange, which its connection is to forget then: what its thread, or its caller's, does next will tell whose call it was.
- * Returns true when it stays here until then, for 0.2 s at most: then it is reported and freed. */
+ * Returns true when it stays here until then, for 0.4 s at most: then it is reported and freed. */
 bool join_hold(struct engine *engine, struct connection *connection, struct exchange *exchange);
 /* A finished exchange, which its connection is to forget then: the span that is its parent may be another connection's that is not
  * seen yet. Returns true when it stays here until then, for a second at most: then it is reported and freed. */

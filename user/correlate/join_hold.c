@@ -6,8 +6,9 @@
 #include "correlate/join_state.h"
 #include "correlate/request.h"
 
-/* Since the first end was over: an answer that waits for something else is none that follows. */
-#define HELD_NS 100000000u
+/* Since the first end was over: an answer that waits for something else is none that follows. Whether one in parts was read to its end,
+ * the kernel is asked after 0.1 s, and has answered by the next tick. */
+#define HELD_NS 250000000u
 
 static void unlink_waiting(struct join *join, struct loop_call *call)
 {
@@ -61,6 +62,7 @@ static struct loop_call *let_go_one(struct engine *engine, struct loop_call *cal
 
 	unlink_waiting(join, call);
 	unlink_call(call);
+	join_part_forget(call);
 	if (thread && thread->read_call == call)
 		thread->read_call = NULL;
 	if (join->reading.call == call)
@@ -83,6 +85,10 @@ static void give_up(struct engine *engine, struct loop_call *call)
 {
 	struct loop_end server = call->server;
 
+	if (call->window) {
+		join_loop_let_go_all(engine, call->handling);
+		return;
+	}
 	if (call->client.connection) {
 		join_loop_let_go(engine, call);
 		return;
@@ -92,24 +98,45 @@ static void give_up(struct engine *engine, struct loop_call *call)
 	release(engine, &server);
 }
 
-static void keep(struct engine *engine, struct connection *connection, struct loop_end *end,
+void join_loop_let_go_all(struct engine *engine, struct handling *handling)
+{
+	struct handling *kept = handling_ref(handling);
+
+	while (kept->loop_calls)
+		join_loop_let_go(engine, kept->loop_calls);
+	handling_unref(engine->join, &kept);
+}
+
+/* Returns false when the call itself was given up to make room. */
+static bool make_room(struct engine *engine, const struct loop_call *call,
+		      const struct exchange *exchange)
+{
+	struct join *join = engine->join;
+
+	if (call->waits_since_ns || join->loop_count < JOIN_LOOP_CALLS_MAX)
+		return true;
+	join->figures.loop_evicted++;
+	give_up(engine, join->loop_oldest);
+	return exchange->span.loop == call;
+}
+
+static bool keep(struct engine *engine, struct connection *connection, struct loop_end *end,
 		 struct loop_call *call)
 {
 	struct join *join = engine->join;
 
+	if (!make_room(engine, call, end->exchange))
+		return false;
 	end->connection = connection;
 	connection->held_calls++;
 	if (call->waits_since_ns)
-		return;
-	if (join->loop_count == JOIN_LOOP_CALLS_MAX) {
-		join->figures.loop_evicted++;
-		give_up(engine, join->loop_oldest);
-	}
+		return true;
 	call->waits_since_ns = end->exchange->end_ns;
 	call->older = join->loop_newest;
 	*(join->loop_newest ? &join->loop_newest->newer : &join->loop_oldest) = call;
 	join->loop_newest = call;
 	join->loop_count++;
+	return true;
 }
 
 static bool hold_server(struct engine *engine, struct connection *connection,
@@ -119,24 +146,30 @@ static bool hold_server(struct engine *engine, struct connection *connection,
 
 	if (!call || exchange->failure != PARSE_OK)
 		return false;
+	if (call->window && join_await(engine, connection, exchange)) {
+		exchange->span.loop = NULL;
+		call->server.exchange = NULL;
+		return true;
+	}
 	join_thread_leave(exchange->span.own);
 	join_request_id_leave(engine->join, exchange->span.own);
-	keep(engine, connection, &call->server, call);
-	return true;
+	return keep(engine, connection, &call->server, call);
 }
 
 static bool hold_client(struct engine *engine, struct connection *connection,
 			struct exchange *exchange)
 {
-	struct loop_call *call = exchange->span.loop;
+	struct loop_call *call;
 
 	if (engine->join->reading.exchange == exchange)
 		engine->join->reading.is_whole = true;
+	if (exchange->span.part_reader)
+		join_part_end(engine, connection, exchange);
+	call = exchange->span.loop;
 	if (!call || exchange->span.cause || exchange->failure != PARSE_OK ||
-	    !join_loop_may_follow(engine->join, connection, exchange))
+	    (!call->window && !join_loop_may_follow(engine->join, connection, exchange)))
 		return false;
-	keep(engine, connection, &call->client, call);
-	return true;
+	return keep(engine, connection, &call->client, call);
 }
 
 bool join_hold(struct engine *engine, struct connection *connection, struct exchange *exchange)

@@ -11,8 +11,13 @@ static enum join_step step_after(const struct join_thread *thread, enum join_ste
 {
 	bool is_more = thread->step == STEP_READ_PART && thread->read_conn_id == conn_id;
 
+	if (thread->has_written || is_more)
+		return step;
+	if (step == STEP_READ_PART &&
+	    (thread->step == STEP_READ_PART || thread->step == STEP_READ_PARTS))
+		return STEP_READ_PARTS;
 	/* What was read together with something else, and nothing was done about either, tells nothing: `await`. */
-	return thread->has_written || is_more ? step : STEP_READ_SEVERAL;
+	return STEP_READ_SEVERAL;
 }
 
 static void set_step(struct join_thread *thread, enum join_step step, uint64_t conn_id)
@@ -78,7 +83,7 @@ bool join_loop_may_follow(const struct join *join, const struct connection *conn
 		       STEP_READ_ANSWER;
 }
 
-void join_loop_end_read(struct engine *engine)
+void join_loop_end_read(struct engine *engine, const struct connection *connection)
 {
 	struct join_reading reading = engine->join->reading;
 	struct join_thread *thread = reading.thread;
@@ -87,12 +92,16 @@ void join_loop_end_read(struct engine *engine)
 						   STEP_READ_PART;
 
 	engine->join->reading = (struct join_reading){ NULL };
+	if (connection->oldest)
+		join_part_note(engine->join, thread, connection->oldest);
 	set_step(thread, step, reading.conn_id);
 	if (thread->step == STEP_READ_SEVERAL) {
 		if (reading.call && reading.call->client.connection)
 			join_loop_let_go(engine, reading.call);
 		return;
 	}
+	if (thread->step == STEP_READ_PARTS)
+		return;
 	thread->guessed = reading.handling;
 	thread->read_call = reading.handling ? reading.call : NULL;
 }
@@ -105,7 +114,7 @@ static struct handling *followed(const struct join_thread *thread)
 	return thread->step == STEP_READ_ANSWER ? thread->guessed : NULL;
 }
 
-static void confirm(struct engine *engine, struct handling *handling, struct loop_call *call)
+void join_loop_confirm(struct engine *engine, struct handling *handling, struct loop_call *call)
 {
 	for (; call; call = call->before)
 		join_make_cause(engine, call->client.exchange, handling);
@@ -128,11 +137,12 @@ static void track(struct join_thread *thread, struct exchange *exchange, struct 
 	exchange->span.loop = call;
 }
 
-void join_loop_call(struct join_thread *thread, struct exchange *exchange)
+void join_loop_call(struct join_thread *thread, struct exchange *exchange, uint64_t now_ns)
 {
 	struct handling *handling = followed(thread);
 
 	thread->has_written = true;
+	thread->wrote_ns = now_ns;
 	if (handling && exchange->span.candidates)
 		track(thread, exchange, handling);
 }
@@ -147,14 +157,31 @@ void join_loop_serve(struct exchange *client, struct exchange *server)
 	server->span.loop = call;
 }
 
-void join_loop_answer(struct engine *engine, struct join_thread *thread, struct handling *handling)
+static bool is_its_thread(const struct join_thread *thread, const struct handling *handling)
 {
-	bool is_read = thread->step == STEP_READ_ANSWER || thread->step == STEP_READ_PART;
+	return handling->thread == thread && handling->process && !handling->process->is_mixed;
+}
 
-	if (is_read && !thread->has_written && thread->guessed == handling &&
-	    handling->thread == thread && handling->process && !handling->process->is_mixed)
-		confirm(engine, handling, thread->read_call);
+/* Whether the thread has read nothing since it wrote but parts of answers, one of which is the call's. */
+static bool may_follow_parts(const struct join_thread *thread)
+{
+	return thread->has_written || thread->step == STEP_READ_PART ||
+	       thread->step == STEP_READ_PARTS;
+}
+
+void join_loop_answer(struct engine *engine, struct join_thread *thread, struct exchange *answered,
+		      uint64_t now_ns)
+{
+	struct handling *handling = answered->span.own;
+	bool is_read = thread->step == STEP_READ_ANSWER || thread->step == STEP_READ_PART;
+	bool is_its = is_its_thread(thread, handling), waits = false;
+
+	if (is_its && is_read && !thread->has_written && thread->guessed == handling)
+		join_loop_confirm(engine, handling, thread->read_call);
+	else if (is_its && may_follow_parts(thread))
+		waits = join_part_await(thread, answered, now_ns, engine->join);
 	thread->has_written = true;
-	while (handling->loop_calls)
-		join_loop_let_go(engine, handling->loop_calls);
+	thread->wrote_ns = now_ns;
+	if (!waits)
+		join_loop_let_go_all(engine, handling);
 }

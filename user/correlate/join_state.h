@@ -43,6 +43,7 @@ enum join_step {
 	STEP_READ_REQUEST, /* `current` is it */
 	STEP_READ_ANSWER,  /* all of it, to a call guessed to be for `guessed`, if to any */
 	STEP_READ_PART,	   /* the same, and there is more to come of it */
+	STEP_READ_PARTS,   /* of several */
 };
 
 /* One end of a call. */
@@ -58,8 +59,10 @@ struct loop_call {
 	struct loop_call *older;  /* of those of which an end is over */
 	struct loop_call *newer;
 	struct handling *handling; /* counted */
-	struct loop_end client;
+	struct loop_end client;	   /* of no call but the request's own answer: none */
 	struct loop_end server;
+	struct loop_window *
+		window; /* the answer's, owned; or of the answer that may follow this call's; NULL: none */
 	uint64_t waits_since_ns; /* its first end was over; 0: none is */
 	uint32_t followers;	 /* calls that name it as `before` */
 };
@@ -83,6 +86,10 @@ struct join_thread {
 	struct handling *guessed;    /* borrowed; NULL: none */
 	struct loop_call *read_call; /* of it, whose answer was read; borrowed; NULL: none */
 	uint64_t read_conn_id;
+	uint64_t wrote_ns; /* when has_written was set last */
+	struct loop_window *
+		windows; /* owned by their answers: that wait for the end of answers that come in parts */
+	uint32_t parts; /* answers of which it has read a part, and that are not known to be over */
 	uint64_t acted_ns; /* when it last read or wrote what is looked at here */
 	uint32_t tid;
 	uint32_t tgid;
@@ -203,6 +210,7 @@ struct join {
 	struct loop_call *loop_newest;
 	size_t loop_count;
 	struct join_reading reading;
+	uint32_t part_no;		   /* of the newest answer that came in parts */
 	struct table habits;		   /* owns its nodes */
 	struct handed_call *handed_oldest; /* owned: held, by when they were over */
 	struct handed_call *handed_newest;
@@ -331,21 +339,39 @@ void join_loop_read_request(struct join_thread *thread, uint64_t conn_id);
 /* It reads from a connection whose oldest exchange this is: before, and after the bytes are taken in. */
 void join_loop_begin_read(struct engine *engine, struct join_thread *thread,
 			  const struct connection *connection, const struct exchange *exchange);
-void join_loop_end_read(struct engine *engine);
+void join_loop_end_read(struct engine *engine, const struct connection *connection);
 /* An answer begins in these. */
 void join_loop_answered(struct join *join, const struct exchange *exchange);
 /* The call in hand is over: what its thread does next may tell whose it was. */
 bool join_loop_may_follow(const struct join *join, const struct connection *connection,
 			  const struct exchange *exchange);
 /* A call begins. */
-void join_loop_call(struct join_thread *thread, struct exchange *exchange);
+void join_loop_call(struct join_thread *thread, struct exchange *exchange, uint64_t now_ns);
 /* Its other end was found. */
 void join_loop_serve(struct exchange *client, struct exchange *server);
 /* The thread begins the answer to that request. */
-void join_loop_answer(struct engine *engine, struct join_thread *thread, struct handling *handling);
+void join_loop_answer(struct engine *engine, struct join_thread *thread, struct exchange *answered,
+		      uint64_t now_ns);
+/* The call is for that request, and so are those before it. */
+void join_loop_confirm(struct engine *engine, struct handling *handling, struct loop_call *call);
 /* Whose call it was will not be known any more: report what is over of it. */
 void join_loop_let_go(struct engine *engine, struct loop_call *call);
+/* The same of all of a request. */
+void join_loop_let_go_all(struct engine *engine, struct handling *handling);
 void join_loop_forget(struct engine *engine, struct exchange *exchange);
+/* The thread has read something of its answer. */
+void join_part_note(struct join *join, struct join_thread *thread, struct exchange *exchange);
+/* Nothing more will be read of it. connection NULL: or nobody knows when it was */
+void join_part_end(struct engine *engine, const struct connection *connection,
+		   struct exchange *exchange);
+/* The thread begins that answer. Returns true when it may follow that of a call, which comes in parts: the answer and its calls then
+ * wait until that is known. */
+bool join_part_await(struct join_thread *thread, struct exchange *answered, uint64_t now_ns,
+		     const struct join *join);
+/* The thread has ended: nothing waits for what it reads. */
+void join_part_leave(struct engine *engine, struct join_thread *thread);
+/* The call, or the answer, is given up. */
+void join_part_forget(struct loop_call *call);
 
 /* The call is sure to be for that request; nothing happens when spans of both were told. */
 void join_make_cause(struct engine *engine, struct exchange *call, struct handling *cause);

@@ -99,7 +99,7 @@ static bool is_idle_thread(const struct table_node *node)
 {
 	const struct join_thread *thread = table_entry(node, const struct join_thread, node);
 
-	return !thread->newest && !thread->calls;
+	return !thread->newest && !thread->calls && !thread->parts && !thread->windows;
 }
 
 static bool is_idle_process(const struct table_node *node)
@@ -167,6 +167,7 @@ struct join_thread *join_thread_of(struct join *join, uint32_t tid, uint32_t tgi
 void join_thread_gone(struct engine *engine, struct join_thread *thread)
 {
 	join_loop_reads(engine, thread);
+	join_part_leave(engine, thread);
 	while (thread->newest) /* somebody else will answer it */
 		part(thread->newest);
 	table_remove(&engine->join->threads, &thread->node);

@@ -258,7 +258,7 @@ static void not_in_a_loop(void **state)
 	expect("server /b generated 1/2<0;");
 	world_read(&world, b, SERVER, GET("/b"));
 	call(out, SERVER, GET("/c"));
-	world_pause(&world, 200);
+	world_pause(&world, 400);
 	expect("client /c generated 7/8<0 3/4 5/6;");
 }
 

@@ -149,7 +149,7 @@ static void not_when_nothing_follows(void **state)
 	reads(for_b, OK);
 	world_pause(&world, 50);
 	expect("");
-	world_pause(&world, 200);
+	world_pause(&world, 400);
 	assert_non_null(strstr(world.log, "client /for-b generated"));
 }
 
@@ -159,7 +159,7 @@ static void not_when_its_connection_goes(void **state)
 	begin_both();
 	reads(for_b, OK);
 	world_hang_up(&world, for_b);
-	world_pause(&world, 200);
+	world_pause(&world, 400);
 	assert_non_null(strstr(world.log, "client /for-b generated"));
 	writes(b, OK);
 	assert_non_null(strstr(world.log, "server /b generated"));
@@ -204,7 +204,7 @@ static void joins_no_traces_that_were_told(void **state)
 	writes(for_b, GET("/for-b"));
 	world_read(&world, called, ASKER, GET("/for-b"));
 	world_write(&world, called, ASKER, OK);
-	world_pause(&world, 200);
+	world_pause(&world, 400);
 	assert_non_null(strstr(world.log, "server /for-b parent"));
 	reads(for_b, OK);
 	writes(b, OK);
@@ -239,7 +239,7 @@ static void takes_the_name_that_was_told(void **state)
 	begin_both();
 	world_read(&world, called, ASKER, GET("/for-b"));
 	world_write(&world, called, ASKER, OK);
-	world_pause(&world, 200);
+	world_pause(&world, 400);
 	expect("server /for-b parent 3/5<4;");
 	reads(for_b, OK);
 	writes(b, OK);

@@ -121,7 +121,7 @@ static void after_somebody_elses_call(void **state)
 	assert_true(is_told("client /one parent"));
 	assert_true(is_told("client /two parent"));
 	assert_false(is_told("client /somebody-elses parent"));
-	world_pause(&world, 200);
+	world_pause(&world, 400);
 	assert_true(is_told("client /somebody-elses generated"));
 }
 
@@ -264,7 +264,7 @@ static void waits_for_a_while(void **state)
 	call_both();
 	world_pause(&world, 50);
 	expect("");
-	world_pause(&world, 200);
+	world_pause(&world, 400);
 	assert_true(is_told("client /one generated"));
 	reads(two, OK);
 	writes(a, OK);
