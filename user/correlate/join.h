@@ -24,6 +24,8 @@
 #define JOIN_LOOP_CALLS_MAX 4096
 /* Routes of processes that hand work over; beyond, the least recently used one is forgotten (counted), and must be learnt anew. */
 #define JOIN_HABITS_MAX 4096
+/* Chains of a process' calls that were seen from end to end, before calls that follow a request are in its trace at once. */
+#define JOIN_LOOP_SHOWN 32
 /* Threads of a process that were started for a request and ended in time, before calls of further ones are in its trace at once. */
 #define JOIN_STARTED_SHOWN 32
 

@@ -116,6 +116,10 @@ static struct handling *followed(const struct join_thread *thread)
 
 void join_loop_confirm(struct engine *engine, struct handling *handling, struct loop_call *call)
 {
+	struct join_process *process = join_process_find(engine->join, call->client.exchange->tgid);
+
+	if (process && process->chains < JOIN_LOOP_SHOWN)
+		process->chains++;
 	for (; call; call = call->before)
 		join_make_cause(engine, call->client.exchange, handling);
 }
@@ -137,14 +141,32 @@ static void track(struct join_thread *thread, struct exchange *exchange, struct 
 	exchange->span.loop = call;
 }
 
-void join_loop_call(struct join_thread *thread, struct exchange *exchange, uint64_t now_ns)
+/* Both the call's trace and the request's may be told before it is known whose it is: then it is too late to make them one. */
+static void share_trace(struct engine *engine, const struct join_thread *thread,
+			struct exchange *exchange)
+{
+	const struct loop_call *call = exchange->span.loop;
+	const struct join_process *process = join_process_find(engine->join, thread->tgid);
+	struct trace *trace = NULL;
+
+	if (call && !call->before && process && process->chains == JOIN_LOOP_SHOWN &&
+	    !exchange->span.trace)
+		trace = trace_of(engine, call->handling);
+	if (trace)
+		exchange->span.trace = trace_ref(trace);
+}
+
+void join_loop_call(struct engine *engine, struct join_thread *thread, struct exchange *exchange,
+		    uint64_t now_ns)
 {
 	struct handling *handling = followed(thread);
 
 	thread->has_written = true;
 	thread->wrote_ns = now_ns;
-	if (handling && exchange->span.candidates)
-		track(thread, exchange, handling);
+	if (!handling || !exchange->span.candidates)
+		return;
+	track(thread, exchange, handling);
+	share_trace(engine, thread, exchange);
 }
 
 void join_loop_serve(struct exchange *client, struct exchange *server)
@@ -169,6 +191,15 @@ static bool may_follow_parts(const struct join_thread *thread)
 	       thread->step == STEP_READ_PARTS;
 }
 
+/* What followed one request is followed by another one's answer. */
+static void note_astray(const struct join_thread *thread, const struct handling *handling)
+{
+	const struct loop_call *call = thread->read_call;
+
+	if (call && !call->before && call->handling != handling && handling->process)
+		handling->process->chains = 0;
+}
+
 void join_loop_answer(struct engine *engine, struct join_thread *thread, struct exchange *answered,
 		      uint64_t now_ns)
 {
@@ -176,7 +207,10 @@ void join_loop_answer(struct engine *engine, struct join_thread *thread, struct 
 	bool is_read = thread->step == STEP_READ_ANSWER || thread->step == STEP_READ_PART;
 	bool is_its = is_its_thread(thread, handling), waits = false;
 
-	if (is_its && is_read && !thread->has_written && thread->guessed == handling)
+	if (thread->step == STEP_READ_ANSWER && !thread->has_written)
+		note_astray(thread, handling);
+	if (is_its && is_read && !thread->has_written && thread->guessed == handling &&
+	    thread->read_call)
 		join_loop_confirm(engine, handling, thread->read_call);
 	else if (is_its && may_follow_parts(thread))
 		waits = join_part_await(thread, answered, now_ns, engine->join);

@@ -120,6 +120,7 @@ struct join_process {
 	bool has_workers;     /* several threads answered what others had read */
 	uint32_t worker;      /* who did last; 0: nobody */
 	uint32_t started; /* threads that made calls, and ended in time; up to JOIN_STARTED_SHOWN */
+	uint32_t chains; /* of event loops' calls, since one was another request's; up to JOIN_LOOP_SHOWN */
 	uint32_t handed_in_vain; /* calls whose thread gave no answer in time */
 };
 
@@ -346,7 +347,8 @@ void join_loop_answered(struct join *join, const struct exchange *exchange);
 bool join_loop_may_follow(const struct join *join, const struct connection *connection,
 			  const struct exchange *exchange);
 /* A call begins. */
-void join_loop_call(struct join_thread *thread, struct exchange *exchange, uint64_t now_ns);
+void join_loop_call(struct engine *engine, struct join_thread *thread, struct exchange *exchange,
+		    uint64_t now_ns);
 /* Its other end was found. */
 void join_loop_serve(struct exchange *client, struct exchange *server);
 /* The thread begins the answer to that request. */

@@ -148,6 +148,76 @@ static void in_one_trace(void **state)
 	       "server /one parent 5/9<4;server /a generated 5/7<0;");
 }
 
+/* Calls of one request after the other are seen to be theirs. */
+static void show(unsigned times)
+{
+	begin_other();
+	for (; times; times--) {
+		reads(a, GET("/a"));
+		writes(one, GET("/one"));
+		reads(one, OK);
+		writes(a, OK);
+	}
+	world.log[world.log_bytes = 0] = '\0';
+}
+
+/* Who serves the call is told, and so is the request's trace by another call's link, before it is known whose the call is. */
+static bool is_late_one_joined(void)
+{
+	struct wire *c = server(LOOP), *for_c = client(LOOP), *more = client(LOOP);
+	struct wire *out = client(LOOP),
+		    *called = world_connect_to(&world, out, ROLE_SERVER, ASKER);
+
+	reads(c, GET("/c"));
+	writes(for_c, GET("/for-c"));
+	reads(a, GET("/a"));
+	writes(out, GET("/late"));
+	world_read(&world, called, ASKER, GET("/late"));
+	world_write(&world, called, ASKER, OK);
+	world_pause(&world, 400);
+	assert_true(is_told("server /late parent"));
+	reads(for_c, OPEN);
+	writes(more, GET("/more"));
+	reads(more, OK);
+	assert_true(is_told("client /more generated"));
+	writes(more, GET("/more"));
+	reads(out, OK);
+	writes(a, OK);
+	assert_true(is_told("server /a generated"));
+	return is_told("client /late parent");
+}
+
+static void are_in_its_trace_at_once(void **state)
+{
+	(void)state;
+	show(JOIN_LOOP_SHOWN);
+	assert_true(is_late_one_joined());
+}
+
+static void not_before_all_is_shown(void **state)
+{
+	(void)state;
+	show(JOIN_LOOP_SHOWN - 1);
+	assert_false(is_late_one_joined());
+}
+
+/* What followed a request was another's: all is to be shown anew. */
+static void not_when_one_was_astray(void **state)
+{
+	struct wire *b = server(LOOP);
+
+	(void)state;
+	show(JOIN_LOOP_SHOWN);
+	reads(b, GET("/b"));
+	writes(client(LOOP), GET("/for-b"));
+	reads(a, GET("/a"));
+	writes(one, GET("/one"));
+	reads(one, OK);
+	writes(b, OK);
+	writes(a, OK);
+	assert_false(is_late_one_joined());
+}
+
 static void not_when_the_last_one_is_anothers(void **state)
 {
 	(void)state;
@@ -326,6 +396,9 @@ int main(void)
 		TEST(with_others_in_between),
 		TEST(after_somebody_elses_call),
 		TEST(in_one_trace),
+		TEST(are_in_its_trace_at_once),
+		TEST(not_before_all_is_shown),
+		TEST(not_when_one_was_astray),
 		TEST(not_when_the_last_one_is_anothers),
 		TEST(not_after_two_answers),
 		TEST(not_after_two_answers_of_one_read),
