@@ -215,7 +215,7 @@ void join_begin(struct engine *engine, struct connection *connection, struct exc
 		join_opening_take(engine, connection, exchange);
 	if (connection->role == ROLE_CLIENT && thread) {
 		find_cause(engine, thread, span);
-		join_loop_call(engine, thread, exchange, connection->last_ns);
+		join_loop_call(engine, thread, connection, exchange);
 		thread->acted_ns = connection->last_ns;
 	} else if (connection->role == ROLE_SERVER) {
 		span->own = handling_new(engine->join);

@@ -141,32 +141,35 @@ static void track(struct join_thread *thread, struct exchange *exchange, struct 
 	exchange->span.loop = call;
 }
 
-/* Both the call's trace and the request's may be told before it is known whose it is: then it is too late to make them one. */
-static void share_trace(struct engine *engine, const struct join_thread *thread,
+/* Both the call's trace and the request's may be told before it is known whose it is: then it is too late to make them one. The first
+ * call on a connection waited until that was there, and follows nothing. */
+static void share_trace(struct engine *engine, const struct connection *connection,
 			struct exchange *exchange)
 {
 	const struct loop_call *call = exchange->span.loop;
-	const struct join_process *process = join_process_find(engine->join, thread->tgid);
+	const struct join_process *process = join_process_find(engine->join, connection->tgid);
 	struct trace *trace = NULL;
 
 	if (call && !call->before && process && process->chains == JOIN_LOOP_SHOWN &&
-	    !exchange->span.trace)
+	    connection->turn_no > 1 && !exchange->span.trace)
 		trace = trace_of(engine, call->handling);
 	if (trace)
 		exchange->span.trace = trace_ref(trace);
 }
 
-void join_loop_call(struct engine *engine, struct join_thread *thread, struct exchange *exchange,
-		    uint64_t now_ns)
+void join_loop_call(struct engine *engine, struct join_thread *thread,
+		    const struct connection *connection, struct exchange *exchange)
 {
 	struct handling *handling = followed(thread);
+	bool is_first = !thread->has_written;
 
 	thread->has_written = true;
-	thread->wrote_ns = now_ns;
+	thread->wrote_ns = connection->last_ns;
 	if (!handling || !exchange->span.candidates)
 		return;
 	track(thread, exchange, handling);
-	share_trace(engine, thread, exchange);
+	if (is_first)
+		share_trace(engine, connection, exchange);
 }
 
 void join_loop_serve(struct exchange *client, struct exchange *server)

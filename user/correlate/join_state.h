@@ -347,8 +347,8 @@ void join_loop_answered(struct join *join, const struct exchange *exchange);
 bool join_loop_may_follow(const struct join *join, const struct connection *connection,
 			  const struct exchange *exchange);
 /* A call begins. */
-void join_loop_call(struct engine *engine, struct join_thread *thread, struct exchange *exchange,
-		    uint64_t now_ns);
+void join_loop_call(struct engine *engine, struct join_thread *thread,
+		    const struct connection *connection, struct exchange *exchange);
 /* Its other end was found. */
 void join_loop_serve(struct exchange *client, struct exchange *server);
 /* The thread begins the answer to that request. */

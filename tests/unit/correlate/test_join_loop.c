@@ -162,12 +162,18 @@ static void show(unsigned times)
 }
 
 /* Who serves the call is told, and so is the request's trace by another call's link, before it is known whose the call is. */
-static bool is_late_one_joined(void)
+static bool is_late_one_joined(bool is_kept)
 {
 	struct wire *c = server(LOOP), *for_c = client(LOOP), *more = client(LOOP);
 	struct wire *out = client(LOOP),
 		    *called = world_connect_to(&world, out, ROLE_SERVER, ASKER);
 
+	if (is_kept) {
+		writes(out, GET("/first"));
+		world_read(&world, called, ASKER, GET("/first"));
+		world_write(&world, called, ASKER, OK);
+		reads(out, OK);
+	}
 	reads(c, GET("/c"));
 	writes(for_c, GET("/for-c"));
 	reads(a, GET("/a"));
@@ -191,14 +197,22 @@ static void are_in_its_trace_at_once(void **state)
 {
 	(void)state;
 	show(JOIN_LOOP_SHOWN);
-	assert_true(is_late_one_joined());
+	assert_true(is_late_one_joined(true));
 }
 
 static void not_before_all_is_shown(void **state)
 {
 	(void)state;
 	show(JOIN_LOOP_SHOWN - 1);
-	assert_false(is_late_one_joined());
+	assert_false(is_late_one_joined(true));
+}
+
+/* What waited for its connection may be anybody's. */
+static void not_the_first_of_a_connection(void **state)
+{
+	(void)state;
+	show(JOIN_LOOP_SHOWN);
+	assert_false(is_late_one_joined(false));
 }
 
 /* What followed a request was another's: all is to be shown anew. */
@@ -215,7 +229,7 @@ static void not_when_one_was_astray(void **state)
 	reads(one, OK);
 	writes(b, OK);
 	writes(a, OK);
-	assert_false(is_late_one_joined());
+	assert_false(is_late_one_joined(true));
 }
 
 static void not_when_the_last_one_is_anothers(void **state)
@@ -398,6 +412,7 @@ int main(void)
 		TEST(in_one_trace),
 		TEST(are_in_its_trace_at_once),
 		TEST(not_before_all_is_shown),
+		TEST(not_the_first_of_a_connection),
 		TEST(not_when_one_was_astray),
 		TEST(not_when_the_last_one_is_anothers),
 		TEST(not_after_two_answers),
