@@ -256,6 +256,8 @@ static void write_tables(struct agent *agent, const struct engine_stats *engine)
 		  (double)engine->join.request_ids_limit, engine->join.request_ids_refused);
 	set_table(agent, "span_handed_calls", (double)engine->join.handed,
 		  (double)engine->join.handed_limit, engine->join.handed_evicted);
+	set_table(agent, "span_loop_calls", (double)engine->join.loop,
+		  (double)engine->join.loop_limit, engine->join.loop_evicted);
 	set_table(agent, "span_habits", (double)engine->join.habits,
 		  (double)engine->join.habits_limit, engine->join.habits_evicted);
 	set_total(agent, METRIC_TABLE_EVICTED, "accepted", NULL, engine->accepted_evicted);

@@ -131,7 +131,7 @@ void connection_drop(struct engine *engine, struct connection *connection)
 	tunnel_drop(connection);
 	table_remove(&engine->connections, &connection->node);
 	connection->is_gone = true;
-	if (!connection->handed_calls)
+	if (!connection->held_calls)
 		connection_put(engine, connection);
 }
 
@@ -239,7 +239,6 @@ static void free_connection(struct engine *engine, struct connection *connection
 		free_exchanges(engine, connection->incoming);
 	}
 	free_exchanges(engine, connection->oldest);
-	free_exchanges(engine, connection->held);
 	connection_clear_state(connection);
 	tunnel_drop(connection);
 	free(connection->socket_path);

@@ -24,8 +24,7 @@ struct exchange_span {
 	struct handling *cause; /* a client's: the request that it is made to answer */
 	struct trace *trace;	/* counted, like the two above; NULL: none yet, or the own one's */
 	struct candidates *candidates; /* owned: the requests one of which is the cause; NULL: none */
-	struct handling
-		*guess; /* counted: the one of them that the thread had just read; NULL: none */
+	struct loop_call *loop; /* owned: of an event loop, or whose other end this is; NULL: none */
 	struct span_opening opening; /* of the connection, when this is its first */
 	uint64_t read_ns; /* a client's: when the other end read it, if that is before it was seen to ask; else 0 */
 	struct kept_lookups *lookups; /* owned: of its server, when this is a client's; NULL: none */
@@ -34,6 +33,8 @@ struct exchange_span {
 	uint8_t parent_span_id[SPAN_ID_BYTES]; /* zeros: none */
 	uint8_t join;	/* enum span_join, with a parent or SPAN_JOIN_HEADER */
 	bool is_paired; /* with the exchange of the connection's other end */
+	uint32_t part_reader; /* thread that has read a part of its answer, a client's; 0: none, or it is over */
+	uint32_t part_no; /* which of all those it is, when there is one */
 };
 
 /* What a thread had used when a call of it returned. */
@@ -146,7 +147,7 @@ struct connection {
 	uint32_t tgid; /* of the newest call */
 	uint32_t tid;  /* the same */
 	uint16_t exchange_count;
-	uint16_t handed_calls;	/* of it, that join_handed.c holds */
+	uint16_t held_calls;	/* of it, that join_handed.c or join_hold.c holds */
 	uint8_t role;		/* enum conn_role */
 	uint8_t sync;		/* enum connection_sync */
 	uint8_t mode;		/* enum conn_mode, as the kernel was told */
@@ -182,8 +183,6 @@ struct connection {
 	struct table_node peer_node;  /* when is_in_peers; join_peer.c */
 	struct connection *peer;      /* the other end, when that is here too; borrowed */
 	uint64_t client_id; /* conn_id of the other end, which was connected but has not asked anything; 0: none is known */
-	struct exchange *held;	     /* owned: finished, and held by a thread of join_hold.c */
-	struct join_thread *held_by; /* borrowed, with `held` */
 	struct watch_link watch; /* in the engine's ring of watched connections; NULL: it is not */
 	struct connection *next_spare;
 	struct exchange *streaming

@@ -75,6 +75,9 @@ struct join_figures {
 	size_t handed; /* calls that wait for the answer that their thread gives next */
 	size_t handed_limit;
 	uint64_t handed_evicted;
+	size_t loop; /* calls of event loops that wait until it is known whose they are */
+	size_t loop_limit;
+	uint64_t loop_evicted;
 	size_t habits; /* routes, and how many calls their answers take */
 	size_t habits_limit;
 	uint64_t habits_evicted;

@@ -51,6 +51,7 @@ void join_figures_read(const struct join *join, struct join_figures *ret_figures
 	ret_figures->threads_limit = JOIN_THREADS_MAX;
 	ret_figures->request_ids_limit = JOIN_REQUEST_IDS_MAX;
 	ret_figures->handed_limit = JOIN_HANDED_MAX;
+	ret_figures->loop_limit = JOIN_LOOP_CALLS_MAX;
 	ret_figures->habits_limit = JOIN_HABITS_MAX;
 	ret_figures->openings_limit = OPENED_SLOTS;
 	ret_figures->lookups_limit = KEPT_LOOKUPS;
@@ -61,6 +62,7 @@ void join_figures_read(const struct join *join, struct join_figures *ret_figures
 	ret_figures->threads = join->threads.count;
 	ret_figures->request_ids = join->request_ids.count;
 	ret_figures->handed = join->handed_count;
+	ret_figures->loop = join->loop_count;
 	ret_figures->habits = join->habits.count;
 	ret_figures->lookups = join->kept_count;
 	ret_figures->unasked = join->unasked.count;
@@ -85,18 +87,6 @@ static void set_cause(struct engine *engine, struct exchange_span *span, struct 
 		span->trace = trace_ref(trace);
 	memcpy(span->parent_span_id, cause->span_id, SPAN_ID_BYTES);
 	span->join = SPAN_JOIN_PARENT;
-}
-
-/* The thread has just read a request, and now makes this call. */
-static void guess_cause(struct join_thread *thread, struct exchange *exchange)
-{
-	struct handling *guess = thread->current;
-
-	if (thread->step == STEP_READ_REQUEST && guess && exchange->span.candidates) {
-		exchange->span.guess = handling_ref(guess);
-		guess->guessed = exchange;
-	}
-	thread->step = STEP_WROTE;
 }
 
 void join_take_cause(struct engine *engine, struct exchange_span *span, struct handling *cause,
@@ -176,6 +166,7 @@ static void become_child(struct engine *engine, struct exchange *asking,
 void join_pair(struct engine *engine, struct exchange *client, struct exchange *server)
 {
 	client->span.is_paired = server->span.is_paired = true;
+	join_loop_serve(client, server);
 	if (server->start_ns < client->start_ns)
 		client->span.read_ns = server->start_ns;
 	become_child(engine, client, &server->span);
@@ -212,26 +203,25 @@ void join_begin(struct engine *engine, struct connection *connection, struct exc
 	struct exchange_span *span = &exchange->span;
 	struct join_thread *thread;
 
-	if (!engine->join || span->own || span->cause || span->guess)
+	if (!engine->join || span->own || span->cause || span->loop)
 		return;
 	span->join = SPAN_JOIN_GENERATED;
 	thread = join_thread_find(engine->join, connection->tid);
-	if (thread)
-		join_release(engine, thread);
+	if (thread && connection->role != ROLE_CLIENT)
+		join_loop_reads(engine, thread);
 	if (!connection->is_peer_known)
 		note_speaking(engine, connection);
 	if (!connection->is_peer_known || connection->has_opening)
 		join_opening_take(engine, connection, exchange);
 	if (connection->role == ROLE_CLIENT && thread) {
 		find_cause(engine, thread, span);
-		guess_cause(thread, exchange);
+		join_loop_call(engine, thread, connection, exchange);
 		thread->acted_ns = connection->last_ns;
 	} else if (connection->role == ROLE_SERVER) {
 		span->own = handling_new(engine->join);
 		if (span->own) {
 			span->own->start_ns = exchange->start_ns;
-			join_thread_enter(engine->join, span->own, connection->tid,
-					  connection->tgid);
+			join_thread_enter(engine->join, span->own, connection);
 			if (span->own->thread)
 				span->own->thread->acted_ns = connection->last_ns;
 		}
@@ -247,8 +237,6 @@ void join_drop(struct engine *engine, struct connection *connection)
 {
 	if (!engine->join)
 		return;
-	if (connection->held)
-		join_release(engine, connection->held_by);
 	join_peer_leave(engine->join, connection);
 }
 
@@ -279,6 +267,20 @@ void join_give_cause(struct engine *engine, struct exchange_span *call, struct h
 		return;
 	join_drop_candidates(engine->join, call);
 	set_cause(engine, call, cause);
+}
+
+void join_make_cause(struct engine *engine, struct exchange *exchange, struct handling *cause)
+{
+	struct exchange_span *call = &exchange->span;
+
+	if (call->cause)
+		return;
+	if (call->join == SPAN_JOIN_HEADER) {
+		join_note_call(engine, exchange->tgid, cause, &exchange->facts.trace);
+		join_adopt(engine, cause, &exchange->facts.trace, &call->trace->probability);
+	} else if (call->join == SPAN_JOIN_GENERATED) {
+		join_give_cause(engine, call, cause);
+	}
 }
 
 /* That of the fields that counted; NULL: none. */
@@ -337,16 +339,16 @@ void join_answer(struct engine *engine, struct connection *connection, struct ex
 	struct handling *handling = exchange->span.own;
 	struct join_thread *thread;
 
-	if (!engine->join || !handling)
+	if (!engine->join)
 		return;
+	if (!handling) {
+		join_loop_answered(engine->join, exchange);
+		return;
+	}
 	thread = join_thread_find(engine->join, connection->tid);
 	if (thread) {
-		if (thread->step == STEP_READ_ANSWER && thread->guessed == handling &&
-		    handling->thread == thread && handling->process && !handling->process->is_mixed)
-			join_confirm(engine, handling);
-		join_release(engine, thread);
+		join_loop_answer(engine, thread, exchange, connection->last_ns);
 		join_handed_answer(engine, thread, exchange);
-		thread->step = STEP_WROTE;
 		thread->acted_ns = connection->last_ns;
 	}
 	if (handling->process)
@@ -372,11 +374,9 @@ void join_read(struct engine *engine, struct connection *connection)
 	thread = join_thread_find(engine->join, connection->tid);
 	if (!thread)
 		return;
-	join_release(engine, thread);
 	thread->acted_ns = connection->last_ns;
-	join_thread_read(thread, STEP_READ_ANSWER);
 	thread->current = of_thread(exchange->span.cause, thread);
-	thread->guessed = of_thread(exchange->span.guess, thread);
+	join_loop_begin_read(engine, thread, connection, exchange);
 }
 
 void join_forget(struct engine *engine, struct exchange *exchange)
@@ -387,6 +387,9 @@ void join_forget(struct engine *engine, struct exchange *exchange)
 		return;
 	join_lookups_drop(engine, span);
 	join_handed_forget(engine->join, exchange);
+	if (span->part_reader)
+		join_part_end(engine, NULL, exchange);
+	join_loop_forget(engine, exchange);
 	if (span->own) {
 		if (exchange->failure == PARSE_OK)
 			span->own->end_ns = exchange->end_ns;
@@ -397,9 +400,6 @@ void join_forget(struct engine *engine, struct exchange *exchange)
 	}
 	handling_unref(engine->join, &span->own);
 	handling_unref(engine->join, &span->cause);
-	if (span->guess && span->guess->guessed == exchange)
-		span->guess->guessed = NULL;
-	handling_unref(engine->join, &span->guess);
 	trace_unref(engine->join, &span->trace);
 	join_drop_candidates(engine->join, span);
 }

@@ -20,8 +20,12 @@
  * a thread's calls for one answer. */
 #define JOIN_HANDED_MAX 4096
 #define HANDED_CALLS_OF_THREAD 64
+/* Calls of event loops of which an end is over, and of which it is not known whose they are; beyond, the oldest joins nothing (counted). */
+#define JOIN_LOOP_CALLS_MAX 4096
 /* Routes of processes that hand work over; beyond, the least recently used one is forgotten (counted), and must be learnt anew. */
 #define JOIN_HABITS_MAX 4096
+/* Chains of a process' calls that were seen from end to end, before calls that follow a request are in its trace at once. */
+#define JOIN_LOOP_SHOWN 32
 /* Threads of a process that were started for a request and ended in time, before calls of further ones are in its trace at once. */
 #define JOIN_STARTED_SHOWN 32
 
@@ -42,8 +46,8 @@ void join_head(struct engine *engine, struct exchange *exchange);
 void join_answer(struct engine *engine, struct connection *connection, struct exchange *exchange);
 /* A thread has read from the connection; to be told before what the bytes say. */
 void join_read(struct engine *engine, struct connection *connection);
-/* A finished exchange, out of its connection's list, of which the next thing that its thread does will tell whose call it was.
- * Returns true when it stays here until then, at most until the next tick but one: then it is reported and freed. */
+/* A finished exchange, which its connection is to forget then: what its thread, or its caller's, does next will tell whose call it was.
+ * Returns true when it stays here until then, for 0.4 s at most: then it is reported and freed. */
 bool join_hold(struct engine *engine, struct connection *connection, struct exchange *exchange);
 /* A finished exchange, which its connection is to forget then: the span that is its parent may be another connection's that is not
  * seen yet. Returns true when it stays here until then, for a second at most: then it is reported and freed. */

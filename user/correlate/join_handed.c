@@ -29,7 +29,7 @@ static void unlink_held(struct join *join, struct handed_call *call)
 		call->held_newer;
 	*(call->held_newer ? &call->held_newer->held_older : &join->handed_newest) =
 		call->held_older;
-	call->connection->handed_calls--;
+	call->connection->held_calls--;
 	call->connection = NULL;
 	join->handed_count--;
 }
@@ -61,7 +61,7 @@ static void let_go(struct engine *engine, struct handed_call *call)
 		return;
 	exchange_report(engine, connection, exchange);
 	conn_exchange_free(engine, exchange);
-	if (connection->is_gone && !connection->handed_calls)
+	if (connection->is_gone && !connection->held_calls)
 		connection_put(engine, connection);
 }
 
@@ -157,7 +157,7 @@ bool join_handed_hold(struct engine *engine, struct connection *connection,
 		let_go(engine, join->handed_oldest);
 	}
 	call->connection = connection;
-	connection->handed_calls++;
+	connection->held_calls++;
 	call->held_older = join->handed_newest;
 	*(join->handed_newest ? &join->handed_newest->held_newer : &join->handed_oldest) = call;
 	join->handed_newest = call;

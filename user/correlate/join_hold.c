@@ -1,106 +1,219 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Event loops: one thread answers many requests at a time. A call is a request's when the thread made it right after it had read
- * that request, and the request's answer follows right after it had read the call's. The second half is only known when the call is
- * over: it is held until the thread has done one more thing. */
-#include <string.h>
+/* Calls of event loops wait until it is known whose they are: what is over of one, on either end of its connection, is told then. The
+ * end that serves it, too: once it is told, its trace cannot become the request's. */
+#include <stdlib.h>
 
 #include "correlate/join_state.h"
 #include "correlate/request.h"
 
-/* Without a sign of its thread: an answer that waits for something else is none that follows. */
-#define HELD_NS 100000000u
+/* Since the first end was over: an answer that waits for something else is none that follows. Whether one in parts was read to its end,
+ * the kernel is asked after 0.1 s, and has answered by the next tick. */
+#define HELD_NS 250000000u
 
-void join_thread_read(struct join_thread *thread, enum join_step step)
+static void unlink_waiting(struct join *join, struct loop_call *call)
 {
-	/* What was read together with something else, and nothing was done about either, tells nothing: `await`. */
-	thread->step = (uint8_t)(thread->step == STEP_WROTE ? step : STEP_READ_SEVERAL);
+	if (!call->waits_since_ns)
+		return;
+	*(call->older ? &call->older->newer : &join->loop_oldest) = call->newer;
+	*(call->newer ? &call->newer->older : &join->loop_newest) = call->older;
+	call->older = call->newer = NULL;
+	call->waits_since_ns = 0;
+	join->loop_count--;
 }
 
-void join_make_cause(struct engine *engine, struct exchange *exchange, struct handling *cause)
+/* What followed its answer follows nothing any more that is known. */
+static void unlink_call(struct loop_call *call)
 {
-	struct exchange_span *call = &exchange->span;
+	struct loop_call **link = &call->handling->loop_calls, *other;
 
-	if (call->cause)
-		return;
-	if (call->join == SPAN_JOIN_HEADER) {
-		join_note_call(engine, exchange->tgid, cause, &exchange->facts.trace);
-		join_adopt(engine, cause, &exchange->facts.trace, &call->trace->probability);
-	} else if (call->join == SPAN_JOIN_GENERATED) {
-		join_give_cause(engine, call, cause);
+	while (*link != call)
+		link = &(*link)->next;
+	*link = call->next;
+	for (other = call->handling->loop_calls; call->followers && other; other = other->next) {
+		if (other->before != call)
+			continue;
+		other->before = NULL;
+		call->followers--;
 	}
 }
 
-void join_confirm(struct engine *engine, struct handling *handling)
+/* Report what is over. */
+static void release(struct engine *engine, struct loop_end *end)
 {
-	if (handling->guessed)
-		join_make_cause(engine, handling->guessed, handling);
-}
+	struct connection *connection = end->connection;
 
-static void unlink_held(struct join *join, struct join_thread *thread)
-{
-	*(thread->held_older ? &thread->held_older->held_newer : &join->held_oldest) =
-		thread->held_newer;
-	*(thread->held_newer ? &thread->held_newer->held_older : &join->held_newest) =
-		thread->held_older;
-	thread->held_older = thread->held_newer = NULL;
-	thread->held->held_by = NULL;
-	thread->held = NULL;
-}
-
-void join_release(struct engine *engine, struct join_thread *thread)
-{
-	struct connection *connection = thread->held;
-	struct exchange *exchange;
-
+	if (end->exchange)
+		end->exchange->span.loop = NULL;
 	if (!connection)
 		return;
-	exchange = connection->held;
-	connection->held = NULL;
-	unlink_held(engine->join, thread);
-	exchange_report(engine, connection, exchange);
-	conn_exchange_free(engine, exchange);
+	exchange_report(engine, connection, end->exchange);
+	conn_exchange_free(engine, end->exchange);
+	connection->held_calls--;
+	if (connection->is_gone && !connection->held_calls)
+		connection_put(engine, connection);
+}
+
+/* Returns the call whose answer it followed, where nothing else did that may still come to something; else NULL. */
+static struct loop_call *let_go_one(struct engine *engine, struct loop_call *call)
+{
+	struct join *join = engine->join;
+	struct loop_call *before = call->before, ended = *call;
+	struct join_thread *thread = call->handling->thread;
+
+	unlink_waiting(join, call);
+	unlink_call(call);
+	join_part_forget(call);
+	if (thread && thread->read_call == call)
+		thread->read_call = NULL;
+	if (join->reading.call == call)
+		join->reading.call = NULL;
+	free(call);
+	release(engine, &ended.client);
+	release(engine, &ended.server);
+	handling_unref(join, &ended.handling);
+	return before && !--before->followers && before->client.connection ? before : NULL;
+}
+
+void join_loop_let_go(struct engine *engine, struct loop_call *call)
+{
+	while (call)
+		call = let_go_one(engine, call);
+}
+
+/* A call that is under way may still be known in the end; who serves it is not waited for. */
+static void give_up(struct engine *engine, struct loop_call *call)
+{
+	struct loop_end server = call->server;
+
+	if (call->window) {
+		join_loop_let_go_all(engine, call->handling);
+		return;
+	}
+	if (call->client.connection) {
+		join_loop_let_go(engine, call);
+		return;
+	}
+	unlink_waiting(engine->join, call);
+	call->server = (struct loop_end){ NULL };
+	release(engine, &server);
+}
+
+void join_loop_let_go_all(struct engine *engine, struct handling *handling)
+{
+	struct handling *kept = handling_ref(handling);
+
+	while (kept->loop_calls)
+		join_loop_let_go(engine, kept->loop_calls);
+	handling_unref(engine->join, &kept);
+}
+
+/* Returns false when the call itself was given up to make room. */
+static bool make_room(struct engine *engine, const struct loop_call *call,
+		      const struct exchange *exchange)
+{
+	struct join *join = engine->join;
+
+	if (call->waits_since_ns || join->loop_count < JOIN_LOOP_CALLS_MAX)
+		return true;
+	join->figures.loop_evicted++;
+	give_up(engine, join->loop_oldest);
+	return exchange->span.loop == call;
+}
+
+static bool keep(struct engine *engine, struct connection *connection, struct loop_end *end,
+		 struct loop_call *call)
+{
+	struct join *join = engine->join;
+
+	if (!make_room(engine, call, end->exchange))
+		return false;
+	end->connection = connection;
+	connection->held_calls++;
+	if (call->waits_since_ns)
+		return true;
+	call->waits_since_ns = end->exchange->end_ns;
+	call->older = join->loop_newest;
+	*(join->loop_newest ? &join->loop_newest->newer : &join->loop_oldest) = call;
+	join->loop_newest = call;
+	join->loop_count++;
+	return true;
+}
+
+static bool hold_server(struct engine *engine, struct connection *connection,
+			struct exchange *exchange)
+{
+	struct loop_call *call = exchange->span.loop;
+
+	if (!call || exchange->failure != PARSE_OK)
+		return false;
+	if (call->window && join_await(engine, connection, exchange)) {
+		exchange->span.loop = NULL;
+		call->server.exchange = NULL;
+		return true;
+	}
+	join_thread_leave(exchange->span.own);
+	join_request_id_leave(engine->join, exchange->span.own);
+	return keep(engine, connection, &call->server, call);
+}
+
+static bool hold_client(struct engine *engine, struct connection *connection,
+			struct exchange *exchange)
+{
+	struct loop_call *call;
+
+	if (engine->join->reading.exchange == exchange)
+		engine->join->reading.is_whole = true;
+	if (exchange->span.part_reader)
+		join_part_end(engine, connection, exchange);
+	call = exchange->span.loop;
+	if (!call || exchange->span.cause || exchange->failure != PARSE_OK ||
+	    (!call->window && !join_loop_may_follow(engine->join, connection, exchange)))
+		return false;
+	return keep(engine, connection, &call->client, call);
 }
 
 bool join_hold(struct engine *engine, struct connection *connection, struct exchange *exchange)
 {
-	struct join *join = engine->join;
-	struct handling *guess = exchange->span.guess;
-	struct join_thread *thread;
-
 	if (exchange->span.own && exchange->failure == PARSE_OK)
 		exchange->span.own->end_ns = exchange->end_ns;
 	if (exchange->span.handed)
 		return join_handed_hold(engine, connection, exchange);
-	if (!guess || exchange->span.cause || exchange->failure != PARSE_OK)
-		return false;
-	thread = join_thread_find(join, connection->tid);
-	if (!thread || thread->step != STEP_READ_ANSWER || thread->guessed != guess)
-		return false;
-	join_release(engine, thread);
-	if (connection->held)
-		join_release(engine, connection->held_by);
-	connection->held = exchange;
-	connection->held_by = thread;
-	thread->held = connection;
-	thread->held_older = join->held_newest;
-	*(join->held_newest ? &join->held_newest->held_newer : &join->held_oldest) = thread;
-	join->held_newest = thread;
-	return true;
+	return exchange->span.own ? hold_server(engine, connection, exchange) :
+				    hold_client(engine, connection, exchange);
+}
+
+void join_loop_forget(struct engine *engine, struct exchange *exchange)
+{
+	struct loop_call *call = exchange->span.loop;
+
+	if (!call)
+		return;
+	exchange->span.loop = NULL;
+	if (call->server.exchange == exchange) {
+		call->server = (struct loop_end){ NULL };
+		return;
+	}
+	call->client = (struct loop_end){ NULL };
+	join_loop_let_go(engine, call);
+}
+
+static void loop_tick(struct engine *engine, uint64_t now_ns)
+{
+	struct loop_call *call;
+
+	while ((call = engine->join->loop_oldest) && call->waits_since_ns + HELD_NS < now_ns)
+		give_up(engine, call);
 }
 
 void join_tick(struct engine *engine, uint64_t now_ns)
 {
-	struct join_thread *thread;
-
 	if (!engine->join)
 		return;
 	join_lookups_tick(engine, now_ns);
 	join_handed_tick(engine, now_ns);
 	join_unasked_tick(engine, now_ns);
 	join_connects_tick(engine, now_ns);
-	while ((thread = engine->join->held_oldest) &&
-	       thread->held->held->end_ns + HELD_NS < now_ns)
-		join_release(engine, thread);
+	loop_tick(engine, now_ns);
 }
 
 void join_end_calls(struct engine *engine)
@@ -108,5 +221,6 @@ void join_end_calls(struct engine *engine)
 	if (!engine->join)
 		return;
 	join_handed_tick(engine, UINT64_MAX);
+	loop_tick(engine, UINT64_MAX);
 	join_unasked_end(engine);
 }

@@ -17,7 +17,7 @@ static struct handling *work_of(const struct join *join, const struct join_threa
 		return thread->starter;
 	work = join_thread_cause(join, thread, &candidates);
 	*ret_is_sure = work != NULL;
-	if (!work && thread->step == STEP_READ_REQUEST)
+	if (!work && thread->step == STEP_READ_REQUEST && !thread->has_written)
 		work = thread->current;
 	return work || candidates.count != 1 ? work : candidates.handlings[0];
 }

@@ -33,17 +33,49 @@ struct handling {
 	struct span_link late; /* the trace that a call named after a span of this one was told */
 	bool has_late;
 	bool is_answering;
-	bool had_risky_call; /* made while its process had other requests to answer */
-	struct exchange *
-		guessed; /* the call that followed right after it was read, until that is forgotten */
+	bool had_risky_call;	      /* made while its process had other requests to answer */
+	struct loop_call *loop_calls; /* owned: guessed to be for it, newest first */
 };
 
 /* What a thread did last, as far as it is seen here. */
 enum join_step {
-	STEP_WROTE,	   /* a call, or the beginning of an answer */
+	STEP_READ_SEVERAL, /* and wrote nothing in between; or nothing yet */
 	STEP_READ_REQUEST, /* `current` is it */
-	STEP_READ_ANSWER,  /* to a call guessed to be for `guessed`, if to any */
-	STEP_READ_SEVERAL, /* and wrote nothing in between */
+	STEP_READ_ANSWER,  /* all of it, to a call guessed to be for `guessed`, if to any */
+	STEP_READ_PART,	   /* the same, and there is more to come of it */
+	STEP_READ_PARTS,   /* of several */
+};
+
+/* One end of a call. */
+struct loop_end {
+	struct exchange *exchange; /* borrowed; owned when it is over; NULL: not seen, or gone */
+	struct connection *connection; /* borrowed, where it is over and held; NULL: not yet */
+};
+
+/* A call of an event loop that is guessed to be for a request, until that is known, or given up. */
+struct loop_call {
+	struct loop_call *next;	  /* of the request, older */
+	struct loop_call *before; /* whose answer it followed; NULL: it followed the request */
+	struct loop_call *older;  /* of those of which an end is over */
+	struct loop_call *newer;
+	struct handling *handling; /* counted */
+	struct loop_end client;	   /* of no call but the request's own answer: none */
+	struct loop_end server;
+	struct loop_window *
+		window; /* the answer's, owned; or of the answer that may follow this call's; NULL: none */
+	uint64_t waits_since_ns; /* its first end was over; 0: none is */
+	uint32_t followers;	 /* calls that name it as `before` */
+};
+
+/* The read in hand. */
+struct join_reading {
+	struct join_thread *thread;	 /* borrowed; NULL: it is none */
+	const struct exchange *exchange; /* whose answer it is thought to be; to be compared only */
+	struct handling *handling;	 /* borrowed: what that was called for; NULL: not known */
+	struct loop_call *call;		 /* borrowed; NULL: none */
+	uint64_t conn_id;
+	bool is_whole;	 /* the answer is over */
+	bool is_several; /* others' answers are there, too */
 };
 
 struct join_thread {
@@ -51,18 +83,22 @@ struct join_thread {
 	struct handling *newest; /* of those open that it read, borrowed */
 	struct handling
 		*current; /* whose data, or whose calls' data, it read last; NULL: anybody's */
-	struct handling *guessed; /* borrowed; NULL: none */
-	struct connection *held;  /* whose exchange waits for what the thread does next; borrowed */
-	struct join_thread *held_older; /* of those that have one */
-	struct join_thread *held_newer;
+	struct handling *guessed;    /* borrowed; NULL: none */
+	struct loop_call *read_call; /* of it, whose answer was read; borrowed; NULL: none */
+	uint64_t read_conn_id;
+	uint64_t wrote_ns; /* when has_written was set last */
+	struct loop_window *
+		windows; /* owned by their answers: that wait for the end of answers that come in parts */
+	uint32_t parts; /* answers of which it has read a part, and that are not known to be over */
 	uint64_t acted_ns; /* when it last read or wrote what is looked at here */
 	uint32_t tid;
 	uint32_t tgid;
-	uint8_t step;	/* enum join_step */
-	bool is_loop;	/* it read a request while another one waited for its answer */
-	bool is_reader; /* it has read a request */
-	bool is_worker; /* it has made a call, of a process whose other threads read requests */
-	bool was_sure;	/* whose calls those were which it made for its newest answer */
+	uint8_t step;	  /* enum join_step: what it read last */
+	bool has_written; /* since: a call, or the beginning of an answer */
+	bool is_loop;	  /* it read a request while another one waited for its answer */
+	bool is_reader;	  /* it has read a request */
+	bool is_worker;	  /* it has made a call, of a process whose other threads read requests */
+	bool was_sure;	  /* whose calls those were which it made for its newest answer */
 	bool is_starter_sure;
 	struct handling
 		*starter; /* counted: what the thread that started it worked on; NULL: nothing */
@@ -84,6 +120,7 @@ struct join_process {
 	bool has_workers;     /* several threads answered what others had read */
 	uint32_t worker;      /* who did last; 0: nobody */
 	uint32_t started; /* threads that made calls, and ended in time; up to JOIN_STARTED_SHOWN */
+	uint32_t chains; /* of event loops' calls, since one was another request's; up to JOIN_LOOP_SHOWN */
 	uint32_t handed_in_vain; /* calls whose thread gave no answer in time */
 };
 
@@ -169,8 +206,12 @@ struct join {
 	struct failed_connect connects[FAILED_CONNECTS]; /* a queue, by when they failed */
 	size_t connect_first;
 	size_t connect_count;
-	struct join_thread *held_oldest;
-	struct join_thread *held_newest;
+	struct loop_call
+		*loop_oldest; /* owned by their requests: of which an end is over, by when it was */
+	struct loop_call *loop_newest;
+	size_t loop_count;
+	struct join_reading reading;
+	uint32_t part_no;		   /* of the newest answer that came in parts */
 	struct table habits;		   /* owns its nodes */
 	struct handed_call *handed_oldest; /* owned: held, by when they were over */
 	struct handed_call *handed_newest;
@@ -190,7 +231,8 @@ struct join {
 void join_thread_leave(struct handling *handling);
 
 /* Begin one on the thread; it may stay alone when tables are full. */
-void join_thread_enter(struct join *join, struct handling *handling, uint32_t tid, uint32_t tgid);
+void join_thread_enter(struct join *join, struct handling *handling,
+		       const struct connection *connection);
 
 /* The answer to it has begun, by a call of that thread; 0: it will have none. */
 void join_thread_answer(struct handling *handling, uint32_t tid);
@@ -291,11 +333,48 @@ bool join_unite(struct handling *handling, struct exchange_span *call);
 /* The same of two that there are. */
 bool join_unite_traces(struct trace *above, struct trace *below);
 
-/* A request, or an answer to a call, was read by the thread. */
-void join_thread_read(struct join_thread *thread, enum join_step step);
+/* The thread is about to read something: what it read before is followed by nothing else. */
+void join_loop_reads(struct engine *engine, struct join_thread *thread);
+/* It has read a request, its `current` one. */
+void join_loop_read_request(struct join_thread *thread, uint64_t conn_id);
+/* It reads from a connection whose oldest exchange this is: before, and after the bytes are taken in. */
+void join_loop_begin_read(struct engine *engine, struct join_thread *thread,
+			  const struct connection *connection, const struct exchange *exchange);
+void join_loop_end_read(struct engine *engine, const struct connection *connection);
+/* An answer begins in these. */
+void join_loop_answered(struct join *join, const struct exchange *exchange);
+/* The call in hand is over: what its thread does next may tell whose it was. */
+bool join_loop_may_follow(const struct join *join, const struct connection *connection,
+			  const struct exchange *exchange);
+/* A call begins. */
+void join_loop_call(struct engine *engine, struct join_thread *thread,
+		    const struct connection *connection, struct exchange *exchange);
+/* Its other end was found. */
+void join_loop_serve(struct exchange *client, struct exchange *server);
+/* The thread begins the answer to that request. */
+void join_loop_answer(struct engine *engine, struct join_thread *thread, struct exchange *answered,
+		      uint64_t now_ns);
+/* The call is for that request, and so are those before it. */
+void join_loop_confirm(struct engine *engine, struct handling *handling, struct loop_call *call);
+/* Whose call it was will not be known any more: report what is over of it. */
+void join_loop_let_go(struct engine *engine, struct loop_call *call);
+/* The same of all of a request. */
+void join_loop_let_go_all(struct engine *engine, struct handling *handling);
+void join_loop_forget(struct engine *engine, struct exchange *exchange);
+/* The thread has read something of its answer. */
+void join_part_note(struct join *join, struct join_thread *thread, struct exchange *exchange);
+/* Nothing more will be read of it. connection NULL: or nobody knows when it was */
+void join_part_end(struct engine *engine, const struct connection *connection,
+		   struct exchange *exchange);
+/* The thread begins that answer. Returns true when it may follow that of a call, which comes in parts: the answer and its calls then
+ * wait until that is known. */
+bool join_part_await(struct join_thread *thread, struct exchange *answered, uint64_t now_ns,
+		     const struct join *join);
+/* The thread has ended: nothing waits for what it reads. */
+void join_part_leave(struct engine *engine, struct join_thread *thread);
+/* The call, or the answer, is given up. */
+void join_part_forget(struct loop_call *call);
 
-/* A call was guessed to be for that request, and turned out to be. */
-void join_confirm(struct engine *engine, struct handling *handling);
 /* The call is sure to be for that request; nothing happens when spans of both were told. */
 void join_make_cause(struct engine *engine, struct exchange *call, struct handling *cause);
 /* It may be, unless its parent is known. */
@@ -335,9 +414,6 @@ bool join_is_left_out(const struct engine *engine, const struct process *process
 		      const struct exchange_span *span);
 /* The same, of a call as far as it is known by now. */
 bool join_may_have_children(struct engine *engine, const struct exchange *client);
-
-/* The thread's held exchange, if any, is over: report it. */
-void join_release(struct engine *engine, struct join_thread *thread);
 
 /* The application's trace takes the place of one that we made up. probability NULL: not known */
 void join_adopt(struct engine *engine, struct handling *cause, const struct trace_context *wire,

@@ -51,8 +51,10 @@ static void part(struct handling *handling)
 		handling->older->newer = handling->newer;
 	if (thread->current == handling)
 		thread->current = NULL;
-	if (thread->guessed == handling)
+	if (thread->guessed == handling) {
 		thread->guessed = NULL;
+		thread->read_call = NULL;
+	}
 	handling->thread = NULL;
 	handling->older = handling->newer = NULL;
 }
@@ -97,7 +99,7 @@ static bool is_idle_thread(const struct table_node *node)
 {
 	const struct join_thread *thread = table_entry(node, const struct join_thread, node);
 
-	return !thread->newest && !thread->held && !thread->calls;
+	return !thread->newest && !thread->calls && !thread->parts && !thread->windows;
 }
 
 static bool is_idle_process(const struct table_node *node)
@@ -139,6 +141,7 @@ static struct join_thread *thread_of(struct join *join, uint32_t tid)
 	if (!thread)
 		return NULL;
 	thread->tid = tid;
+	thread->has_written = true;
 	(void)table_insert(&join->threads, &thread->node, hash_u64(tid)); /* room was made */
 	return thread;
 }
@@ -154,7 +157,8 @@ struct join_thread *join_thread_of(struct join *join, uint32_t tid, uint32_t tgi
 		thread->made = 0;
 		handling_unref(join, &thread->answered);
 		handling_unref(join, &thread->starter);
-		thread->step = STEP_WROTE;
+		thread->step = STEP_READ_SEVERAL;
+		thread->has_written = true;
 	}
 	thread->tgid = tgid;
 	return thread;
@@ -162,7 +166,8 @@ struct join_thread *join_thread_of(struct join *join, uint32_t tid, uint32_t tgi
 
 void join_thread_gone(struct engine *engine, struct join_thread *thread)
 {
-	join_release(engine, thread);
+	join_loop_reads(engine, thread);
+	join_part_leave(engine, thread);
 	while (thread->newest) /* somebody else will answer it */
 		part(thread->newest);
 	table_remove(&engine->join->threads, &thread->node);
@@ -201,8 +206,10 @@ static void leave_answered(struct join_thread *thread)
 	}
 }
 
-void join_thread_enter(struct join *join, struct handling *handling, uint32_t tid, uint32_t tgid)
+void join_thread_enter(struct join *join, struct handling *handling,
+		       const struct connection *connection)
 {
+	uint32_t tid = connection->tid, tgid = connection->tgid;
 	struct join_process *process = process_of(join, tgid);
 	struct join_thread *thread = process ? join_thread_of(join, tid, tgid) : NULL;
 
@@ -214,7 +221,7 @@ void join_thread_enter(struct join *join, struct handling *handling, uint32_t ti
 		process->is_unruly = true;
 	thread->is_reader = true;
 	handling_unref(join, &thread->starter);
-	join_thread_read(thread, STEP_READ_REQUEST);
+	join_loop_read_request(thread, connection->ref.conn_id);
 	if (!thread->is_loop)
 		leave_answered(thread);
 	if (thread->newest) {

@@ -86,7 +86,6 @@ static void remember(struct connection *copy, const struct connection *connectio
 {
 	*copy = *connection;
 	copy->peer = NULL;
-	copy->held = NULL;
 	copy->oldest = copy->newest = copy->incoming = NULL;
 	copy->streaming[SIDE_REQUEST] = copy->streaming[SIDE_RESPONSE] = NULL;
 	copy->pool = NULL;

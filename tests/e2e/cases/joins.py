@@ -8,7 +8,7 @@ from collections import Counter
 
 from sonde_test.otelcol import read_spans
 from sonde_test.process import wait_until
-from sonde_test.runner import test
+from sonde_test.runner import test, tool
 
 SERVER, CLIENT = 2, 3
 JOINS = "sonde_span_joins_total"
@@ -38,6 +38,43 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 server = Server(("127.0.0.1", 0), Handler)
 print("ready", server.server_address[1], flush=True)
 server.serve_forever()
+"""
+
+# Head and body apart, as http.server does it: a proxy mostly reads them apart, too.
+TWO_WRITES = """
+import http.server, socketserver
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+    def log_message(self, *words):
+        pass
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+server = Server(("127.0.0.1", 0), Handler)
+print("ready", server.server_address[1], flush=True)
+server.serve_forever()
+"""
+
+# Two calls for each request, one after the other.
+ONE_THEN_TWO = """
+const http = require('http');
+const agent = new http.Agent({ keepAlive: true });
+const port = Number(process.argv[2]);
+const ask = (path) => new Promise((done) => http.get({ host: '127.0.0.1', port, path, agent }, (answer) => {
+	answer.resume();
+	answer.on('end', done);
+}));
+const server = http.createServer(async (request, response) => {
+	await ask('/one' + request.url);
+	await ask('/two' + request.url);
+	response.end('ok');
+});
+server.listen(0, '127.0.0.1', 256, () => console.log('ready', server.address().port));
 """
 
 
@@ -248,3 +285,70 @@ def spans_at_once_are_joined_by_their_request_id(t):
     t.equal(wrong, [], "what Python serves, below them")
     t.equal(len({span["traceId"] for span in services.get(("join-nginx", SERVER), [])}), clients * each, "traces")
     t.equal(agent.scrape().total("sonde_table_entries", table="span_request_ids"), 0, "IDs kept of requests that are over")
+
+
+def ask_at_once(port, clients, each):
+    """So many requests of so many clients, each with a number of its own."""
+    threads = [threading.Thread(target=ask, args=(port, [f"/up/{client * each + number}" for number in range(each)], lambda path: {}))
+               for client in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def parents(t, file, service, calls):
+    """Of a service's calls, whose numbers are those of the request: how many have that for a parent, another one, links with it or without, or nothing."""
+    def all_of():
+        spans = read_spans(file)
+        return spans if sum(1 for span in spans if is_call(span)) >= calls else None
+    is_call = lambda span: (span["resource"]["service.name"], span["kind"]) == (service, CLIENT)
+    number = lambda span: span["attributes"]["url.path"].rpartition("/")[2]
+    spans = wait_until(all_of, 20 * t.patience, every=0.2) or read_spans(file)
+    asked = {span["spanId"]: span for span in spans if (span["resource"]["service.name"], span["kind"]) == (service, SERVER)}
+    said = Counter()
+    for span in filter(is_call, spans):
+        above = asked.get(span.get("parentSpanId"))
+        links = [asked[link["spanId"]] for link in span.get("links", []) if link["spanId"] in asked]
+        if span.get("parentSpanId"):
+            said["right" if above and (number(above), above["traceId"]) == (number(span), span["traceId"]) else "wrong"] += 1
+        else:
+            said["linked" if number(span) in map(number, links) else "astray" if links else "none"] += 1
+    t.equal((sum(said.values()), len({number(span) for span in asked.values()})), (calls, len(asked)), "calls, and requests by number")
+    return said
+
+
+@test(needs=("nginx",))
+def calls_of_a_proxy_whose_answers_come_in_parts(t):
+    """nginx answers fifty at once; what it passes on comes in two writes, of which the second is mostly no event."""
+    agent, file = watch(t)
+    python, port = t.serve("/usr/bin/python3", "-c", TWO_WRITES, service="join-python")
+    nginx = t.nginx(service="join-nginx", upstreams=f"upstream localhost {{ server 127.0.0.1:{port}; keepalive 64; }}",
+                    locations='location /up/ { proxy_pass http://localhost; proxy_http_version 1.1; proxy_set_header Connection ""; }')
+    wait_until(lambda: {python.pid, *nginx.workers()} <= {process["pid"] for process in agent.dump("procs") if not process["ignored"]},
+               10 * t.patience)
+    clients, each = 50, 20
+    ask_at_once(nginx.port, clients, each)
+    said = parents(t, file, "join-nginx", clients * each)
+    t.equal(said["wrong"], 0, f"calls with another request's span as a parent: {said}")
+    t.check(said["right"] > clients * each / 10, f"few calls have a parent: {said}")
+    t.equal(agent.settle(lambda m: -m.total("sonde_table_entries", table="span_loop_calls"), 0)
+            .total("sonde_table_entries", table="span_loop_calls"), 0, "calls that wait")
+
+
+@test(needs=("nginx", "node"))
+def calls_of_a_loop_one_after_the_other(t):
+    """Node.js makes its second call when it has the first one's answer, for twenty requests at once."""
+    file = os.path.join(t.directory, "spans.ndjson")
+    agent = t.agent("--spans-ndjson", file, "--only", "service=join-node")
+    nginx = t.nginx(service="join-nginx", locations='location ~ /(one|two)/ { return 200 "ok"; }')
+    script = os.path.join(t.directory, "chain.js")
+    with open(script, "w") as out:
+        out.write(ONE_THEN_TWO)
+    node, port = t.serve(tool("node"), script, nginx.port, service="join-node")
+    wait_until(lambda: node.pid in {process["pid"] for process in agent.dump("procs") if not process["ignored"]}, 10 * t.patience)
+    clients, each = 20, 40
+    ask_at_once(port, clients, each)
+    said = parents(t, file, "join-node", 2 * clients * each)
+    t.equal(said["wrong"], 0, f"calls with another request's span as a parent: {said}")
+    t.check(said["right"] > 2 * clients * each / 4, f"few calls have a parent: {said}")

@@ -31,6 +31,7 @@ http {{
     keepalive_requests 1000000;
     keepalive_time 1h;
     sendfile on;
+    {upstreams}
     server {{
         listen 127.0.0.1:{port};
         listen [::1]:{port6};
@@ -55,7 +56,7 @@ PLAN = ["GET /ok", "GET /items/17", "POST /none 300", "GET /missing", "HEAD /ok"
 
 
 class Nginx:
-    def __init__(self, directory, service=None, patience=1, has_ipv6=True, netns=None, locations=""):
+    def __init__(self, directory, service=None, patience=1, has_ipv6=True, netns=None, locations="", upstreams=""):
         import socket
         self.directory = os.path.join(directory, "nginx")
         os.makedirs(os.path.join(self.directory, "files"), exist_ok=True)
@@ -65,7 +66,7 @@ class Nginx:
         with open(os.path.join(self.directory, "files", "small"), "wb") as file:
             file.write(b"s" * 5000)
         config = CONFIG.format(dir=self.directory, port=self.port, port6=self.port6, port_http2=self.port_http2,
-                               locations=locations)
+                               locations=locations, upstreams=upstreams)
         if not has_ipv6:
             config = "\n".join(line for line in config.split("\n") if "[::1]" not in line)
         path = os.path.join(self.directory, "nginx.conf")

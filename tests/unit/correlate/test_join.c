@@ -187,7 +187,7 @@ static void answer_two(bool hops, bool is_joined)
 
 	world_read(&world, a, SERVER, GET("/a"));
 	world_read(&world, b, SERVER + 1, GET("/b"));
-	world.log_bytes = 0;
+	world.log[world.log_bytes = 0] = '\0';
 	call(out, SERVER + 1, GET("/c"));
 	call(out, SERVER + 1, GET("/d"));
 	has_parent = strstr(world.log, "client /d parent");
@@ -258,7 +258,7 @@ static void not_in_a_loop(void **state)
 	expect("server /b generated 1/2<0;");
 	world_read(&world, b, SERVER, GET("/b"));
 	call(out, SERVER, GET("/c"));
-	world_pause(&world, 200);
+	world_pause(&world, 400);
 	expect("client /c generated 7/8<0 3/4 5/6;");
 }
 

@@ -102,8 +102,9 @@ static void not_when_another_is_answered(void **state)
 	begin_both();
 	reads(for_b, OK);
 	writes(a, OK);
-	assert_non_null(strstr(world.log, "client /for-b generated"));
 	reads(for_a, OK);
+	assert_non_null(strstr(world.log, "client /for-b generated"));
+	writes(c, OK);
 	assert_non_null(strstr(world.log, "client /for-a generated"));
 }
 
@@ -137,6 +138,7 @@ static void not_one_of_several_calls(void **state)
 	begin_both();
 	reads(for_b, OK);
 	writes(more, GET("/more"));
+	writes(b, OK);
 	assert_non_null(strstr(world.log, "client /for-b generated"));
 }
 
@@ -147,7 +149,7 @@ static void not_when_nothing_follows(void **state)
 	reads(for_b, OK);
 	world_pause(&world, 50);
 	expect("");
-	world_pause(&world, 200);
+	world_pause(&world, 400);
 	assert_non_null(strstr(world.log, "client /for-b generated"));
 }
 
@@ -157,7 +159,7 @@ static void not_when_its_connection_goes(void **state)
 	begin_both();
 	reads(for_b, OK);
 	world_hang_up(&world, for_b);
-	world_pause(&world, 200);
+	world_pause(&world, 400);
 	assert_non_null(strstr(world.log, "client /for-b generated"));
 	writes(b, OK);
 	assert_non_null(strstr(world.log, "server /b generated"));
@@ -176,7 +178,7 @@ static void adopts(void **state)
 	expect("client /for-b header a1/4<b2 flags=1;server /b adopted a1/5<0 flags=1;");
 }
 
-/* Who is called has told its span already: the caller's trace takes its name. */
+/* Who is called waits, too: its trace becomes the request's. */
 static void joins_traces(void **state)
 {
 	struct wire *called = world_connect_to(&world, for_b, ROLE_SERVER, ASKER);
@@ -187,7 +189,7 @@ static void joins_traces(void **state)
 	world_write(&world, called, ASKER, OK);
 	reads(for_b, OK);
 	writes(b, OK);
-	expect("server /for-b parent 3/5<4;client /for-b parent 3/4<6;server /b generated 3/6<0;");
+	expect("client /for-b parent 3/4<5;server /for-b parent 3/6<4;server /b generated 3/5<0;");
 }
 
 /* A request that names its trace: that of the call cannot be changed any more. */
@@ -202,10 +204,46 @@ static void joins_no_traces_that_were_told(void **state)
 	writes(for_b, GET("/for-b"));
 	world_read(&world, called, ASKER, GET("/for-b"));
 	world_write(&world, called, ASKER, OK);
+	world_pause(&world, 400);
+	assert_non_null(strstr(world.log, "server /for-b parent"));
 	reads(for_b, OK);
 	writes(b, OK);
 	assert_non_null(strstr(world.log, "client /for-b generated"));
 	assert_non_null(strstr(world.log, "server /b header a1"));
+}
+
+/* The same, told in time. */
+static void joins_requests_that_name_their_trace(void **state)
+{
+	struct wire *called = world_connect_to(&world, for_b, ROLE_SERVER, ASKER);
+
+	(void)state;
+	reads(a, GET("/a"));
+	writes(for_a, GET("/for-a"));
+	reads(b, GET_WITH("/b", TRACEPARENT));
+	writes(for_b, GET("/for-b"));
+	world_read(&world, called, ASKER, GET("/for-b"));
+	world_write(&world, called, ASKER, OK);
+	reads(for_b, OK);
+	writes(b, OK);
+	expect("client /for-b parent a1/4<5 flags=1;server /for-b parent a1/6<4 flags=1;"
+	       "server /b header a1/5<b2 flags=1;");
+}
+
+/* Who is called has told its span already: the caller's trace takes its name. */
+static void takes_the_name_that_was_told(void **state)
+{
+	struct wire *called = world_connect_to(&world, for_b, ROLE_SERVER, ASKER);
+
+	(void)state;
+	begin_both();
+	world_read(&world, called, ASKER, GET("/for-b"));
+	world_write(&world, called, ASKER, OK);
+	world_pause(&world, 400);
+	expect("server /for-b parent 3/5<4;");
+	reads(for_b, OK);
+	writes(b, OK);
+	expect("client /for-b parent 3/4<6;server /b generated 3/6<0;");
 }
 
 static void ends_while_one_is_held(void **state)
@@ -250,6 +288,8 @@ int main(void)
 		TEST(adopts),
 		TEST(joins_traces),
 		TEST(joins_no_traces_that_were_told),
+		TEST(joins_requests_that_name_their_trace),
+		TEST(takes_the_name_that_was_told),
 		TEST(ends_while_one_is_held),
 		TEST(allocations_fail),
 	};

@@ -51,7 +51,7 @@ static void only_one_that_is_open_in_the_process(void **state)
 	asked(GET_WITH("/c", ID("1")));
 	world.log_bytes = 0;
 	call(PROXY, GET_WITH("/y", ID("1"))); /* the first one's place is not the third's */
-	world_pause(&world, 200); /* nothing that its thread does next tells whose it was */
+	world_pause(&world, 400); /* nothing that its thread does next tells whose it was */
 	assert_int_equal(figures().ambiguous, 2);
 	world_write(&world, b, PROXY, OK);
 	asked(GET_WITH("/d", ID("4")));

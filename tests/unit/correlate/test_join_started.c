@@ -121,7 +121,7 @@ static void not_of_threads_that_stay(void **state)
 	start_one();
 	world_pause(&world, 50);
 	expect("");
-	world_pause(&world, 200);
+	world_pause(&world, 400);
 	expect("client /one generated 3/4<0 1/2;");
 	assert_int_equal(figures().ambiguous, 1);
 	world_write(&world, a, SERVER, OK);
@@ -201,6 +201,7 @@ static void readers_end(void **state)
 	world_read(&world, b, SERVER, GET("/b"));
 	call(out, SERVER, GET("/one"));
 	world_write(&world, a, SERVER, OK);
+	world_pause(&world, 400);
 	assert_true(is_told("client /one generated"));
 	assert_true(is_told("server /a generated"));
 }

@@ -43,6 +43,8 @@ void world_read(struct world *world, struct wire *wire, uint32_t tid, const char
 void world_write(struct world *world, struct wire *wire, uint32_t tid, const char *bytes);
 void world_move(struct world *world, struct wire *wire, uint32_t tid, enum turn_dir dir,
 		const void *bytes, size_t length);
+/* The same, going on with what was read before, without an event: the connection's next one tells. */
+void world_read_unseen(struct world *world, struct wire *wire, const char *bytes);
 /* What the thread has published as it writes to the wire next. */
 void world_publish(struct world *world, const struct wire *wire, uint32_t tid, uint8_t trace,
 		   uint8_t span);
