@@ -17,7 +17,7 @@ from sonde_test.runner import Skip, test
 # One thread, which does one thing after the other. A request that names its trace is accounted for: at the points a, before it is read (it has
 # come, so reading does not wait), b, c, around what is asked for, and d, after the answer.
 SERVER = WORDS + """
-import os, select
+import os, select, threading
 os.sched_setaffinity(0, {int(sys.argv[1])})
 schedstat = os.open("/proc/self/schedstat", os.O_RDONLY)
 scale = float(sys.argv[3])
@@ -38,6 +38,24 @@ def busy(ms):
         pass
 def sleep():
     time.sleep(0.05 * scale)
+mutex, begin, begun = threading.Lock(), threading.Semaphore(0), threading.Semaphore(0)
+def hold():
+    while begin.acquire():
+        with mutex:
+            begun.release()
+            sleep()
+def lock():
+    begin.release()
+    begun.acquire()
+    with mutex:
+        pass
+def disk(path):
+    file = os.open(path, os.O_RDONLY)
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_RANDOM) # nothing is read ahead
+    for at in range(0, os.fstat(file).st_size, 1 << 19):
+        os.pread(file, 1 << 18, at)
+    os.close(file)
 calls = {}
 def call(port):
     if port not in calls:
@@ -69,6 +87,7 @@ def serve(one, accepted):
     d = dict(now(), throttled=throttled())
     say(trace=trace, accepted=accepted, a=a, b=b, c=c, d=d, is_stolen=stolen() != before)
     return True
+threading.Thread(target=hold, daemon=True).start()
 listener, poll, connections = listen(), select.poll(), {}
 poll.register(listener, select.POLLIN)
 while True:
@@ -119,14 +138,14 @@ class Client:
 class Scene:
     """A server that is watched, the client, and what both say of each request."""
 
-    def __init__(self, t):
+    def __init__(self, t, *options):
         self.t, self.file = t, t.path("spans.ndjson")
         # More than a hundred fast ones for each slow one, which is then among the slowest hundredth. In an emulated machine all takes longer,
         # and so must what is to be seen beside it.
         self.slow, self.fast, self.scale = (5, 900, 2) if t.guest else (100, 12000, 1)
         self.cpu = min(os.sched_getaffinity(0))
         # Only what the client asks for: it has named the trace.
-        self.agent = t.agent("--spans-ndjson", self.file, "--only", "service=why-*", "--span-sampling", "parent,ratio=0")
+        self.agent = t.agent("--spans-ndjson", self.file, "--only", "service=why-*", "--span-sampling", "parent,ratio=0", *options)
         self.server, self.port = self.serve("why-server")
         self.client, self.sent, self.took = Client(self.port), {}, []
         t.closers.append(self.client.close)
@@ -276,6 +295,37 @@ def why_something_else(t):
     scene.warm()
     scene.provoke("sleep")
     scene.check("blocked", within(blocked))
+
+
+@test(guest=True)
+def why_a_sleep(t):
+    scene = Scene(t, "--blocked-causes")
+    scene.warm()
+    scene.provoke("sleep")
+    scene.check("sleep", within(blocked))
+
+
+@test(guest=True)
+def why_a_lock(t):
+    """Another thread has the mutex for 50 ms."""
+    scene = Scene(t, "--blocked-causes")
+    scene.warm()
+    scene.provoke("lock")
+    scene.check("lock", within(blocked))
+
+
+@test(needs=("disk",))
+def why_a_disk(t):
+    """A file that is in no cache."""
+    scene, path = Scene(t, "--blocked-causes"), t.path("data")
+    with open(path, "wb") as file:
+        for _ in range(64):
+            file.write(os.urandom(1 << 20))
+        file.flush()
+        os.fsync(file.fileno())
+    scene.warm()
+    scene.provoke(f"disk:{path}")
+    scene.check("disk", within(blocked))
 
 
 @test(guest=True)
