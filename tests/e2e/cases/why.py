@@ -150,7 +150,7 @@ class Scene:
 
     def ask(self, what="", client=None):
         """One of those that are looked at."""
-        trace = f"{len(self.sent) + 1:032x}"
+        trace = f"{os.getpid():016x}{len(self.sent) + 1:016x}"
         self.sent[trace] = (client or self.client).send(f"/work?{what}", trace)
 
     def provoke(self, what, rest=0, length=HEAD, pause=0):
@@ -161,7 +161,8 @@ class Scene:
             time.sleep(pause)
 
     def spans(self, kind=SERVER_KIND, service="why-server"):
-        return [span for span in read_spans(self.file) if span["kind"] == kind and span["resource"]["service.name"] == service]
+        """Not those of another run of these tests on this machine."""
+        return [span for span in read_spans(self.file) if span["traceId"] in self.sent and span["kind"] == kind and span["resource"]["service.name"] == service]
 
     def collect(self):
         """What the server says and the span, of each request."""
