@@ -21,6 +21,8 @@ struct handed_call {
 	struct join_thread *thread;    /* borrowed */
 	struct exchange *exchange;     /* borrowed; owned when held */
 	struct connection *connection; /* borrowed, where it is held: it is over; NULL: not yet */
+	struct thread_use used;	       /* by the thread as it began … */
+	uint64_t waited_ns;	       /* … in calls */
 };
 
 static void unlink_held(struct join *join, struct handed_call *call)
@@ -97,7 +99,9 @@ static void track(struct engine *engine, struct join_thread *thread, struct exch
 	}
 	*call = (struct handed_call){ .next = thread->calls,
 				      .thread = thread,
-				      .exchange = exchange };
+				      .exchange = exchange,
+				      .used = exchange->begun.used,
+				      .waited_ns = exchange->begun.waited_ns };
 	thread->calls = call;
 	thread->call_count++;
 	exchange->span.handed = call;
@@ -215,8 +219,19 @@ static void settle(struct engine *engine, const struct join_thread *thread,
 	let_go(engine, thread->calls);
 }
 
+/* From its first call on all that the thread did was for this answer. */
+static void account(const struct join_thread *thread, struct exchange *answered)
+{
+	for (const struct handed_call *call = thread->calls; call; call = call->next) {
+		if (call->exchange->start_ns < thread->first_call_ns)
+			continue;
+		answered->begun.used = call->used;
+		answered->begun.waited_ns = call->waited_ns;
+	}
+}
+
 void join_handed_answer(struct engine *engine, struct join_thread *thread,
-			const struct exchange *answered)
+			struct exchange *answered)
 {
 	struct handling *handling = answered->span.own;
 	struct join_process *process = handling->process;
@@ -233,6 +248,8 @@ void join_handed_answer(struct engine *engine, struct join_thread *thread,
 		note_worker(process, thread);
 		was_sure = is_sure(engine->join, answered, thread);
 	}
+	if (was_sure && !answered->has_figures)
+		account(thread, answered);
 	while (thread->calls) {
 		if (is_handed)
 			settle(engine, thread, handling, was_sure);

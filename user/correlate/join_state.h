@@ -391,7 +391,7 @@ void join_handed_read(struct engine *engine, const struct connection *connection
 		      const struct exchange *exchange);
 /* The thread begins an answer. */
 void join_handed_answer(struct engine *engine, struct join_thread *thread,
-			const struct exchange *answered);
+			struct exchange *answered);
 void join_handed_forget(struct join *join, struct exchange *exchange);
 void join_handed_tick(struct engine *engine, uint64_t now_ns);
 

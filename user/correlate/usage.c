@@ -83,6 +83,11 @@ static uint64_t least(uint64_t one, uint64_t other)
 	return one < other ? one : other;
 }
 
+static uint64_t since(uint64_t from_ns, uint64_t to_ns)
+{
+	return to_ns > from_ns ? to_ns - from_ns : 0;
+}
+
 /* headers/event_abi.h says why these two. A thread that was moved has two clocks; what it ran is then good to a tick, 4 ms or less. */
 static uint64_t off_cpu(const struct thread_usage *from, const struct thread_usage *to,
 			uint64_t duration_ns)
@@ -162,14 +167,15 @@ void usage_end(struct engine *engine, const struct connection *connection,
 		&connection->used[connection->role == ROLE_SERVER ? DIR_WRITE : DIR_READ];
 	const struct exchange_begun begun = exchange->begun;
 	const struct thread_usage *from = &begun.used.usage, *to = &last->usage;
-	uint64_t duration_ns =
-		exchange->end_ns > exchange->start_ns ? exchange->end_ns - exchange->start_ns : 0;
+	uint64_t duration_ns = since(exchange->start_ns, exchange->end_ns);
+	uint64_t known_ns = least(since(begun.used.time_ns, exchange->end_ns), duration_ns);
 
 	exchange->has_figures = true;
 	exchange->usage = (struct request_usage){ 0 };
 	exchange->errors = (struct request_errors){ 0 };
 	if (from->tid && from->tid == to->tid && last->time_ns == exchange->end_ns) {
-		tell_thread(from, to, duration_ns, &exchange->usage);
+		tell_thread(from, to, known_ns, &exchange->usage);
+		exchange->usage.part_ns[TIME_UNACCOUNTED] = duration_ns - known_ns;
 		take_calls(engine, connection, &begun, exchange);
 		thread_errors_read(from, to, &exchange->errors);
 	} else {

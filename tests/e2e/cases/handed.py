@@ -106,12 +106,28 @@ def judge(spans):
     return said
 
 
+def check_parts(t, spans):
+    """Whose calls are known, of that request all is known from the first one on. A call that lost its CPU before it returned is seen later."""
+    first = {}
+    for span in spans:
+        above = span.get("parentSpanId") if span["kind"] == CLIENT else None
+        if above:
+            first[above] = min(first.get(above, int(span["startTimeUnixNano"])), int(span["startTimeUnixNano"]))
+    known = [span for span in spans if span["spanId"] in first and span["attributes"].get("sonde.receive_queue_ns", 0) < 10_000_000]
+    before = [first[span["spanId"]] - int(span["startTimeUnixNano"]) for span in known]
+    told = [span["attributes"].get("sonde.unaccounted_ns", 0) for span in known]
+    wrong = [pair for pair in zip(told, before) if abs(pair[0] - pair[1]) > 10_000]
+    t.check(len(known) >= CLIENTS * EACH // 4, f"{len(known)} requests whose calls are known")
+    t.check(len(wrong) * 20 <= len(known), f"unaccounted, and until the first call, of {len(wrong)} of {len(known)}: {wrong[:5]}")
+
+
 @test(needs=("nginx",))
 def handed_calls_are_their_requests(t):
     agent, spans = serve(t, "now")
     said = judge(spans)
     t.equal((said["wrong"], said["astray"]), (0, 0), f"wrong parents and links to wrong requests ({dict(said)})")
     t.check(said["right"] >= CLIENTS * EACH, f"parents: {dict(said)}")
+    check_parts(t, spans)
     metrics = agent.settle(lambda m: m.total(JOINS), len(spans))
     t.equal(metrics.total(JOINS, join="ambiguous"), said["linked"], "joins counted as ambiguous")
     t.equal(metrics.total("sonde_table_entries", table="span_handed_calls"), 0, "calls kept of requests that are over")

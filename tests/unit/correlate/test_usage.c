@@ -196,6 +196,19 @@ static void several_threads_are_not_accounted_for(void **state)
 	assert_parts(0, 0, 0, 0, 10000000);
 }
 
+/* join_handed.c puts it in the place of how the request began. */
+static void of_who_was_handed_it_is_known_what_followed_its_first_call(void **state)
+{
+	(void)state;
+	ask();
+	use.now.thread.tid++;
+	exchange.begun.used = (struct thread_use){ BEGIN_NS + 4000000, use.now.thread };
+	use.now.thread.exec_start_ns += 5000000;
+	use.now.thread.run_queue_ns += 2000000;
+	answer();
+	assert_parts(1000000, 2000000, 0, 3000000, 4000000);
+}
+
 static void what_was_not_told_is_not_accounted_for(void **state)
 {
 	(void)state;
@@ -269,6 +282,8 @@ int main(void)
 		cmocka_unit_test_setup(a_thread_that_was_moved_has_two_clocks, begin),
 		cmocka_unit_test_setup(no_part_is_longer_than_the_whole, begin),
 		cmocka_unit_test_setup(several_threads_are_not_accounted_for, begin),
+		cmocka_unit_test_setup(of_who_was_handed_it_is_known_what_followed_its_first_call,
+				       begin),
 		cmocka_unit_test_setup(what_was_not_told_is_not_accounted_for, begin),
 		cmocka_unit_test_setup(blocked_in_its_own_calls_is_network, begin),
 		cmocka_unit_test_setup(calls_at_once_are_no_longer_than_it_was_blocked, begin),
