@@ -8,13 +8,13 @@ import json
 import os
 import re
 
+from cases.request_errors import FORK_TO_SHARE
 from sonde_test.otelcol import read_spans
 from sonde_test.process import wait_until
 from sonde_test.runner import Skip, test
 
-SERVER = """
-import ctypes, http.server, json, mmap, os, socket, sys, threading, time
-libc = ctypes.CDLL(None)
+SERVER = FORK_TO_SHARE + """
+import http.server, json, mmap, os, socket, sys, threading, time
 size, file = int(sys.argv[1]), os.open(sys.argv[2], os.O_RDWR | os.O_CREAT)
 os.truncate(file, 0)
 os.write(file, os.urandom(1 << 20) * (size >> 20))
@@ -55,23 +55,12 @@ def do_memory():
     start, ran = time.monotonic_ns(), time.thread_time_ns()
     taken = b"x" * (9 << 19)
     return start + time.thread_time_ns() - ran  # what is left it did not run
-SLOTS = 16384  # headers/config_abi.h: THREAD_WAIT_SLOTS
-def fork_as(tid):
-    # clone3(2): exit_signal is the fifth word, set_tid and its length are the ninth and tenth.
-    wanted = ctypes.c_int32(tid)
-    words = (ctypes.c_uint64 * 11)(0, 0, 0, 0, 17, 0, 0, 0, ctypes.addressof(wanted), 1, 0)
-    return libc.syscall(435, words, ctypes.sizeof(words))
 def do_shared():
     start = do_sleep()
-    for round in range(256):  # below /proc/sys/kernel/pid_max, which may leave one
-        child = fork_as(os.getpid() % SLOTS + round * SLOTS)
-        if child == 0:
-            pair = socket.socketpair()
-            pair[0].send(b"x")
-            os._exit(0)
-        if child > 0:
-            os.waitpid(child, 0)
-            break
+    def write():
+        pair = socket.socketpair()
+        pair[0].send(b"x")
+    run_in_my_slot(write)
     return start
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"

@@ -200,7 +200,7 @@ def http_with_each_hook(t):
                   if way["hook"] == hook and (way["ok"] or not way["tried"]) and len(signal["alternatives"]) > 1}
         t.where = f"{hook}: "
         service = "hook-" + hook.replace("_", "-")
-        agent = t.agent(*[option for signal in sorted(forced) for option in ("--hook", f"{signal}={hook}")])
+        agent = t.agent("--blocked-causes", *[option for signal in sorted(forced) for option in ("--hook", f"{signal}={hook}")])
         in_use = agent.scrape().by("sonde_hook_info", "signal", "hook")
         without = {signal for signal in forced if in_use[signal, hook] != 1}
         if hook == "tp" and without:

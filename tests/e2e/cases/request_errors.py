@@ -9,9 +9,28 @@ from sonde_test.otelcol import read_spans
 from sonde_test.process import wait_until
 from sonde_test.runner import test
 
-SERVER = """
-import ctypes, os, socket, sys, time
-libc = ctypes.CDLL(None)
+# A child whose number shares the thread's slot (headers/config_abi.h): less by a multiple of the slots, below /proc/sys/kernel/pid_max, which
+# may leave one.
+FORK_TO_SHARE = """
+import ctypes, os
+libc, SLOTS = ctypes.CDLL(None), 16384
+def fork_as(tid):
+    # clone3(2): exit_signal is the fifth word, set_tid and its length are the ninth and tenth.
+    wanted = ctypes.c_int32(tid)
+    words = (ctypes.c_uint64 * 11)(0, 0, 0, 0, 17, 0, 0, 0, ctypes.addressof(wanted), 1, 0)
+    return libc.syscall(435, words, ctypes.sizeof(words))
+def run_in_my_slot(work):
+    for round in range(256):
+        child = fork_as(os.getpid() % SLOTS + round * SLOTS)
+        if child == 0:
+            work()
+            os._exit(0)
+        if child > 0:
+            os.waitpid(child, 0)
+            break
+"""
+SERVER = FORK_TO_SHARE + """
+import socket, sys, time
 closed = int(sys.argv[1])
 address = b"\\2\\0" + closed.to_bytes(2, "big") + bytes([127, 0, 0, 1]) + bytes(8)
 def refused(count):
@@ -32,22 +51,9 @@ def nothing(count):
         libc.recv(pair[0].fileno(), ctypes.create_string_buffer(1), 1, 0)
         os.isatty(pair[0].fileno())
         libc.lseek(pair[0].fileno(), 0, 0)
-SLOTS = 16384  # headers/config_abi.h: THREAD_ERROR_SLOTS
-def fork_as(tid):
-    # clone3(2): exit_signal is the fifth word, set_tid and its length are the ninth and tenth.
-    wanted = ctypes.c_int32(tid)
-    words = (ctypes.c_uint64 * 11)(0, 0, 0, 0, 17, 0, 0, 0, ctypes.addressof(wanted), 1, 0)
-    return libc.syscall(435, words, ctypes.sizeof(words))
 def shared(count):
     missing(count)
-    for round in range(256):  # below /proc/sys/kernel/pid_max, which may leave one
-        child = fork_as(os.getpid() % SLOTS + round * SLOTS)
-        if child == 0:
-            missing(1)
-            os._exit(0)
-        if child > 0:
-            os.waitpid(child, 0)
-            break
+    run_in_my_slot(lambda: missing(1))
     missing(1)
 listener = socket.create_server(("127.0.0.1", 0))
 print("ready", listener.getsockname()[1], flush=True)

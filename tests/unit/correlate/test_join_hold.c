@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls of event loops: each is a request's when it follows its reading, and the request's answer follows the call's. */
-#include "join_scene.h"
+#include "loop_scene.h"
 
-#define LOOP 100u /* a process, and its only thread */
 #define ASKER 200u
-
-#define OPEN "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
 
 /* Two requests and what the loop calls for them. */
 static struct wire *a, *b, *for_a, *for_b;
@@ -19,16 +16,6 @@ static int begin(void **state)
 	for_a = client(LOOP);
 	for_b = client(LOOP);
 	return 0;
-}
-
-static void reads(struct wire *wire, const char *bytes)
-{
-	world_read(&world, wire, LOOP, bytes);
-}
-
-static void writes(struct wire *wire, const char *bytes)
-{
-	world_write(&world, wire, LOOP, bytes);
 }
 
 /* A request is read, and its call made; so the next. */

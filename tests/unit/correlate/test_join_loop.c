@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Chains of an event loop's calls: each follows the answer to the one before. */
 #include "correlate/join.h"
-#include "join_scene.h"
+#include "loop_scene.h"
 
-#define LOOP 100u /* a process, and its only thread */
 #define ASKER 200u
-
-#define OPEN "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
 
 /* A request that is answered by the loop all the while, one whose calls are looked at, and where these go. */
 static struct wire *other, *a, *one, *two;
@@ -20,21 +17,6 @@ static int begin(void **state)
 	one = client(LOOP);
 	two = client(LOOP);
 	return 0;
-}
-
-static void reads(struct wire *wire, const char *bytes)
-{
-	world_read(&world, wire, LOOP, bytes);
-}
-
-static void writes(struct wire *wire, const char *bytes)
-{
-	world_write(&world, wire, LOOP, bytes);
-}
-
-static bool is_told(const char *text)
-{
-	return strstr(world.log, text) != NULL;
 }
 
 /* The other one's call is still under way. */

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Answers that an event loop reads in parts, the last of which is no event. */
 #include "correlate/join.h"
-#include "join_scene.h"
-
-#define LOOP 100u /* a process, and its only thread */
-
-#define OPEN "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+#include "loop_scene.h"
 
 /* Three requests and what the loop calls for them; each has its own connection there. */
 static struct wire *a, *b, *c, *for_a, *for_b, *for_c;
@@ -23,24 +19,9 @@ static int begin(void **state)
 	return 0;
 }
 
-static void reads(struct wire *wire, const char *bytes)
-{
-	world_read(&world, wire, LOOP, bytes);
-}
-
 static void reads_unseen(struct wire *wire)
 {
 	world_read_unseen(&world, wire, "hello");
-}
-
-static void writes(struct wire *wire, const char *bytes)
-{
-	world_write(&world, wire, LOOP, bytes);
-}
-
-static bool is_told(const char *text)
-{
-	return strstr(world.log, text) != NULL;
 }
 
 static void begin_both(void)
@@ -58,6 +39,16 @@ static void begin_third(void)
 	writes(for_c, GET("/for-c"));
 }
 
+/* The second one's answer begins when of its call's a part was read that is no event. */
+static void answer_while_in_parts(void)
+{
+	begin_both();
+	reads(for_b, OPEN);
+	begin_third();
+	reads_unseen(for_b);
+	writes(b, OK);
+}
+
 /* The connection's next event. */
 static void goes_on(struct wire *wire)
 {
@@ -67,11 +58,7 @@ static void goes_on(struct wire *wire)
 static void by_the_next_event(void **state)
 {
 	(void)state;
-	begin_both();
-	reads(for_b, OPEN);
-	begin_third();
-	reads_unseen(for_b);
-	writes(b, OK);
+	answer_while_in_parts();
 	expect("");
 	goes_on(for_b);
 	expect("server /b generated 3/4<0;client /for-b parent 3/5<4;");
@@ -81,11 +68,7 @@ static void by_the_next_event(void **state)
 static void by_the_end_of_its_connection(void **state)
 {
 	(void)state;
-	begin_both();
-	reads(for_b, OPEN);
-	begin_third();
-	reads_unseen(for_b);
-	writes(b, OK);
+	answer_while_in_parts();
 	world_hang_up(&world, for_b);
 	assert_true(is_told("client /for-b parent"));
 	assert_true(is_told("server /b generated"));
@@ -222,11 +205,7 @@ static void not_one_of_two(void **state)
 static void waits_for_a_while(void **state)
 {
 	(void)state;
-	begin_both();
-	reads(for_b, OPEN);
-	begin_third();
-	reads_unseen(for_b);
-	writes(b, OK);
+	answer_while_in_parts();
 	world_pause(&world, 200);
 	expect("");
 	assert_int_equal(figures().loop, 1);
@@ -239,11 +218,7 @@ static void waits_for_a_while(void **state)
 static void its_thread_ends(void **state)
 {
 	(void)state;
-	begin_both();
-	reads(for_b, OPEN);
-	begin_third();
-	reads_unseen(for_b);
-	writes(b, OK);
+	answer_while_in_parts();
 	world_thread(&world, LOOP, LOOP, 0);
 	assert_true(is_told("server /b generated"));
 	goes_on(for_b);
@@ -270,11 +245,7 @@ static void allocations_fail(void **state)
 	{
 		if (begin(state) < 0)
 			continue;
-		begin_both();
-		reads(for_b, OPEN);
-		begin_third();
-		reads_unseen(for_b);
-		writes(b, OK);
+		answer_while_in_parts();
 		goes_on(for_b);
 		world_close(&world);
 	}
