@@ -22,7 +22,8 @@ static bool is_slow(const struct histogram *usual, uint64_t total_ns)
 }
 
 /* How much of a request's wait for the other end can have gone by until segments were sent again: a time-out each, twice as long
- * as the one before. Of a call all that its thread did not do itself is such a wait. */
+ * as the one before. Of a call all that its thread did not do itself is such a wait; of neither what the other end's window held back:
+ * into a full one the kernel sends again and again. */
 static uint64_t lost_to_retransmits(const struct request *request)
 {
 	const uint64_t *part_ns = request->usage.part_ns;
@@ -32,6 +33,8 @@ static uint64_t lost_to_retransmits(const struct request *request)
 
 	if (request->role == ROLE_CLIENT)
 		waited_ns += part_ns[TIME_NETWORK] + part_ns[TIME_UNACCOUNTED];
+	waited_ns -=
+		waited_ns < request->tcp.rwnd_limited_ns ? waited_ns : request->tcp.rwnd_limited_ns;
 	if (times > RETRANSMITS_TOLD_APART)
 		times = RETRANSMITS_TOLD_APART;
 	most_ns = ((1ull << times) - 1) * (RETRANSMIT_NS + 2 * request->tcp.rtt_ns);

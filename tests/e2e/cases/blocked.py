@@ -129,13 +129,13 @@ def check_each(t, path, part, *options):
     t.nothing_lost(scene.agent)
 
 
-@test(guest=True)
+@test()
 def blocked_on_a_lock(t):
     """Another thread holds it for 20 ms, from before the request wants it."""
     check_each(t, "/lock", "lock", "--blocked-causes")
 
 
-@test(guest=True)
+@test()
 def blocked_by_its_own_sleep(t):
     check_each(t, "/sleep", "sleep", "--blocked-causes")
 
@@ -154,7 +154,7 @@ def little_memory(pid):
     try:
         exchange(f"{folder}/cgroup.procs", str(pid))
         exchange(f"{folder}/memory.high", str(int(open(f"{folder}/memory.current").read()) + (4 << 20)))
-        yield lambda: int(re.search(r"some .*total=(\d+)", open(f"{folder}/memory.pressure").read())[1]) * 1000
+        yield
         exchange(f"{folder}/memory.high", "max")
         exchange(f"{GROUPS}/cgroup.procs", str(pid))
     finally:
@@ -164,16 +164,14 @@ def little_memory(pid):
 
 @test(guest=True)
 def blocked_on_memory(t):
-    """The kernel puts whoever takes more than memory.high to sleep. The witnesses are the server's clock, without the time that it ran, of what it does,
-    and the group's pressure, of all that happens to it."""
+    """The kernel puts whoever takes more than memory.high to sleep. The witness is the server's clock, without the time that it ran: what is beyond
+    happened to the rest of the request."""
     scene = Scene(t, "--blocked-causes")
-    with little_memory(scene.server.pid) as pressure:
-        before = pressure()
+    with little_memory(scene.server.pid):
         said, spans = scene.ask("/memory", 1)
-        stalled = pressure() - before
     slept, told = said[0][0] - spans[0]["run_queue"], spans[0]["memory"]
     t.check(slept > 50_000_000, f"nobody had to wait for memory: {said}")
-    t.check(slept * 0.95 - 20_000_000 <= told <= stalled * 1.05 + 20_000_000, f"{slept} ns asleep, {stalled} under pressure: {spans}")
+    t.check(told >= slept * 0.95 - 20_000_000 and told > 20 * spans[0]["blocked"], f"{slept} ns asleep: {spans}")
 
 
 @test()

@@ -294,7 +294,7 @@ def why_a_dependency(t):
     t.equal({span["parentSpanId"] for span in served}, set(above[1]), "the calls that were served")
 
 
-@test(guest=True)
+@test()
 def why_something_else(t):
     scene = Scene(t)
     scene.warm()

@@ -147,6 +147,10 @@ static void without_a_wait_for_the_other_end_they_explain_nothing(void **state)
 	assert_string_equal(judge_retransmits(ROLE_CLIENT, TIME_NETWORK, 210 * MS, 0), "network");
 	assert_string_equal(judge_retransmits(ROLE_CLIENT, TIME_ON_CPU, 210 * MS, 1), "on_cpu");
 	assert_string_equal(judge_retransmits(ROLE_SERVER, TIME_NETWORK, 210 * MS, 1), "network");
+	request.tcp.rwnd_limited_ns = 150 * MS; /* the other end did not read */
+	request.tcp.retransmits = 1;
+	assert_true(judge(TIME_SEND, 210 * MS));
+	assert_string_equal(verdict.cause, "send");
 	request.has_tcp = false;
 	assert_true(judge(TIME_SEND, 210 * MS));
 	assert_string_equal(verdict.cause, "send");
