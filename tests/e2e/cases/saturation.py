@@ -217,7 +217,7 @@ def meet(t, agent, entries, *witnesses):
     return [(low, witness()) for low, witness in zip(before, witnesses)]
 
 
-@test(guest=True)
+@test()
 def saturation_cgroup_pressure(t):
     """Two services in one group are told the same; a service in two groups is told the sum; the root is nobody's."""
     if not os.path.exists("/proc/pressure/cpu"):

@@ -208,7 +208,7 @@ def said_retransmits(process):
     return [said["retransmits"] for said in process.objects() if "retransmits" in said]
 
 
-@test(needs=("netns", "veth"), guest=True)
+@test(needs=("netns", "veth"))
 def retransmits_of_a_request(t):
     """Every other request is sent into a wire that is cut: its span, and no other, says how often it was sent again."""
     agent, file = watch(t, "cut-asking")
@@ -232,7 +232,7 @@ def retransmits_of_a_request(t):
     t.nothing_lost(agent)
 
 
-@test(needs=("netns", "veth"), guest=True)
+@test(needs=("netns", "veth"))
 def retransmits_of_an_answer(t):
     agent, file = watch(t, "cut-giving")
     spaces = t.namespaces()
