@@ -4,6 +4,7 @@
 import time
 from collections import Counter, defaultdict
 
+from cases.exemplars import duration_ns
 from sonde_test.nginx import PLAN
 from sonde_test.otelcol import read_spans
 from sonde_test.process import wait_until
@@ -151,9 +152,10 @@ def check_exemplars(t, export, ndjson):
     spans, count = read(), 0
     for point in export.values():
         for one in point.get("exemplars", []):
-            span = spans.get((one["traceId"], one["spanId"]), {"startTimeUnixNano": 0, "endTimeUnixNano": 0})
-            end = int(span["endTimeUnixNano"])
-            t.equal((round(one["asDouble"] * 1e9), int(one["timeUnixNano"])), (end - int(span["startTimeUnixNano"]), end), f"exemplar of {point['series']}")
+            span = spans.get((one["traceId"], one["spanId"]), {"endTimeUnixNano": 0, "attributes": {}})
+            name, labels = point["series"]
+            value = span["attributes"].get(f"sonde.{dict(labels)['part']}_ns") if name == "sonde_request_wait_seconds" else duration_ns(span)
+            t.equal((round(one["asDouble"] * 1e9), int(one["timeUnixNano"])), (value, int(span["endTimeUnixNano"])), f"exemplar of {point['series']}")
             count += 1
     t.check(count > 20, f"{count} exemplars")
 
