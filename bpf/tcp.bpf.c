@@ -143,7 +143,7 @@ static __always_inline void on_half_close(struct conn_state *conn, const struct 
 	emit_fill_header(&event->header, conn->tgid, EVENT_TURN_PROGRESS, size);
 	conn_fill_ref(&event->conn, conn, sk);
 	event->turn = conn->turn;
-	*(struct call_use *)(event + 1) = conn->use;
+	conn_fill_newest((struct call_use *)(event + 1), conn);
 	emit_submit(&emission, event, size);
 }
 

@@ -88,7 +88,6 @@ struct conn_state {
 	__u64 exchanges;      /* of the owner's, those not yet added to its process_state */
 	struct conn_tuple tuple;
 	struct turn_summary turn;
-	struct call_use use; /* of the newest call */
 	__u32 turn_no;
 	__u32 captured; /* of the newest turn; at prefix_bytes nothing more is copied */
 	__u32 tgid; /* newest process seen to use it; before accept the one that listens; 0: unknown */
@@ -106,11 +105,12 @@ struct conn_state {
 	__u8 mode;	    /* enum conn_mode */
 	__u8 tcp_state;	    /* TCP_ESTABLISHED … as in the kernel */
 	__u16 ring;	    /* index in rings */
-	__u8 use_is_untold; /* no event of the newest call has it */
+	__u8 has_untold;
 	__u8 _pad;
 	__u32 position[DIR_COUNT];   /* bytes moved, low 32 bits */
 	__u32 value_left[DIR_COUNT]; /* MODE_STREAM and above: bytes to come that nobody wants */
 	struct conn_frames frames[DIR_COUNT];
+	struct call_use untold; /* of the newest call, where no event has it: while has_untold */
 };
 _Static_assert(sizeof(struct conn_state) == 296, "conn_state is shared");
 

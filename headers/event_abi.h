@@ -203,8 +203,8 @@ struct event_turn {
 _Static_assert(sizeof(struct event_turn) == 184, "event_turn is ABI");
 
 /* The state of the newest turn, when nothing else would tell: half-close, or user space asked (it then
- * reads the map and writes this event itself, so that a recording holds what it saw). Payload: struct call_use of its newest call, which older
- * recordings lack. */
+ * reads the map and writes this event itself, so that a recording holds what it saw). Payload: struct call_use of its newest call, whose
+ * tid is 0 where an event had it before; older recordings lack it. */
 struct event_turn_progress {
 	struct event_header header;
 	struct conn_ref conn;
@@ -242,7 +242,7 @@ struct connect_caller {
 _Static_assert(sizeof(struct connect_caller) == 8, "connect_caller is ABI");
 
 /* Payload of TCP_CLOSE and UNIX_CLOSE, which older recordings lack: bytes moved by direction, low 32 bits, as event_turn.position
- * counts them. struct call_use of the newest call follows, which less old ones lack. */
+ * counts them. struct call_use of the newest call follows as in event_turn_progress, which less old ones lack. */
 struct close_positions {
 	__u32 position[2]; /* by enum turn_dir */
 };

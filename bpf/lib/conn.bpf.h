@@ -162,6 +162,14 @@ static __always_inline void conn_fill_ref(struct conn_ref *ref, const struct con
 	ref->turn_no = conn->turn_no;
 }
 
+/* Of the newest call; tid 0: an event had it. */
+static __always_inline void conn_fill_newest(struct call_use *newest, const struct conn_state *conn)
+{
+	*newest = conn->untold;
+	if (!conn->has_untold)
+		newest->thread.tid = 0;
+}
+
 /* What stands behind the struct of a close. */
 struct conn_close_parts {
 	struct close_positions positions;
@@ -173,7 +181,7 @@ static __always_inline void conn_fill_close(struct conn_close_parts *parts,
 {
 	parts->positions.position[DIR_READ] = conn->position[DIR_READ];
 	parts->positions.position[DIR_WRITE] = conn->position[DIR_WRITE];
-	parts->newest = conn->use;
+	conn_fill_newest(&parts->newest, conn);
 }
 
 static __always_inline void conn_read_stats(struct tcp_stats *stats, const struct sock *sk)

@@ -110,7 +110,7 @@ static __always_inline void turn_fill(struct event_turn *event, const struct tur
 	event->captured = (__u16)captured;
 	event->turn_flags = (__u16)(move->flags | TURN_HAS_USE | move->scratch->before_flag);
 	event->position = move->position;
-	move->conn->use_is_untold = false;
+	move->scratch->is_told = true;
 	event->turn.dir =
 		move->dir; /* another thread's call may have begun another turn meanwhile */
 }
@@ -281,18 +281,27 @@ static __always_inline bool turn_note_use(struct turn_move *move)
 	return true;
 }
 
-/* The connection's figures become this call's. Those of the call before go with this one's event where none has told them. */
-static __always_inline void turn_keep_use(struct turn_move *move)
+/* Figures that no event has told yet go with this call's event. */
+static __always_inline void turn_take_untold(struct turn_move *move)
 {
 	struct turn_scratch *scratch = move->scratch;
 	struct conn_state *conn = move->conn;
 
-	if (conn->use_is_untold && move->flags != TURN_CONTINUED) {
-		scratch->before = conn->use;
+	if (conn->has_untold && move->flags != TURN_CONTINUED) {
+		scratch->before = conn->untold;
 		scratch->before_flag = TURN_HAS_BEFORE;
 	}
-	conn->use = scratch->use.now;
-	conn->use_is_untold = true;
+	conn->has_untold = false;
+	scratch->is_told = false;
+}
+
+/* This call's wait for the next event, if none has told them. */
+static __always_inline void turn_keep_untold(const struct turn_move *move)
+{
+	if (move->scratch->is_told)
+		return;
+	move->conn->untold = move->scratch->use.now;
+	move->conn->has_untold = true;
 }
 
 /* Bring the turn's figures up to date with a call; those of a finished turn go to the event, if there is to be one.
@@ -657,6 +666,20 @@ static __always_inline bool turn_begins_anew(struct turn_move *move)
 	return true;
 }
 
+/* In one of three ways, or not at all. */
+static __always_inline void turn_tell(struct turn_move *move)
+{
+	if (move->conn->mode > MODE_LENGTHS) {
+		if (!turn_is_short(move)) {
+			turn_in_stream(move);
+			return;
+		}
+		move->want = (__u32)move->call->bytes;
+	}
+	if (turn_begins_anew(move) || !turn_try_ring(move))
+		turn_in_scratch(move);
+}
+
 static __always_inline void turn_move(struct turn_move *move, const bool is_direct)
 {
 	struct conn_state *conn = move->conn;
@@ -689,22 +712,14 @@ static __always_inline void turn_move(struct turn_move *move, const bool is_dire
 	}
 	turn_set_want(move, is_new);
 	if (conn->mode == MODE_LENGTHS) {
-		conn->use.thread.tid = 0;
-		conn->use_is_untold = false;
+		conn->has_untold = false;
 		turn_advance(move, NULL);
 		return;
 	}
-	turn_keep_use(move);
+	turn_take_untold(move);
 	turn_tell_context(move);
-	if (conn->mode > MODE_LENGTHS) {
-		if (!turn_is_short(move)) {
-			turn_in_stream(move);
-			return;
-		}
-		move->want = (__u32)move->call->bytes;
-	}
-	if (turn_begins_anew(move) || !turn_try_ring(move))
-		turn_in_scratch(move);
+	turn_tell(move);
+	turn_keep_untold(move);
 }
 
 /* Of global linkage, see lib/call.bpf.h, and so rare that it may look everything up anew. */

@@ -34,7 +34,7 @@ static __always_inline void usage_read_delays(struct thread_usage *usage,
 	usage->waits_owner = 0;
 	if (!bpf_core_field_exists(task->delays))
 		return;
-	delays = BPF_CORE_READ(task, delays);
+	delays = compat_has_task_btf() ? task->delays : BPF_CORE_READ(task, delays);
 	if (!delays)
 		return;
 	__builtin_memset(usage->waited, 0, sizeof(usage->waited));

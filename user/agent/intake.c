@@ -129,6 +129,7 @@ void intake_ask_progress(void *context, uint64_t sock, uint64_t conn_id)
 					 .turn_no = conn.turn_no };
 	event->turn = conn.turn;
 	memset(event->turn._pad, 0, sizeof(event->turn._pad));
-	record.newest = conn.use;
+	if (conn.has_untold)
+		record.newest = conn.untold;
 	intake_made(agent, &record, sizeof(record));
 }

@@ -32,7 +32,7 @@ void tcp_part_note(struct connection *connection, const struct event *event)
 void tcp_part_note_newest(struct connection *connection, const struct turn_summary *turn,
 			  const struct call_use *newest)
 {
-	if (newest && turn->calls && connection->ref.tuple.family != AF_UNIX)
+	if (connection->ref.tuple.family != AF_UNIX)
 		connection->tcp[turn->dir] = (struct tcp_mark){ turn->last_ns, 0, newest->tcp };
 }
 

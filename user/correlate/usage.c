@@ -39,9 +39,10 @@ void usage_note(struct connection *connection, const struct event *event)
 void usage_note_newest(struct connection *connection, const struct turn_summary *turn,
 		       const struct call_use *newest)
 {
+	if (!newest || !newest->thread.tid || !turn->calls)
+		return;
 	tcp_part_note_newest(connection, turn, newest);
-	if (newest && turn->calls)
-		put(connection, turn->dir, turn->last_ns, &newest->thread);
+	put(connection, turn->dir, turn->last_ns, &newest->thread);
 }
 
 static struct thread_calls *calls_of(struct engine *engine, uint32_t tid)

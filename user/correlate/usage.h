@@ -10,7 +10,7 @@
 /* A call's event has come, which is not taken in yet. */
 void usage_note(struct connection *connection, const struct event *event);
 
-/* The figures of a turn have come by themselves. newest NULL: without these. */
+/* The figures of a turn have come by themselves. newest NULL, or its tid 0: without these. */
 void usage_note_newest(struct connection *connection, const struct turn_summary *turn,
 		       const struct call_use *newest);
 

@@ -77,6 +77,22 @@ static void assert_parts(uint64_t on_cpu_ns, uint64_t run_queue_ns, uint64_t thr
 	assert_int_equal(sum_ns, END_NS - BEGIN_NS);
 }
 
+static void newest_figures_that_an_event_had_are_not_there(void **state)
+{
+	const struct turn_summary summary = { .last_ns = END_NS, .calls = 2, .dir = DIR_WRITE };
+	const struct call_use told = { 0 };
+
+	(void)state;
+	ask();
+	call(DIR_WRITE, END_NS);
+	usage_note_newest(&connection, &summary, &told);
+	usage_note_newest(&connection, &summary, NULL);
+	assert_int_equal(connection.used[DIR_WRITE].usage.tid, TID);
+	assert_int_equal(connection.used[DIR_WRITE].time_ns, END_NS);
+	usage_note_newest(&connection, &summary, &(struct call_use){ .thread = { .tid = TID + 1 } });
+	assert_int_equal(connection.used[DIR_WRITE].usage.tid, TID + 1);
+}
+
 static void one_that_never_left_its_cpu_ran(void **state)
 {
 	(void)state;
@@ -274,6 +290,7 @@ static void calls_of_another_thread_in_the_slot_are_not_taken(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(newest_figures_that_an_event_had_are_not_there, begin),
 		cmocka_unit_test_setup(one_that_never_left_its_cpu_ran, begin),
 		cmocka_unit_test_setup(off_its_cpu_it_waited_or_was_blocked, begin),
 		cmocka_unit_test_setup(throttling_is_told_apart, begin),
