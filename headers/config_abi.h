@@ -179,6 +179,9 @@ struct thread_errors {
 _Static_assert(sizeof(struct thread_errors) == 16, "thread_errors is shared");
 
 #define THREAD_WAIT_SLOTS 16384 /* power of two */
+/* So long after its thread's newest call a slot is kept for it: longer than nearly all requests. Else each short-lived process whose
+ * number fits would spoil the request that the thread is at. */
+#define THREAD_WAIT_KEPT_US 5000000u
 
 /* Value of thread_waits (key: tid modulo the slots): what a thread that handles requests was blocked on. A wait is added when
  * what it spent in the run queue behind it is known: as the thread leaves its CPU again, or a call of it returns. */
@@ -189,7 +192,8 @@ struct thread_waits {
 	__u64 out_ns;		     /* the newest wait began; 0: there is none to add */
 	__u64 in_ns;		     /* the thread had a CPU again; 0: not yet */
 	__u64 run_queue_ns;	     /* task_struct.sched_info.run_delay as it began */
-	__u64 kind;		     /* enum thread_wait */
+	__u32 kind;		     /* enum thread_wait */
+	__u32 called_ticks;	     /* low 32 bits of jiffies at its newest call */
 };
 _Static_assert(sizeof(struct thread_waits) == 72, "thread_waits is shared");
 
@@ -249,7 +253,7 @@ _Static_assert(sizeof(struct listen_port_owner) == 32, "listen_port_owner is sha
 	X(9, THREAD_ERRORS_TAKEN, "thread_errors",                                           \
 	  "failed calls of a thread forgotten for another thread's: they share a slot")      \
 	X(10, THREAD_WAITS_TAKEN, "thread_waits",                                            \
-	  "what a thread was blocked on forgotten for another thread: they share a slot")
+	  "what a thread was blocked on not told for another thread: they share a slot")
 
 enum kernel_counter {
 #define X(number, NAME, label, help) COUNTER_##NAME = number,

@@ -7,9 +7,9 @@
 
 #define WAIT_UNIT_SHIFT 10 /* event_abi.h: units of 1024 ns */
 
-/* Key: tid modulo the slots. A thread takes its slot when a call of it moves bytes of a connection; nothing is removed. Two threads
- * that share one take it from each other, counted as THREAD_WAITS_TAKEN: then nothing is told of requests in between. One entry
- * where nobody asks for it. */
+/* Key: tid modulo the slots. A thread takes its slot when a call of it moves bytes of a connection; nothing is removed. Of two threads
+ * that share one nothing is told of the one that comes while the other is there, nor of the other once it has lost the slot: both are
+ * counted as THREAD_WAITS_TAKEN. One entry where nobody asks for it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, THREAD_WAIT_SLOTS);
@@ -42,17 +42,23 @@ static __always_inline void thread_waits_settle(struct thread_waits *waits, __u6
 static __always_inline void thread_waits_read(struct thread_usage *usage, __u32 tid)
 {
 	struct thread_waits *waits = thread_waits_slot(tid);
+	__u32 ticks = (__u32)bpf_jiffies64();
 
+	usage->waits_owner = 0;
 	if (!waits)
 		return;
 	if (waits->tid != tid) {
 		if (waits->tid)
 			kernel_count(COUNTER_THREAD_WAITS_TAKEN);
+		if (waits->tid &&
+		    (__u64)(ticks - waits->called_ticks) * settings.tick_us < THREAD_WAIT_KEPT_US)
+			return;
 		waits->tid = tid;
 		waits->out_ns = 0;
 		waits->in_ns = 0;
 		waits->owner++;
 	}
+	waits->called_ticks = ticks;
 	thread_waits_settle(waits, usage->run_queue_ns);
 	usage->waits_owner = waits->owner;
 	for (__u32 i = 0; i < WAIT_COUNT; i++)

@@ -6,6 +6,7 @@
 #   --add SRC[:DEST]   put a file or tree into the guest, as build-initrd.sh does; may be repeated
 #   --initrd FILE      use this one, made by build-initrd.sh with the same kernel's modules, instead of a new one
 #   --append WORDS     more for the kernel's command line
+#   --slow-disk MS     /dev/slow-disk: 2 MiB of zeros, of which each read takes so long
 #   --console FILE     keep the guest's kernel messages
 #   --icount           one processor that runs an instruction a nanosecond (DESIGN.md); needs fetch-qemu.sh
 # A guest that does not come to the end of the command (panic, no boot) gives 125 and its last kernel messages.
@@ -19,7 +20,7 @@ kernel_dir=$cache/kernels/$1
 [ -e "$kernel_dir/release" ] || die "no kernel $1 in the cache; run tests/vm/fetch-kernels.sh $1"
 shift
 
-qemu=qemu-system-x86_64 smp=2 mem=1G seconds=120 initrd="" append="" console="" adds=()
+qemu=qemu-system-x86_64 smp=2 mem=1G seconds=120 initrd="" append="" console="" adds=() disk=()
 # QEMU 7.2 gets cmpxchg16b wrong now and then: without cx16 hidden, 7 of 12 boots of 6.12 panicked; with it, 0 of 12.
 # One thread for all processors: with one each, a processor may go on running code that another has patched (tracepoints being
 # switched on and off), and 5.10 guests locked up in syscall_exit_to_user_mode in one of some forty starts of the agent.
@@ -33,6 +34,11 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
 	--initrd) initrd=$2 && shift ;;
 	--append) append=$2 && shift ;;
 	--console) console=$2 && shift ;;
+	--slow-disk)
+		disk=(-drive "driver=null-co,id=slow,if=none,size=2M,read-zeroes=on,latency-ns=${2}000000"
+			-device "nvme,drive=slow,serial=slow")
+		shift
+		;;
 	--icount)
 		qemu=$cache/qemu/qemu-system-x86_64 smp=1
 		[ -x "$qemu" ] || die "no QEMU 10 in the cache; run tests/vm/fetch-qemu.sh"
@@ -66,7 +72,7 @@ printf 'exec %s\n' "${*@Q}" >"$work/command/test/run"
 : >"$work/output"
 setpriv --pdeathsig TERM timeout -k 5 "$seconds" \
 	setpriv --pdeathsig KILL "$qemu" -machine q35,sata=off "${machine[@]}" -m "$mem" -smp "$smp" \
-	-nodefaults -no-user-config -display none -no-reboot \
+	"${disk[@]}" -nodefaults -no-user-config -display none -no-reboot \
 	-serial "file:$work/console" -serial "file:$work/output" \
 	-kernel "$kernel_dir/vmlinuz" -initrd "$work/initrd" \
 	-append "console=ttyS0 quiet panic=-1 $append" </dev/null >"$work/qemu" 2>&1 &

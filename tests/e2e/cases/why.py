@@ -12,7 +12,7 @@ from sonde_test import cgroups
 from sonde_test.nginx import PLAN
 from sonde_test.otelcol import read_spans
 from sonde_test.process import wait_until
-from sonde_test.runner import Skip, test
+from sonde_test.runner import SLOW_DISK, Skip, test
 
 # One thread, which does one thing after the other. A request that names its trace is accounted for: at the points a, before it is read (it has
 # come, so reading does not wait), b, c, around what is asked for, and d, after the answer.
@@ -57,7 +57,7 @@ def disk(path):
     file = os.open(path, os.O_RDONLY)
     os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
     os.posix_fadvise(file, 0, 0, os.POSIX_FADV_RANDOM) # nothing is read ahead
-    for at in range(0, os.fstat(file).st_size, 1 << 19):
+    for at in range(0, os.lseek(file, 0, os.SEEK_END), 1 << 19):
         os.pread(file, 1 << 18, at)
     os.close(file)
 calls = {}
@@ -319,15 +319,23 @@ def why_a_lock(t):
     scene.check("lock", within(blocked))
 
 
-@test(needs=("disk",))
-def why_a_disk(t):
-    """A file that is in no cache."""
-    scene, path = Scene(t, "--blocked-causes"), t.path("data")
+def on_disk(t):
+    """A file that takes time to read."""
+    if t.guest:
+        return SLOW_DISK
+    path = t.path("data")
     with open(path, "wb") as file:
         for _ in range(64):
             file.write(os.urandom(1 << 20))
         file.flush()
         os.fsync(file.fileno())
+    return path
+
+
+@test(needs=("disk",), guest=True)
+def why_a_disk(t):
+    """It is in no cache."""
+    scene, path = Scene(t, "--blocked-causes"), on_disk(t)
     scene.warm()
     scene.provoke(f"disk:{path}")
     scene.check("disk", within(blocked))
