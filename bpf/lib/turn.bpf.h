@@ -173,7 +173,7 @@ static __always_inline void turn_tell_context(const struct turn_move *move)
 
 /* Read into the scratch what the current thread, and the connection of the scratch's socket, have come to. Of global linkage, see
  * lib/call.bpf.h. */
-__noinline int turn_read_use(__u32 tid, __u32 is_tcp)
+__noinline int turn_read_use(__u32 tid, __u32 is_tcp, __u32 is_read)
 {
 	struct turn_scratch *scratch = turn_scratch_get();
 
@@ -187,7 +187,7 @@ __noinline int turn_read_use(__u32 tid, __u32 is_tcp)
 		return 0;
 	}
 	tcp_use_read(&scratch->use.now.tcp, scratch->sock);
-	scratch->use.waited_ticks = tcp_waited_ticks(scratch->sock);
+	scratch->use.waited_ticks = is_read ? tcp_waited_ticks(scratch->sock) : 0;
 	return 0;
 }
 
@@ -277,7 +277,7 @@ static __always_inline bool turn_note_use(struct turn_move *move)
 	if (move->conn->mode == MODE_LENGTHS)
 		return true;
 	scratch->sock = move->sk;
-	turn_read_use((__u32)move->id, !conn_is_unix(move->conn));
+	turn_read_use((__u32)move->id, !conn_is_unix(move->conn), move->dir == DIR_READ);
 	return true;
 }
 

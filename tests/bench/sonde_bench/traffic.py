@@ -134,7 +134,7 @@ class Agent(Program):
                     fields = dict(line.split(":", 1) for line in file if ":" in line)
             except OSError:
                 continue
-            if "map_id" in fields:
+            if "map_type" in fields:  # links of iterators name their map, too
                 found[int(fields["map_id"])] = (int(fields["map_type"]), int(fields["memlock"]))
         return found
 
