@@ -100,11 +100,11 @@ struct conn_state {
 		__u32 late_turn_no; /* the number kept for that write */
 		__u32 connect_tid;  /* while it connects: the thread that does */
 	};
-	__u8 role;	    /* enum conn_role */
-	__u8 flags;	    /* enum conn_flags */
-	__u8 mode;	    /* enum conn_mode */
-	__u8 tcp_state;	    /* TCP_ESTABLISHED … as in the kernel */
-	__u16 ring;	    /* index in rings */
+	__u8 role;	/* enum conn_role */
+	__u8 flags;	/* enum conn_flags */
+	__u8 mode;	/* enum conn_mode */
+	__u8 tcp_state; /* TCP_ESTABLISHED … as in the kernel */
+	__u16 ring;	/* index in rings */
 	__u8 has_untold;
 	__u8 _pad;
 	__u32 position[DIR_COUNT];   /* bytes moved, low 32 bits */
@@ -179,7 +179,7 @@ struct thread_errors {
 _Static_assert(sizeof(struct thread_errors) == 16, "thread_errors is shared");
 
 #define THREAD_WAIT_SLOTS 16384 /* power of two */
-/* So long after its thread's newest call a slot is kept for it: longer than nearly all requests. Else each short-lived process whose
+/* After its thread's newest call a slot is kept for it for more than nearly all requests take. Else each short-lived process whose
  * number fits would spoil the request that the thread is at. */
 #define THREAD_WAIT_KEPT_US 5000000u
 

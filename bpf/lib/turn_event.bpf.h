@@ -34,7 +34,7 @@ struct turn_scratch {
 	struct stream_progress stream;
 	struct call_use before;
 	__u32 before_flag; /* TURN_HAS_BEFORE when `before` is to be told. Here, as what is in `stream` */
-	__u32 is_told;	   /* an event has `use` */
+	__u32 is_told;		 /* an event has `use` */
 	const struct sock *sock; /* for functions that take only numbers */
 };
 

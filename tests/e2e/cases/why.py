@@ -146,7 +146,8 @@ class Scene:
         self.t, self.file = t, t.path("spans.ndjson")
         # More than a hundred fast ones for each slow one, which is then among the slowest hundredth. In an emulated machine all takes longer,
         # and so must what is to be seen beside it.
-        self.slow, self.fast, self.scale = (5, 900, 3) if t.guest else (100, 12000, 1)
+        self.slow, self.scale = int(os.environ.get("WHY_REQUESTS", 5 if t.guest else 100)), 3 if t.guest else 1
+        self.fast = 120 * self.slow + (300 if t.guest else 0)
         self.cpu = min(os.sched_getaffinity(0))
         # Only what the client asks for: it has named the trace.
         self.agent = t.agent("--spans-ndjson", self.file, "--only", "service=why-*", "--span-sampling", "parent,ratio=0", *options)

@@ -89,7 +89,8 @@ static void newest_figures_that_an_event_had_are_not_there(void **state)
 	usage_note_newest(&connection, &summary, NULL);
 	assert_int_equal(connection.used[DIR_WRITE].usage.tid, TID);
 	assert_int_equal(connection.used[DIR_WRITE].time_ns, END_NS);
-	usage_note_newest(&connection, &summary, &(struct call_use){ .thread = { .tid = TID + 1 } });
+	usage_note_newest(&connection, &summary,
+			  &(struct call_use){ .thread = { .tid = TID + 1 } });
 	assert_int_equal(connection.used[DIR_WRITE].usage.tid, TID + 1);
 }
 
