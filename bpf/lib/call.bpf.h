@@ -294,24 +294,6 @@ static __always_inline bool call_find_pieces(const struct call *call, __u32 want
  * ("R2 min value is negative", 5.10). */
 #define BOUND(number, most) asm volatile("if %0 <= %1 goto +1\n%0 = %1" : "+r"(number) : "i"(most))
 
-/* Where copies to user memory are checked (CONFIG_HARDENED_USERCOPY), the stack passes sooner than a ring: eighty instructions,
- * of which the way over the stack costs three a word. */
-#define VIA_STACK_MAX 72
-
-/* Copy `length` bytes, at most `room`, which is at most VIA_STACK_MAX and whole words; the rest of it is zeroed. */
-static __always_inline __u32 call_copy_via_stack(__u64 *to, __u64 length, __u64 from,
-						 const __u32 room)
-{
-	__u64 words[VIA_STACK_MAX / 8] = {};
-
-	BOUND(length, room);
-	if (bpf_probe_read_user(words, (__u32)length, (const void *)from))
-		return 0;
-	for (__u32 i = 0; i < room / 8; i++)
-		to[i] = words[i];
-	return (__u32)length;
-}
-
 /* Copy them. The verifier adds up the most that each length can be: a second piece has `second_room` of the room.
  * Returns how many bytes were copied. */
 static __always_inline __u32 call_copy_pieces(__u8 *to, const struct call_pieces *pieces,
@@ -319,8 +301,6 @@ static __always_inline __u32 call_copy_pieces(__u8 *to, const struct call_pieces
 {
 	__u64 first = pieces->first_bytes, second = pieces->second_bytes, word = 0;
 
-	if (room <= VIA_STACK_MAX)
-		return call_copy_via_stack((__u64 *)to, first, pieces->first, room);
 	if (!second) {
 		BOUND(first, room);
 		return bpf_probe_read_user(to, (__u32)first, (const void *)pieces->first) ?
