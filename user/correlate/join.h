@@ -44,6 +44,9 @@ void join_begin(struct engine *engine, struct connection *connection, struct exc
 void join_head(struct engine *engine, struct exchange *exchange);
 /* The answer's first byte was seen. */
 void join_answer(struct engine *engine, struct connection *connection, struct exchange *exchange);
+/* An exchange that the protocol paired by itself is over, by a call of the connection's thread, and is reported next. */
+void join_paired(struct engine *engine, const struct connection *connection,
+		 struct exchange *exchange);
 /* A thread has read from the connection; to be told before what the bytes say. */
 void join_read(struct engine *engine, struct connection *connection);
 /* A finished exchange, which its connection is to forget then: what its thread, or its caller's, does next will tell whose call it was.

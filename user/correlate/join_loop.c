@@ -43,6 +43,12 @@ void join_loop_read_request(struct join_thread *thread, uint64_t conn_id)
 	set_step(thread, STEP_READ_REQUEST, conn_id);
 }
 
+void join_loop_read_other(struct engine *engine, struct join_thread *thread, uint64_t conn_id)
+{
+	join_loop_reads(engine, thread);
+	set_step(thread, STEP_READ_SEVERAL, conn_id);
+}
+
 /* A call that is sure to be for its request is none of the chain, but its answer may be followed as well. */
 static struct handling *handling_of(const struct exchange_span *span,
 				    const struct join_thread *thread)

@@ -337,6 +337,8 @@ bool join_unite_traces(struct trace *above, struct trace *below);
 void join_loop_reads(struct engine *engine, struct join_thread *thread);
 /* It has read a request, its `current` one. */
 void join_loop_read_request(struct join_thread *thread, uint64_t conn_id);
+/* It has read what is neither a request nor the answer to a call that is tracked. */
+void join_loop_read_other(struct engine *engine, struct join_thread *thread, uint64_t conn_id);
 /* It reads from a connection whose oldest exchange this is: before, and after the bytes are taken in. */
 void join_loop_begin_read(struct engine *engine, struct join_thread *thread,
 			  const struct connection *connection, const struct exchange *exchange);

@@ -144,7 +144,9 @@ static void on_exchange(struct engine *engine, struct connection *connection, ui
 	exchange->failure = exchange->facts.failure;
 	exchange->has_request_head = true;
 	usage_end(engine, connection, exchange);
+	join_paired(engine, connection, exchange);
 	exchange_report(engine, connection, exchange);
+	join_forget(engine, exchange);
 	memset(exchange, 0, offsetof(struct exchange, facts.text));
 }
 
@@ -536,7 +538,9 @@ static inline __attribute__((always_inline)) bool feed_side(struct engine *engin
 bool requests_feed(struct engine *engine, struct connection *connection, enum message_side side,
 		   const uint8_t *bytes, uint64_t length, uint64_t time_ns)
 {
-	struct protocol_run run = { .bytes = bytes, .length = length, .time_ns = time_ns };
+	struct protocol_run run = {
+		.bytes = bytes, .length = length, .time_ns = time_ns, .tid = connection->tid
+	};
 
 	if (connection->protocol->stream)
 		return streams_feed(engine, connection, side, &run, time_ns);

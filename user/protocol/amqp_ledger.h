@@ -31,6 +31,7 @@ struct amqp_entry {
 	uint64_t start_ns;
 	uint64_t tag; /* of what is to be settled; of a CALL about a consumer: the consumer's, 0: the server makes one */
 	uint32_t route; /* PUBLISHED: hash of exchange and routing key */
+	uint32_t tid;	/* whose call began it */
 	uint16_t channel;
 	uint16_t name; /* where amqp_name_text finds it */
 	uint8_t kind;  /* enum amqp_entry_kind */

@@ -52,6 +52,7 @@ static enum protocol_step tell_entry(struct amqp_ledger *ledger, struct amqp_ent
 	name_operation(facts, ledger, entry_operation(entry), entry->name);
 	name_error(facts, error ? error : entry->error);
 	facts->start_ns = entry->start_ns;
+	facts->tid = entry->tid;
 	facts->is_processing = entry->kind == AMQP_ENTRY_DELIVERED;
 	amqp_entry_remove(ledger, entry);
 	return STEP_EXCHANGE;
@@ -162,6 +163,7 @@ static struct amqp_entry *entry_begin(const struct talk *talk, enum amqp_entry_k
 		return NULL;
 	entry->method = talk->method;
 	entry->start_ns = talk->parse->side->began_ns;
+	entry->tid = talk->parse->run->tid;
 	return entry;
 }
 
@@ -410,6 +412,7 @@ static enum protocol_step on_get_ok(const struct talk *talk)
 		(void)await_settlement(talk, call.name, false); /* there is room: one has gone */
 	name_operation(talk->parse->facts, talk->ledger, "get", call.name);
 	talk->parse->facts->start_ns = call.start_ns;
+	talk->parse->facts->tid = call.tid;
 	return STEP_EXCHANGE;
 }
 

@@ -32,6 +32,7 @@ struct protocol_run {
 	const uint8_t *bytes; /* NULL: not captured, only how many there were */
 	uint64_t length;
 	uint64_t time_ns; /* when the process moved them */
+	uint32_t tid;	  /* the thread that did; 0: not known */
 };
 
 /* How the end of a message will show once its head is known. */
@@ -96,6 +97,7 @@ struct exchange_facts {
 	bool is_untimed;	    /* it has no duration */
 	uint8_t failure;	    /* enum parse_outcome */
 	uint64_t start_ns;	    /* when it began */
+	uint32_t tid;		    /* the thread whose call began it; 0: not known */
 	struct trace_context trace; /* that the request says it is part of */
 	struct message_contexts
 		contexts; /* of what it carries; when all that is sent agrees, `trace` is that one */

@@ -64,8 +64,8 @@ static void what_is_sent_is_a_child_of_whom_it_names(void **state)
 	say(broker, DIR_READ);
 	say_produced(broker, DIR_WRITE);
 	say_produced(producer, DIR_READ);
-	expect("server - header a1/2<b2 flags=1 state=vendor=1;"
-	       "client - header a1/1<b2 flags=1 state=vendor=1;");
+	expect("server Produce header a1/2<b2 flags=1 state=vendor=1;"
+	       "client Produce header a1/1<b2 flags=1 state=vendor=1;");
 	assert_int_equal(figures().spans[SPAN_JOIN_HEADER], 2);
 }
 
@@ -82,7 +82,7 @@ static void what_names_several_has_links(void **state)
 	say(broker, DIR_READ);
 	say_produced(broker, DIR_WRITE);
 	say_produced(producer, DIR_READ);
-	expect("server - parent 1/3<2 a1/b2 a2/c3;client - generated 1/2<0 a1/b2 a2/c3;");
+	expect("server Produce parent 1/3<2 a1/b2 a2/c3;client Produce generated 1/2<0 a1/b2 a2/c3;");
 }
 
 /* What is fetched was sent by somebody who knew nothing of who fetches it. */
@@ -95,7 +95,7 @@ static void what_is_fetched_has_links(void **state)
 	begin(1);
 	put(SPAN("a1", "b2"), "vendor=1");
 	say(consumer, DIR_READ);
-	expect("client - generated 1/2<0 a1/b2;");
+	expect("client Fetch generated 1/2<0 a1/b2;");
 	assert_int_equal(figures().spans[SPAN_JOIN_GENERATED], 1);
 }
 
@@ -127,7 +127,7 @@ static void values_that_are_malformed_are_counted(void **state)
 	put("00-1-2-3", NULL);
 	put(SPAN("a1", "b2"), NULL);
 	say(consumer, DIR_READ);
-	expect("client - generated 1/2<0 a1/b2;");
+	expect("client Fetch generated 1/2<0 a1/b2;");
 	assert_int_equal(figures().ignored[TRACE_FORMAT_W3C], 1);
 }
 
@@ -143,7 +143,7 @@ static void a_message_names_the_trace_of_a_request(void **state)
 	say(producer, DIR_WRITE);
 	say_produced(producer, DIR_READ);
 	world_write(&world, front, 7, OK);
-	expect("client - header a1/3<b2 flags=1;server /a adopted a1/2<0 flags=1;");
+	expect("client Produce header a1/3<b2 flags=1;server /a adopted a1/2<0 flags=1;");
 }
 
 int main(void)

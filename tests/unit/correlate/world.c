@@ -45,11 +45,15 @@ static void on_request(void *context, const struct request *request)
 	const struct span_identity *span = request->span;
 	const char *path = request->attributes[ATTRIBUTE_URL_PATH];
 	const char *operation = request->attributes[ATTRIBUTE_DB_OPERATION_NAME];
+	const char *messaging = request->attributes[ATTRIBUTE_MESSAGING_OPERATION_NAME];
 	const char *type = request->attributes[ATTRIBUTE_DNS_QUESTION_TYPE];
 
+	if (request->is_untimed) /* no span */
+		return;
 	log_text(context, "%s %s", request->role == ROLE_SERVER ? "server" : "client",
 		 path	   ? path :
 		 operation ? operation :
+		 messaging ? messaging :
 		 type	   ? type :
 			     "-");
 	if (request->part == SPAN_PART_CONNECT)
