@@ -58,7 +58,7 @@ static __always_inline void emit_count_lost(__u32 kind, __u32 reason)
 		__sync_fetch_and_add(&count->lost[reason], 1);
 }
 
-/* Turns are told by sys_exit alone, which does not interrupt itself: an atomic add would be a fiftieth of what an event costs. */
+/* Turns are told by sys_exit alone, which does not interrupt itself: they need no atomic add. */
 static __always_inline void emit_count_delivered(struct event_count *count, __u32 kind)
 {
 	if (kind == EVENT_TURN)

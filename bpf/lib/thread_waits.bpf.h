@@ -38,6 +38,25 @@ static __always_inline void thread_waits_settle(struct thread_waits *waits, __u6
 	waits->out_ns = 0;
 }
 
+/* Whether the slot is the current thread's, or is so from now on. */
+static __always_inline bool thread_waits_take(struct thread_waits *waits, __u32 tid, __u32 ticks)
+{
+	__u64 unused_us = (__u64)(ticks - waits->called_ticks) * settings.tick_us;
+
+	if (waits->tid == tid)
+		return true;
+	if (waits->tid) {
+		kernel_count(COUNTER_THREAD_WAITS_TAKEN);
+		if (unused_us < THREAD_WAIT_KEPT_US)
+			return false;
+	}
+	waits->tid = tid;
+	waits->out_ns = 0;
+	waits->in_ns = 0;
+	waits->owner++;
+	return true;
+}
+
 /* Of the current thread. */
 static __always_inline void thread_waits_read(struct thread_usage *usage, __u32 tid)
 {
@@ -45,19 +64,8 @@ static __always_inline void thread_waits_read(struct thread_usage *usage, __u32 
 	__u32 ticks = (__u32)bpf_jiffies64();
 
 	usage->waits_owner = 0;
-	if (!waits)
+	if (!waits || !thread_waits_take(waits, tid, ticks))
 		return;
-	if (waits->tid != tid) {
-		if (waits->tid)
-			kernel_count(COUNTER_THREAD_WAITS_TAKEN);
-		if (waits->tid &&
-		    (__u64)(ticks - waits->called_ticks) * settings.tick_us < THREAD_WAIT_KEPT_US)
-			return;
-		waits->tid = tid;
-		waits->out_ns = 0;
-		waits->in_ns = 0;
-		waits->owner++;
-	}
 	waits->called_ticks = ticks;
 	thread_waits_settle(waits, usage->run_queue_ns);
 	usage->waits_owner = waits->owner;
