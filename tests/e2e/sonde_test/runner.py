@@ -20,6 +20,7 @@ from .cgroups import has_quota
 from .dns import Dnsmasq, Named, Unbound
 from .ferretdb import FerretDB, ferretdb
 from .go_program import go_program
+from .jaeger import Jaeger
 from .kafka import Kafka
 from .mariadb import MariaDB
 from .memcached import Memcached
@@ -98,6 +99,7 @@ NEEDS = {
     "kafka-python": (lambda: works("/usr/bin/python3", "-c", "import kafka"), "python3-kafka is not installed"),
     "pymemcache": (lambda: _has_module("pymemcache"), "python3-pymemcache is not installed"),
     "ferretdb": (ferretdb, "tests/e2e/fetch-ferretdb.sh could not build it"),
+    "jaeger": (lambda: go_program("jaeger"), "tests/e2e/fetch-go.sh could not build it"),
     "otelcol": (lambda: go_program("otelcol"), "tests/e2e/fetch-go.sh could not build it"),
     "promparse": (lambda: go_program("promparse"), "tests/e2e/fetch-go.sh could not build it"),
     "pymongo": (lambda: _has_module("pymongo"), "python3-pymongo is not installed"),
@@ -210,6 +212,11 @@ class Context:
 
     def collector(self, **keywords):
         server = Collector(self.directory, patience=self.patience, **keywords)
+        self.closers.append(server.stop)
+        return server
+
+    def jaeger(self, **keywords):
+        server = Jaeger(self.directory, patience=self.patience, **keywords)
         self.closers.append(server.stop)
         return server
 
