@@ -26,7 +26,10 @@ struct exchange_span {
 	struct candidates *candidates; /* owned: the requests one of which is the cause; NULL: none */
 	struct loop_call *loop; /* owned: of an event loop, or whose other end this is; NULL: none */
 	struct span_opening opening; /* of the connection, when this is its first */
-	uint64_t read_ns; /* a client's: when the other end read it, if that is before it was seen to ask; else 0 */
+	union {
+		uint64_t read_ns; /* a client's: when the other end read it, if that is before it was seen to ask; else 0 */
+		uint64_t got_ns; /* a server's, with `own`: the other end has read all of the answer; 0: not seen yet */
+	};
 	struct kept_lookups *lookups; /* owned: of its server, when this is a client's; NULL: none */
 	struct handed_call *handed; /* owned: of a thread that has no request itself; NULL: it has */
 	uint8_t span_id[SPAN_ID_BYTES];	       /* zeros: none yet, or the own one's */

@@ -49,6 +49,9 @@ void join_paired(struct engine *engine, const struct connection *connection,
 		 struct exchange *exchange);
 /* A thread has read from the connection; to be told before what the bytes say. */
 void join_read(struct engine *engine, struct connection *connection);
+/* A finished exchange: when a client has read all of an answer, the server is done with it, whatever its own call still does. */
+void join_answered(struct engine *engine, const struct connection *connection,
+		   const struct exchange *exchange);
 /* A finished exchange, which its connection is to forget then: what its thread, or its caller's, does next will tell whose call it was.
  * Returns true when it stays here until then, for 0.4 s at most: then it is reported and freed. */
 bool join_hold(struct engine *engine, struct connection *connection, struct exchange *exchange);

@@ -145,7 +145,7 @@ void join_opening_tell(const struct exchange_span *span, struct joined *joined)
 
 	joined->begin_ns = begin_of(span, &is_told);
 	if (!joined->begin_ns) {
-		joined->begin_ns = span->read_ns;
+		joined->begin_ns = span->own ? 0 : span->read_ns;
 		return;
 	}
 	for (size_t i = 0; span->lookups && i < span->lookups->count; i++)

@@ -167,6 +167,37 @@ static struct exchange *counterpart(struct engine *engine, const struct connecti
 	return other && is_sure && is_placed(peer, other) ? NULL : other;
 }
 
+/* What it is the answer to, as long as the other end is not seen to be done with that. */
+static struct exchange *answering(struct engine *engine, const struct connection *connection,
+				  const struct exchange *exchange)
+{
+	struct connection *peer = connection->peer;
+	struct exchange *other = peer->oldest;
+
+	if (exchange->stream)
+		return streams_find(engine, peer, exchange->stream);
+	if (!is_placed(connection, exchange))
+		return NULL;
+	while (other && is_placed(peer, other) &&
+	       other->position - exchange->position > INT32_MAX) /* it came before */
+		other = other->next;
+	return other && is_placed(peer, other) && other->position == exchange->position ? other :
+											  NULL;
+}
+
+void join_answered(struct engine *engine, const struct connection *connection,
+		   const struct exchange *exchange)
+{
+	struct exchange *other;
+
+	if (connection->role != ROLE_CLIENT || !connection->peer || !exchange->span.is_paired ||
+	    exchange->failure != PARSE_OK)
+		return;
+	other = answering(engine, connection, exchange);
+	if (other && other->span.is_paired && other->span.own)
+		other->span.got_ns = exchange->end_ns;
+}
+
 struct exchange *join_peer_asking(struct engine *engine, const struct connection *connection,
 				  bool is_stream, uint32_t number)
 {

@@ -78,7 +78,7 @@ struct verdict {
 /* A request that is over. Everything is borrowed for the length of the callback. */
 struct request {
 	uint64_t start_ns; /* server: its first byte was read; client: its first byte was written */
-	uint64_t end_ns;   /* server: last byte of the answer written; client: read */
+	uint64_t end_ns; /* server: last byte of the answer written, or read by the other end before that; client: read */
 	const struct protocol *protocol; /* NULL: a part of a request, or a connect that failed */
 	const struct process *process;
 	const struct conn_tuple *tuple;

@@ -140,6 +140,24 @@ static void tell_receive_queue(struct request *request)
 		request->span_start_ns = request->received_ns;
 }
 
+/* Calls are seen as they return, and the answer may have been read before. What the call took longer, nobody waited for: on its
+ * CPU, or to get one again, if its thread is known. */
+static void end_as_read(struct request *request, uint64_t got_ns)
+{
+	uint64_t *part_ns = request->usage.part_ns;
+	uint64_t rest_ns = request->end_ns - got_ns;
+
+	if (got_ns < request->start_ns || got_ns >= request->end_ns)
+		return;
+	request->end_ns = got_ns;
+	for (int i = 0; i < TIME_PARTS_WITHIN; i++) {
+		uint64_t less_ns = part_ns[i] < rest_ns ? part_ns[i] : rest_ns;
+
+		part_ns[i] -= less_ns;
+		rest_ns -= less_ns;
+	}
+}
+
 static void send_request(struct engine *engine, struct connection *connection,
 			 const struct exchange *exchange, const struct process *process)
 {
@@ -196,6 +214,8 @@ static void send_request(struct engine *engine, struct connection *connection,
 		request.tcp = exchange->tcp_usage;
 		request.errors = exchange->errors;
 	}
+	if (exchange->span.own)
+		end_as_read(&request, exchange->span.got_ns);
 	tell_receive_queue(&request);
 	connection->requests++;
 	engine->sink->request(engine->sink->context, &request);

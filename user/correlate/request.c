@@ -113,6 +113,7 @@ static void settle_oldest(struct engine *engine, struct connection *connection,
 	if (exchange->failure == PARSE_OK)
 		exchange->failure = (uint8_t)failure;
 	usage_end(engine, connection, exchange);
+	join_answered(engine, connection, exchange);
 	if (engine->join && connection->incoming != exchange &&
 	    (join_hold(engine, connection, exchange) || join_await(engine, connection, exchange))) {
 		unlink_oldest(connection);

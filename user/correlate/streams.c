@@ -109,6 +109,7 @@ static void settle(struct engine *engine, struct exchange *exchange, enum parse_
 		exchange->facts.outcomes &= ~(1ull << PARSE_HEADER_UNKNOWN);
 	}
 	usage_end(engine, connection, exchange);
+	join_answered(engine, connection, exchange);
 	is_kept = engine->join && join_await(engine, connection, exchange);
 	if (!is_kept)
 		exchange_report(engine, connection, exchange);

@@ -1,17 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """An OpenTelemetry Collector of our own, which writes what it receives to a file."""
 
-import functools
 import json
 import os
 import subprocess
 
 from .agent import free_port
+from .go_program import go_program
 from .process import Process, wait_until
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-FETCH = os.path.join(HERE, "..", "fetch-otelcol.sh")
-CACHE = os.environ.get("SONDE_CACHE") or os.path.join(HERE, "..", "..", "..", ".cache", "vm")
 
 CONFIG = """
 receivers: {{otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:{port}"{tls}}}}}}}}}
@@ -20,13 +16,6 @@ service:
   telemetry: {{metrics: {{level: none}}}}
   pipelines: {{traces: {{receivers: [otlp], exporters: [file]}}, metrics: {{receivers: [otlp], exporters: [file/metrics]}}}}
 """
-
-
-@functools.cache
-def otelcol():
-    """Where it is, built if need be; None: it could not be built."""
-    done = subprocess.run([FETCH], capture_output=True)
-    return os.path.join(os.path.realpath(CACHE), "otelcol", "otelcol") if done.returncode == 0 else None
 
 
 def plain(attributes):
@@ -141,7 +130,7 @@ class Collector:
         self.start()
 
     def start(self):
-        self.process = Process([otelcol(), "--config", self.config], self.directory)
+        self.process = Process([go_program("otelcol"), "--config", self.config], self.directory)
         if not wait_until(lambda: "Everything is ready" in self.process.error(), 30 * self.patience):
             raise AssertionError(f"the collector did not start: {self.process.error()}")
 

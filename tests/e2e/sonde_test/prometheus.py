@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Prometheus of our own, which scrapes an agent once a second; and how a newer one reads protobuf."""
 
-import functools
 import json
 import os
 import subprocess
@@ -9,11 +8,8 @@ import urllib.parse
 import urllib.request
 
 from .agent import free_port
+from .go_program import go_program
 from .process import wait_until
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-FETCH = os.path.join(HERE, "..", "fetch-promparse.sh")
-CACHE = os.environ.get("SONDE_CACHE") or os.path.join(HERE, "..", "..", "..", ".cache", "vm")
 
 CONFIG = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
@@ -23,16 +19,9 @@ scrape_configs:
 """
 
 
-@functools.cache
-def promparse():
-    """Where it is, built if need be; None: it could not be built."""
-    done = subprocess.run([FETCH], capture_output=True)
-    return os.path.join(os.path.realpath(CACHE), "promparse", "promparse") if done.returncode == 0 else None
-
-
 def read_protobuf(page):
     """The samples of a page, as that parser gives them."""
-    run = subprocess.run([promparse()], input=page, capture_output=True, check=True)
+    run = subprocess.run([go_program("promparse")], input=page, capture_output=True, check=True)
     return [json.loads(line) for line in run.stdout.splitlines()]
 
 

@@ -19,16 +19,17 @@ from .agent import LOST, Agent, balance
 from .cgroups import has_quota
 from .dns import Dnsmasq, Named, Unbound
 from .ferretdb import FerretDB, ferretdb
+from .go_program import go_program
+from .jaeger import Jaeger
 from .kafka import Kafka
 from .mariadb import MariaDB
 from .memcached import Memcached
 from .namespaces import Namespaces, works
 from .nginx import Nginx
-from .otelcol import Collector, otelcol
+from .otelcol import Collector
 from .php import Php, program as php_program
 from .postgresql import Postgres, programs as postgresql_programs
 from .process import Process, children, command_of, wait_until
-from .prometheus import promparse
 from .rabbitmq import RabbitMQ
 from .redis import Redis
 
@@ -98,8 +99,9 @@ NEEDS = {
     "kafka-python": (lambda: works("/usr/bin/python3", "-c", "import kafka"), "python3-kafka is not installed"),
     "pymemcache": (lambda: _has_module("pymemcache"), "python3-pymemcache is not installed"),
     "ferretdb": (ferretdb, "tests/e2e/fetch-ferretdb.sh could not build it"),
-    "otelcol": (otelcol, "tests/e2e/fetch-otelcol.sh could not build it"),
-    "promparse": (promparse, "tests/e2e/fetch-promparse.sh could not build it"),
+    "jaeger": (lambda: go_program("jaeger"), "tests/e2e/fetch-go.sh could not build it"),
+    "otelcol": (lambda: go_program("otelcol"), "tests/e2e/fetch-go.sh could not build it"),
+    "promparse": (lambda: go_program("promparse"), "tests/e2e/fetch-go.sh could not build it"),
     "pymongo": (lambda: _has_module("pymongo"), "python3-pymongo is not installed"),
     "pika": (lambda: _has_module("pika"), "python3-pika is not installed"),
     "pymysql": (lambda: _has_module("pymysql"), "python3-pymysql is not installed"),
@@ -210,6 +212,11 @@ class Context:
 
     def collector(self, **keywords):
         server = Collector(self.directory, patience=self.patience, **keywords)
+        self.closers.append(server.stop)
+        return server
+
+    def jaeger(self, **keywords):
+        server = Jaeger(self.directory, patience=self.patience, **keywords)
         self.closers.append(server.stop)
         return server
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Clients that are seen to ask when the server has answered. */
+/* Clients that are seen to ask when the server has answered, and servers that are seen to answer when the client has read it. */
 #include "join_scene.h"
 
 #define SERVER 100u /* a process, and its first thread */
@@ -106,6 +106,56 @@ static void streams(void **state)
 	MOVE(out, CLIENT, DIR_READ, OK2("\1") OK2("\3") OK2("\5"));
 	expect("server / parent 4/9<5;server / parent a/c<b;client / generated 4/5<0;"
 	       "client / generated 6/7<0 from=2;client / generated a/b<0 from=4;");
+}
+
+static void expect_served(uint64_t milliseconds)
+{
+	assert_int_equal(world.served_ns, milliseconds * 1000000);
+	assert_int_equal(world.served_parts_ns, world.served_ns);
+}
+
+/* A server that loses its CPU in the call that writes the answer. */
+static void answered_late(void **state)
+{
+	(void)state;
+	ask(asks, GET("/a"));
+	world_read(&world, answers, SERVER, GET("/a"));
+	world_read(&world, asks, CLIENT, OK);
+	world_pause(&world, 20);
+	world_write(&world, answers, SERVER, OK);
+	expect("client /a generated 4/5<0;server /a parent 4/6<5;");
+	expect_served(1);
+	ask(asks, GET("/b") GET("/c") GET("/d"));
+	world_read(&world, answers, SERVER, GET("/b") GET("/c") GET("/d"));
+	world_read(&world, asks, CLIENT, OK OK);
+	world_pause(&world, 20);
+	world_write(&world, answers, SERVER, OK OK);
+	expect("client /b generated 7/8<0;client /c generated 9/a<0;server /b parent 7/d<8;"
+	       "server /c parent 9/e<a;");
+	expect_served(1);
+	world_pause(&world, 20);
+	world_write(&world, answers, SERVER, OK);
+	world_read(&world, asks, CLIENT, OK);
+	expect("server /d parent b/f<c;client /d generated b/c<0;");
+	expect_served(43);
+}
+
+static void streams_answered_late(void **state)
+{
+	struct wire *out = client(CLIENT);
+	struct wire *in = world_connect_to(&world, out, ROLE_SERVER, SERVER);
+
+	(void)state;
+	MOVE(out, CLIENT, DIR_WRITE, PREFACE GET2("\1") GET2("\3"));
+	MOVE(in, SERVER, DIR_READ, PREFACE GET2("\1") GET2("\3"));
+	MOVE(out, CLIENT, DIR_READ, OK2("\3"));
+	world_pause(&world, 20);
+	MOVE(in, SERVER, DIR_WRITE, OK2("\3"));
+	expect("client / generated 6/7<0;server / parent 6/8<7;");
+	expect_served(1);
+	MOVE(in, SERVER, DIR_WRITE, OK2("\1"));
+	expect("server / parent 4/9<5;");
+	expect_served(23);
 }
 
 static void never_asked(void **state)
@@ -258,6 +308,8 @@ int main(void)
 		TEST(asked_late_at_first),
 		TEST(several),
 		TEST(streams),
+		TEST(answered_late),
+		TEST(streams_answered_late),
 		TEST(never_asked),
 		TEST(not_of_strangers),
 		TEST(not_when_the_request_says_it),

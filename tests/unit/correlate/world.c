@@ -35,6 +35,16 @@ static int ms_before(const struct request *request, uint64_t then_ns)
 	return (int)(((int64_t)request->start_ns - (int64_t)then_ns) / 1000000);
 }
 
+static void keep_duration(struct world *world, const struct request *request)
+{
+	if (request->role != ROLE_SERVER)
+		return;
+	world->served_ns = request->end_ns - request->start_ns;
+	world->served_parts_ns = 0;
+	for (int i = 0; i < TIME_PARTS_WITHIN; i++)
+		world->served_parts_ns += request->usage.part_ns[i];
+}
+
 static void on_request(void *context, const struct request *request)
 {
 	static const char *const joins[] = {
@@ -50,6 +60,7 @@ static void on_request(void *context, const struct request *request)
 
 	if (request->is_untimed) /* no span */
 		return;
+	keep_duration(context, request);
 	log_text(context, "%s %s", request->role == ROLE_SERVER ? "server" : "client",
 		 path	   ? path :
 		 operation ? operation :

@@ -20,7 +20,9 @@ struct world {
 	struct engine *engine;
 	struct process_table *processes;
 	uint64_t now_ns;
-	uint8_t random; /* IDs are 1, 2, 3 … */
+	uint8_t random;		  /* IDs are 1, 2, 3 … */
+	uint64_t served_ns;	  /* what the newest request of a server took */
+	uint64_t served_parts_ns; /* the same, part by part */
 	struct wire wires[WORLD_WIRES];
 	unsigned count;		 /* connections so far; the newest WORLD_WIRES can be used */
 	char log[WORLD_LOG_MAX]; /* a line a span: "server /path join trace/span<parent [links]", with
