@@ -73,7 +73,8 @@ common := -std=gnu11 -g -D_GNU_SOURCE -MMD -MP $(includes)
 hardening := -fPIE -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2 \
 	$(if $(filter x86,$(ARCH)),-fcf-protection)
 hardening_link := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
-libraries := -lbpf -lelf -lz -lmicrohttpd -lnghttp2 -ljansson -lseccomp -lprotobuf-c -lcurl -lpthread -lm
+# Snappy's C interface is C++ inside: its runtime as a shared library would be 1 MiB of an idle agent.
+libraries := -lbpf -lelf -lz -lzstd -llz4 -Wl,-Bstatic -lsnappy -lstdc++ -Wl,-Bdynamic -lmicrohttpd -lnghttp2 -ljansson -lseccomp -lprotobuf-c -lcurl -lpthread -lm
 
 # EXTRA_CFLAGS and EXTRA_LDFLAGS are for the command line.
 cflags := $(common) $(warnings) -O2 $(hardening) $(EXTRA_CFLAGS)
@@ -95,9 +96,9 @@ bpf_cflags := -g -O2 -std=gnu11 -target bpf -mcpu=$(BPF_CPU) -D__TARGET_ARCH_$(A
 
 # -- packages --------------------------------------------------------------------------------------
 
-build_packages := gcc libc6-dev make git procps clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev \
+build_packages := gcc g++ libc6-dev make git procps clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev \
 	libmicrohttpd-dev libnghttp2-dev libjansson-dev libseccomp-dev protobuf-c-compiler libprotobuf-c-dev \
-	libcurl4-openssl-dev
+	libcurl4-openssl-dev libzstd-dev liblz4-dev libsnappy-dev
 test_packages := libcmocka-dev libclang-rt-14-dev python3 nginx redis-server postgresql postgresql-contrib \
 	dnsmasq-base unbound bind9 bind9-dnsutils dnsperf \
 	python3-psycopg python3-psycopg2 memcached libmemcached-tools python3-pymemcache mariadb-server python3-pymysql python3-pip php-fpm \

@@ -87,7 +87,7 @@ enum attribute {
 	X(RECORDS_UNSEEN, "records_unseen",                                                      \
 	  "how many records a message carries was not seen, or not of all")                      \
 	X(RECORDS_COMPRESSED, "records_compressed",                                              \
-	  "records whose traces are not known, as they are compressed")                          \
+	  "compressed records whose traces are not known: malformed, or more than is unpacked")  \
 	X(RECORD_HEADERS_UNSEEN, "record_headers_unseen",                                        \
 	  "records whose traces are not known, as not all of them was seen")                     \
 	X(VERSION_UNKNOWN, "version_unknown",                                                    \

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Kafka (protocol guide, kafka.apache.org/protocol): messages begin with their size, so a side keeps its place whatever is not captured
  * or not understood of them. The broker answers a connection's requests in their order. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "config_abi.h"
 #include "protocol/kafka_state.h"
 
-static void side_clear(struct kafka_side *side)
+static void side_clear(struct kafka_state *state, struct kafka_side *side)
 {
+	kafka_gather_stop(state, side);
 	memset(side, 0, sizeof(*side));
 }
 
@@ -162,7 +164,7 @@ static enum protocol_step in_header(struct kafka_parse *parse)
 
 static enum protocol_step start(struct kafka_parse *parse)
 {
-	side_clear(parse->side);
+	side_clear(parse->state, parse->side);
 	if (!parse->run->length)
 		return STEP_MORE;
 	if (!parse->run->bytes)
@@ -267,7 +269,7 @@ static enum protocol_step kafka_boundary(void *opaque, enum message_side which,
 
 	(void)tail;
 	if (boundary == BOUNDARY_RESYNC) {
-		side_clear(&state->sides[which]);
+		side_clear(state, &state->sides[which]);
 		state->is_paired = false;
 		state->is_raw = false;
 	}
@@ -317,17 +319,30 @@ static enum sniff_result kafka_sniff(const uint8_t *bytes, size_t length)
 	return SNIFF_MORE;
 }
 
-static void *shared_new(void)
+static void kafka_release(void *opaque)
 {
-	return kafka_topics_new();
+	struct kafka_state *state = opaque;
+
+	for (size_t i = 0; i < SIDE_COUNT; i++)
+		kafka_gather_stop(state, &state->sides[i]);
 }
 
-static void shared_free(void **shared)
+static void *shared_new(void)
 {
-	struct kafka_topics *topics = *shared;
+	struct kafka_shared *shared = calloc(1, sizeof(*shared));
 
-	kafka_topics_free(&topics);
-	*shared = NULL;
+	if (shared)
+		shared->topics = kafka_topics_new();
+	return shared;
+}
+
+static void shared_free(void **slot)
+{
+	struct kafka_shared *shared = *slot;
+
+	kafka_topics_free(&shared->topics);
+	free(shared);
+	*slot = NULL;
 }
 
 const struct protocol protocol_kafka = {
@@ -337,6 +352,7 @@ const struct protocol protocol_kafka = {
 	.sniff = kafka_sniff,
 	.parse = kafka_parse,
 	.boundary = kafka_boundary,
+	.release = kafka_release,
 	.shared_new = shared_new,
 	.shared_free = shared_free,
 };

@@ -153,7 +153,7 @@ static void take_text(struct kafka_parse *parse, const uint8_t *bytes, uint32_t 
 static void id_ends(struct kafka_parse *parse)
 {
 	static const uint8_t none[KAFKA_TOPIC_ID_BYTES];
-	struct kafka_topics *topics = parse->state->topics;
+	struct kafka_topics *topics = parse->state->shared ? parse->state->shared->topics : NULL;
 	struct exchange_facts *facts = parse->facts;
 	struct kafka_side *side = parse->side;
 	unsigned meaning = field_now(side)->meaning;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Headers of the records of a batch that is not compressed (Kafka protocol guide, "Record"): of them those that name a trace. Keys,
- * values and other headers are passed over. */
+/* Headers of the records of a batch, as they are when it is not compressed (Kafka protocol guide, "Record"): of them those that name a
+ * trace. Keys, values and other headers are passed over. */
 #include <string.h>
 
 #include "protocol/kafka_state.h"
@@ -273,9 +273,8 @@ static uint32_t take_part(struct kafka_parse *parse, const uint8_t *bytes, uint3
 	return count;
 }
 
-void kafka_headers_read(struct kafka_parse *parse, uint32_t count)
+void kafka_headers_read(struct kafka_parse *parse, const uint8_t *bytes, uint32_t count)
 {
-	const uint8_t *bytes = parse->run->bytes;
 	uint32_t taken = 0;
 
 	while (taken < count && parse->side->record.part != RECORD_UNREAD)

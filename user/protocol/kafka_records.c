@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Record batches (Kafka protocol guide, "Record Batch"): the number of records is in the header, which is never compressed. What is in
- * records is left to kafka_headers.c. */
+ * records is left to kafka_headers.c, what is in compressed ones to kafka_gather.c. */
 #include <string.h>
 
 #include "protocol/kafka_state.h"
@@ -51,11 +51,13 @@ static uint8_t header_wanted(const struct kafka_side *side)
 /* The header of a batch that is whole, and not a marker. */
 static void batch_begins(struct kafka_parse *parse, uint32_t count)
 {
+	uint8_t codec = parse->side->bytes[AT_ATTRIBUTES + 1] & COMPRESSION;
+
 	count_records(parse, count);
 	if (!parse->facts->trace_texts || !count)
 		return;
-	if (parse->side->bytes[AT_ATTRIBUTES + 1] & COMPRESSION)
-		parse->facts->outcomes |= 1ull << PARSE_RECORDS_COMPRESSED;
+	if (codec)
+		kafka_gather_begin(parse, codec);
 	else
 		kafka_headers_begin(parse);
 }
@@ -96,6 +98,14 @@ static uint32_t take(struct kafka_parse *parse, uint32_t count)
 	return count;
 }
 
+static void read_records(struct kafka_parse *parse, uint32_t count)
+{
+	if (parse->side->codec)
+		kafka_gather_read(parse, parse->run->bytes, count);
+	else
+		kafka_headers_read(parse, parse->run->bytes, count);
+}
+
 bool kafka_records_read(struct kafka_parse *parse, uint32_t available)
 {
 	struct kafka_side *side = parse->side;
@@ -107,7 +117,7 @@ bool kafka_records_read(struct kafka_parse *parse, uint32_t available)
 		return false;
 	if (side->skip) {
 		count = side->skip < count ? side->skip : count;
-		kafka_headers_read(parse, count);
+		read_records(parse, count);
 		side->skip -= take(parse, count);
 		if (!side->skip)
 			kafka_headers_end(parse);

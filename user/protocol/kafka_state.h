@@ -20,6 +20,11 @@
 #define KAFKA_LOOPS_MAX 4
 /* socket.request.max.bytes is 100 MiB unless it is set. */
 #define KAFKA_SIZE_MAX (1u << 28)
+/* A compressed batch that is larger is not unpacked: message.max.bytes is 1 MiB unless it is set. */
+#define KAFKA_COMPRESSED_MAX (1u << 20)
+/* What all connections have gathered of such batches, at most; a batch for which there is no room is not unpacked. Both count as
+ * records_compressed. */
+#define KAFKA_GATHERED_MAX (8u << 20)
 
 /* To go on with the next place. */
 #define STEP_ONWARD STEP_COUNT
@@ -83,8 +88,16 @@ struct kafka_record {
 	bool is_value_cut;
 };
 
+/* Bytes of a compressed batch, until all of them are there. */
+struct kafka_gathered {
+	uint32_t room; /* of what all connections may have; it grows with what comes */
+	uint32_t have;
+	uint8_t bytes[];
+};
+
 struct kafka_side {
 	const struct kafka_field *fields; /* static; NULL: the rest of the message is not read */
+	struct kafka_gathered *gathered;  /* owned; NULL: nothing */
 	uint32_t left;			  /* bytes of the message, behind its header */
 	uint32_t skip;
 	uint32_t number;
@@ -100,6 +113,7 @@ struct kafka_side {
 	uint8_t depth;	      /* of loops */
 	uint8_t have;	      /* bytes of the number, the id, the header */
 	uint8_t batch_have;   /* bytes of a batch's header */
+	uint8_t codec;	      /* of a batch that is to be unpacked; 0: none is under way */
 	bool is_flexible;     /* the version has compact lengths and tagged fields */
 	bool is_stray;	      /* answers a request that was not seen */
 	bool has_topic;
@@ -110,8 +124,13 @@ struct kafka_side {
 	uint8_t bytes[KAFKA_BATCH_HEADER_BYTES + 3]; /* of a header or an id */
 };
 
+struct kafka_shared {
+	struct kafka_topics *topics; /* owned; NULL: none */
+	uint32_t gathered_bytes;     /* room that gathered batches have */
+};
+
 struct kafka_state {
-	struct kafka_topics *topics; /* borrowed, shared by all connections; NULL: none */
+	struct kafka_shared *shared; /* borrowed, of all connections; NULL: memory was short */
 	struct kafka_side sides[SIDE_COUNT];
 	bool is_raw;	/* SaslHandshake 0: tokens without headers follow */
 	bool is_paired; /* an answer had the correlation id of its request */
@@ -164,9 +183,17 @@ void kafka_fields_read(struct kafka_parse *parse);
  * Returns    true when the records are over */
 bool kafka_records_read(struct kafka_parse *parse, uint32_t available);
 
-/* Look at the next bytes of a batch's records, without taking them off the run; begun with its first, and ended with its last. */
+/* Look at the next bytes of a batch's records; begun with its first, and ended with its last.
+ * bytes  NULL: not captured */
 void kafka_headers_begin(struct kafka_parse *parse);
-void kafka_headers_read(struct kafka_parse *parse, uint32_t count);
+void kafka_headers_read(struct kafka_parse *parse, const uint8_t *bytes, uint32_t count);
 void kafka_headers_end(struct kafka_parse *parse);
+
+/* The same of a compressed batch of side->skip bytes: they are unpacked, and looked at, with the last one. */
+void kafka_gather_begin(struct kafka_parse *parse, uint8_t codec);
+void kafka_gather_read(struct kafka_parse *parse, const uint8_t *bytes, uint32_t count);
+
+/* Give up the compressed batch that is under way, if any. */
+void kafka_gather_stop(struct kafka_state *state, struct kafka_side *side);
 
 #endif

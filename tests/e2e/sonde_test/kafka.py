@@ -82,5 +82,11 @@ class Kafka:
                 errors[(labels["request"], labels["error"])] += int(count)
         return +requests, +errors
 
+    def compressions(self, topics):
+        """Codecs of the batches that it keeps, by topic."""
+        logs = {os.path.join(self.directory, "data", f"{topic}-0", "00000000000000000000.log"): topic for topic in topics}
+        told = self._run("kafka.tools.DumpLogSegments", "--files", ",".join(logs)).split("Dumping ")[1:]
+        return {logs[of_file.split()[0]]: set(re.findall(r"\bcompresscodec: (\w+)", of_file)) for of_file in told}
+
     def stop(self):
         self.process.stop(60)

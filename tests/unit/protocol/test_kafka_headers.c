@@ -10,90 +10,12 @@
 
 #include <cmocka.h>
 
-#include "kafka_message.h"
-#include "protocol/protocol.h"
+#include "kafka_reader.h"
 
-#define IDS(trace, span) "000000000000000000000000000000" trace "-00000000000000" span
-#define TRACEPARENT(trace, span)                            \
-	{                                                   \
-		"traceparent", "00-" IDS(trace, span) "-01" \
-	}
-#define END_OF_LIST  \
-	{            \
-		NULL \
-	}
 #define UNSEEN (1ull << PARSE_RECORD_HEADERS_UNSEEN)
-#define COMPRESSED (1ull << PARSE_RECORDS_COMPRESSED)
 
 static struct kafka_message made;
 static size_t first;
-
-static struct {
-	_Alignas(8) uint8_t state[PROTOCOL_STATE_MAX];
-	struct exchange_facts facts;
-	struct trace_texts texts;
-	unsigned ends;
-} parsed;
-
-static void feed(enum message_side side, const uint8_t *bytes, size_t length)
-{
-	uint8_t *copy = malloc(length ? length : 1);
-	struct protocol_run run = { .bytes = bytes ? copy : NULL, .length = length };
-	enum protocol_step step;
-
-	assert_non_null(copy);
-	if (bytes)
-		memcpy(copy, bytes, length);
-	do {
-		step = protocol_kafka.parse(parsed.state, side, &run, &parsed.facts);
-		parsed.ends += step == STEP_END;
-		assert_true(step != STEP_BROKEN && step != STEP_NOT_MINE);
-	} while (step != STEP_MORE && run.length);
-	free(copy);
-}
-
-static void forget(enum message_side side)
-{
-	memset(&parsed, 0, sizeof(parsed));
-	parsed.facts.trace_texts = &parsed.texts;
-	if (side == SIDE_RESPONSE) /* to Fetch 4, correlation 1 */
-		parsed.facts.note = 2 | 4 << 8 | 1 << 16;
-}
-
-/* In pieces that end at `split` and at `split` bytes more; what is from `hole` to `hole_end` is not captured. */
-static void parse(enum message_side side, size_t split, size_t hole, size_t hole_end)
-{
-	forget(side);
-	for (size_t at = 0, next; at < made.length; at = next) {
-		next = at < hole ? hole : at < hole_end ? hole_end : made.length;
-		if (split && next - at > split)
-			next = at + split;
-		if (next > made.length)
-			next = made.length;
-		feed(side, at >= hole && at < hole_end ? NULL : made.bytes + at, next - at);
-	}
-	assert_int_equal(parsed.ends, 1);
-}
-
-/* "a1/b2 …", and "!" in front when the request is part of that trace. */
-static const char *told(void)
-{
-	static char text[512];
-	const struct exchange_facts *facts = &parsed.facts;
-	size_t used = 0;
-
-	text[0] = '\0';
-	for (uint32_t i = 0; i < facts->contexts.count && i < TRACE_LINKS_MAX; i++) {
-		const struct span_link *link = &parsed.texts.links[i];
-
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s%x/%x",
-					 i ? " " : "",
-					 trace_context_is_whole(&facts->trace) ? "!" : "",
-					 link->trace_id[TRACE_ID_BYTES - 1],
-					 link->span_id[SPAN_ID_BYTES - 1]);
-	}
-	return text;
-}
 
 static void begin(int is_answer, unsigned attributes)
 {
@@ -128,14 +50,14 @@ static void names_the_one_trace_of_what_is_sent(void **state)
 	kafka_put_record(&made, 0, stray);
 	end();
 	for (size_t split = 0; split < made.length; split++) {
-		parse(SIDE_REQUEST, split, SIZE_MAX, SIZE_MAX);
-		assert_string_equal(told(), "!a1/b2");
-		assert_int_equal(parsed.facts.trace.flags, TRACE_FLAG_SAMPLED);
-		assert_string_equal(parsed.texts.tracestate, "vendor=1");
-		assert_int_equal(parsed.facts.trace.request_id_bytes, 0);
-		assert_int_equal(parsed.facts.messages_sent, 4);
-		assert_true(parsed.facts.outcomes == 0);
-		assert_int_equal(parsed.facts.contexts.ignored, 0);
+		kafka_reader_play(&made, SIDE_REQUEST, split, SIZE_MAX, SIZE_MAX);
+		assert_string_equal(kafka_reader_told(), "!a1/b2");
+		assert_int_equal(kafka_reader.facts.trace.flags, TRACE_FLAG_SAMPLED);
+		assert_string_equal(kafka_reader.texts.tracestate, "vendor=1");
+		assert_int_equal(kafka_reader.facts.trace.request_id_bytes, 0);
+		assert_int_equal(kafka_reader.facts.messages_sent, 4);
+		assert_true(kafka_reader.facts.outcomes == 0);
+		assert_int_equal(kafka_reader.facts.contexts.ignored, 0);
 	}
 }
 
@@ -150,8 +72,8 @@ static void links_what_disagrees(void **state)
 	kafka_put_record(&made, 1, one);
 	end();
 	for (size_t split = 0; split < made.length; split++) {
-		parse(SIDE_REQUEST, split, SIZE_MAX, SIZE_MAX);
-		assert_string_equal(told(), "a1/b2 a1/c3");
+		kafka_reader_play(&made, SIDE_REQUEST, split, SIZE_MAX, SIZE_MAX);
+		assert_string_equal(kafka_reader_told(), "a1/b2 a1/c3");
 	}
 }
 
@@ -162,9 +84,9 @@ static void links_what_is_fetched(void **state)
 	kafka_put_record(&made, 1, one);
 	end();
 	for (size_t split = 0; split < made.length; split++) {
-		parse(SIDE_RESPONSE, split, SIZE_MAX, SIZE_MAX);
-		assert_string_equal(told(), "a1/b2");
-		assert_int_equal(parsed.facts.messages_consumed, 1);
+		kafka_reader_play(&made, SIDE_RESPONSE, split, SIZE_MAX, SIZE_MAX);
+		assert_string_equal(kafka_reader_told(), "a1/b2");
+		assert_int_equal(kafka_reader.facts.messages_consumed, 1);
 	}
 }
 
@@ -184,10 +106,10 @@ static void reads_all_formats(void **state)
 		begin(0, 0);
 		kafka_put_record(&made, 1, formats[i]);
 		end();
-		parse(SIDE_REQUEST, 0, SIZE_MAX, SIZE_MAX);
-		assert_string_equal(told(), "!a1/b2");
-		parse(SIDE_REQUEST, 1, SIZE_MAX, SIZE_MAX);
-		assert_string_equal(told(), "!a1/b2");
+		kafka_reader_play(&made, SIDE_REQUEST, 0, SIZE_MAX, SIZE_MAX);
+		assert_string_equal(kafka_reader_told(), "!a1/b2");
+		kafka_reader_play(&made, SIDE_REQUEST, 1, SIZE_MAX, SIZE_MAX);
+		assert_string_equal(kafka_reader_told(), "!a1/b2");
 	}
 }
 
@@ -208,25 +130,11 @@ static void counts_what_has_no_room(void **state)
 	begin(0, 0);
 	put_many(TRACE_LINKS_MAX + 5);
 	end();
-	parse(SIDE_REQUEST, 0, SIZE_MAX, SIZE_MAX);
-	assert_int_equal(parsed.facts.contexts.count, TRACE_LINKS_MAX + 5);
-	assert_int_equal(parsed.texts.links[TRACE_LINKS_MAX - 1].span_id[SPAN_ID_BYTES - 1],
+	kafka_reader_play(&made, SIDE_REQUEST, 0, SIZE_MAX, SIZE_MAX);
+	assert_int_equal(kafka_reader.facts.contexts.count, TRACE_LINKS_MAX + 5);
+	assert_int_equal(kafka_reader.texts.links[TRACE_LINKS_MAX - 1].span_id[SPAN_ID_BYTES - 1],
 			 TRACE_LINKS_MAX);
-	assert_false(trace_context_is_whole(&parsed.facts.trace));
-}
-
-static void marks_what_is_compressed(void **state)
-{
-	(void)state;
-	for (unsigned codec = 1; codec <= 4; codec++) {
-		begin(0, codec);
-		kafka_put_record(&made, 1, one);
-		end();
-		parse(SIDE_REQUEST, 0, SIZE_MAX, SIZE_MAX);
-		assert_string_equal(told(), "");
-		assert_true(parsed.facts.outcomes == COMPRESSED);
-		assert_int_equal(parsed.facts.messages_sent, 1);
-	}
+	assert_false(trace_context_is_whole(&kafka_reader.facts.trace));
 }
 
 /* A marker of transactions is no record that anybody is shown, and a batch that is cut is asked for again. */
@@ -236,17 +144,17 @@ static void passes_over_what_nobody_gets(void **state)
 	begin(1, 0x20);
 	kafka_put_record(&made, 1, one);
 	end();
-	parse(SIDE_RESPONSE, 0, SIZE_MAX, SIZE_MAX);
-	assert_string_equal(told(), "");
+	kafka_reader_play(&made, SIDE_RESPONSE, 0, SIZE_MAX, SIZE_MAX);
+	assert_string_equal(kafka_reader_told(), "");
 	begin(1, 0);
 	kafka_put_record(&made, 1, one);
 	kafka_put_record(&made, 1, other);
 	end();
 	made.length -= 10;
 	kafka_end(&made, first);
-	parse(SIDE_RESPONSE, 0, SIZE_MAX, SIZE_MAX);
-	assert_string_equal(told(), "");
-	assert_true(parsed.facts.outcomes == 0);
+	kafka_reader_play(&made, SIDE_RESPONSE, 0, SIZE_MAX, SIZE_MAX);
+	assert_string_equal(kafka_reader_told(), "");
+	assert_true(kafka_reader.facts.outcomes == 0);
 }
 
 static void looks_at_nothing_when_nobody_wants_spans(void **state)
@@ -256,12 +164,12 @@ static void looks_at_nothing_when_nobody_wants_spans(void **state)
 		begin(0, codec);
 		kafka_put_record(&made, 1, one);
 		end();
-		forget(SIDE_REQUEST);
-		parsed.facts.trace_texts = NULL;
-		feed(SIDE_REQUEST, made.bytes, made.length);
-		assert_int_equal(parsed.ends, 1);
-		assert_int_equal(parsed.facts.contexts.count, 0);
-		assert_true(parsed.facts.outcomes == 0);
+		kafka_reader_begin(SIDE_REQUEST);
+		kafka_reader.facts.trace_texts = NULL;
+		kafka_reader_feed(SIDE_REQUEST, made.bytes, made.length);
+		assert_int_equal(kafka_reader.ends, 1);
+		assert_int_equal(kafka_reader.facts.contexts.count, 0);
+		assert_true(kafka_reader.facts.outcomes == 0);
 	}
 }
 
@@ -273,12 +181,12 @@ static void lets_go_what_is_nobodys(void **state)
 	kafka_put_record(&made, 1, one);
 	end();
 	for (size_t at = 0; at < made.length; at++) {
-		forget(SIDE_REQUEST);
-		feed(SIDE_REQUEST, made.bytes, at);
-		parsed.facts.trace_texts = NULL;
-		feed(SIDE_REQUEST, made.bytes + at, made.length - at);
-		assert_int_equal(parsed.ends, 1);
-		assert_int_equal(parsed.facts.contexts.count, 0);
+		kafka_reader_begin(SIDE_REQUEST);
+		kafka_reader_feed(SIDE_REQUEST, made.bytes, at);
+		kafka_reader.facts.trace_texts = NULL;
+		kafka_reader_feed(SIDE_REQUEST, made.bytes + at, made.length - at);
+		assert_int_equal(kafka_reader.ends, 1);
+		assert_int_equal(kafka_reader.facts.contexts.count, 0);
 	}
 }
 
@@ -294,18 +202,18 @@ static void says_what_was_not_seen(void **state)
 	value = records + 12; /* of some hundred bytes */
 	kafka_put_record(&made, 1, one);
 	end();
-	parse(SIDE_REQUEST, 0, value, value + 50);
-	assert_string_equal(told(), "!a1/b2");
-	assert_true(parsed.facts.outcomes == 0);
+	kafka_reader_play(&made, SIDE_REQUEST, 0, value, value + 50);
+	assert_string_equal(kafka_reader_told(), "!a1/b2");
+	assert_true(kafka_reader.facts.outcomes == 0);
 	for (size_t hole = value + 100; hole < made.length; hole++) {
-		parse(SIDE_REQUEST, 0, hole, made.length);
-		assert_int_equal(parsed.facts.messages_sent, 2);
-		if (!parsed.facts.contexts.count)
-			assert_true(parsed.facts.outcomes == UNSEEN);
+		kafka_reader_play(&made, SIDE_REQUEST, 0, hole, made.length);
+		assert_int_equal(kafka_reader.facts.messages_sent, 2);
+		if (!kafka_reader.facts.contexts.count)
+			assert_true(kafka_reader.facts.outcomes == UNSEEN);
 	}
-	parse(SIDE_REQUEST, 0, records, records + 1);
-	assert_string_equal(told(), "");
-	assert_true(parsed.facts.outcomes == UNSEEN);
+	kafka_reader_play(&made, SIDE_REQUEST, 0, records, records + 1);
+	assert_string_equal(kafka_reader_told(), "");
+	assert_true(kafka_reader.facts.outcomes == UNSEEN);
 }
 
 /* As in HTTP: whole in a read, any value is read that somebody would write; in pieces up to 128 bytes. */
@@ -322,9 +230,9 @@ static void ignores_values_that_are_cut_or_malformed(void **state)
 	begin(0, 0);
 	kafka_put_record(&made, 1, malformed);
 	end();
-	parse(SIDE_REQUEST, 0, SIZE_MAX, SIZE_MAX);
-	assert_string_equal(told(), "");
-	assert_int_equal(parsed.facts.contexts.ignored, 1 << TRACE_FORMAT_W3C);
+	kafka_reader_play(&made, SIDE_REQUEST, 0, SIZE_MAX, SIZE_MAX);
+	assert_string_equal(kafka_reader_told(), "");
+	assert_int_equal(kafka_reader.facts.contexts.ignored, 1 << TRACE_FORMAT_W3C);
 	memset(state_text, 'x', sizeof(state_text));
 	memcpy(state_text, "a=1,b=", 6);
 	state_text[sizeof(state_text) - 1] = '\0';
@@ -332,11 +240,11 @@ static void ignores_values_that_are_cut_or_malformed(void **state)
 	begin(0, 0);
 	kafka_put_record(&made, 1, list);
 	end();
-	parse(SIDE_REQUEST, 0, SIZE_MAX, SIZE_MAX);
-	assert_string_equal(parsed.texts.tracestate, state_text);
-	parse(SIDE_REQUEST, 1, SIZE_MAX, SIZE_MAX);
-	assert_string_equal(parsed.texts.tracestate, "a=1");
-	assert_string_equal(told(), "!a1/b2");
+	kafka_reader_play(&made, SIDE_REQUEST, 0, SIZE_MAX, SIZE_MAX);
+	assert_string_equal(kafka_reader.texts.tracestate, state_text);
+	kafka_reader_play(&made, SIDE_REQUEST, 1, SIZE_MAX, SIZE_MAX);
+	assert_string_equal(kafka_reader.texts.tracestate, "a=1");
+	assert_string_equal(kafka_reader_told(), "!a1/b2");
 }
 
 /* What makes no sense ends the batch's reading; the message ends where it says. */
@@ -368,9 +276,9 @@ static void stops_where_records_make_no_sense(void **state)
 		kafka_put_record(&made, 1, one);
 		end();
 		for (size_t split = 0; split < 3; split++) {
-			parse(SIDE_REQUEST, split, SIZE_MAX, SIZE_MAX);
-			assert_true(parsed.facts.outcomes == UNSEEN);
-			assert_string_equal(told(), "!a1/b2");
+			kafka_reader_play(&made, SIDE_REQUEST, split, SIZE_MAX, SIZE_MAX);
+			assert_true(kafka_reader.facts.outcomes == UNSEEN);
+			assert_string_equal(kafka_reader_told(), "!a1/b2");
 		}
 	}
 }
@@ -386,9 +294,9 @@ static void wants_a_span(void **state)
 	begin(0, 0);
 	kafka_put_record(&made, 1, list);
 	end();
-	parse(SIDE_REQUEST, 0, SIZE_MAX, SIZE_MAX);
-	assert_string_equal(told(), "");
-	assert_int_equal(parsed.facts.contexts.ignored, 0);
+	kafka_reader_play(&made, SIDE_REQUEST, 0, SIZE_MAX, SIZE_MAX);
+	assert_string_equal(kafka_reader_told(), "");
+	assert_int_equal(kafka_reader.facts.contexts.ignored, 0);
 }
 
 int main(void)
@@ -399,7 +307,6 @@ int main(void)
 		cmocka_unit_test(links_what_is_fetched),
 		cmocka_unit_test(reads_all_formats),
 		cmocka_unit_test(counts_what_has_no_room),
-		cmocka_unit_test(marks_what_is_compressed),
 		cmocka_unit_test(passes_over_what_nobody_gets),
 		cmocka_unit_test(looks_at_nothing_when_nobody_wants_spans),
 		cmocka_unit_test(lets_go_what_is_nobodys),
