@@ -113,7 +113,8 @@ def saturation_run_queue(t):
     told = told_between(t, agent, RUN_QUEUE, {"service_name": "saturation-hog"}, lambda: waited(*hogs), (0, 0), "waited for a CPU")
     t.check(told > 1, f"the CPU was not crowded: {told} s")
     counts = [agent.scrape().total(THREADS, service_name="saturation-hog") for _ in range(5) if not time.sleep(0.5)]
-    t.check(set(counts) <= {HOGS - 1, HOGS}, f"threads that wait: {counts}")
+    # Threads are looked at one after the other: one that has the CPU by then is seen to run, too.
+    t.check(set(counts) <= {HOGS - 2, HOGS - 1, HOGS} and counts.count(HOGS - 2) <= 1, f"threads that wait: {counts}")
     for hog in hogs:
         hog.kill()
     metrics = agent.settle(lambda m: m.total(THREADS, service_name="saturation-hog"), 0)
