@@ -351,6 +351,7 @@ void join_answer(struct engine *engine, struct connection *connection, struct ex
 		join_handed_answer(engine, thread, exchange);
 		thread->acted_ns = connection->last_ns;
 	}
+	join_lone_answer(engine, exchange, thread, connection->last_ns);
 	if (handling->process)
 		handling->process->answered_ns = connection->last_ns;
 	join_thread_answer(handling, connection->tid);

@@ -26,6 +26,8 @@
 #define JOIN_HABITS_MAX 4096
 /* Chains of a process' calls that were seen from end to end, before calls that follow a request are in its trace at once. */
 #define JOIN_LOOP_SHOWN 32
+/* Requests that a process had alone, and all whose calls fell between the request and its answer, before those of the next one are its. */
+#define JOIN_LONE_SHOWN 32
 /* Threads of a process that were started for a request and ended in time, before calls of further ones are in its trace at once. */
 #define JOIN_STARTED_SHOWN 32
 

@@ -13,18 +13,6 @@
 /* Calls that waited, before any thread gave an answer to its calls, until nobody waits any more: who makes them does not answer. */
 #define VAIN_MAX 64
 
-/* A call of a thread that has no request of its own. */
-struct handed_call {
-	struct handed_call *next; /* of the thread, newer */
-	struct handed_call *held_older;
-	struct handed_call *held_newer;
-	struct join_thread *thread;    /* borrowed */
-	struct exchange *exchange;     /* borrowed; owned when held */
-	struct connection *connection; /* borrowed, where it is held: it is over; NULL: not yet */
-	struct thread_use used;	       /* by the thread as it began … */
-	uint64_t waited_ns;	       /* … in calls */
-};
-
 static void unlink_held(struct join *join, struct handed_call *call)
 {
 	*(call->held_older ? &call->held_older->held_newer : &join->handed_oldest) =
@@ -45,6 +33,7 @@ void join_handed_forget(struct join *join, struct exchange *exchange)
 		return;
 	if (call->connection)
 		unlink_held(join, call);
+	join_lone_forget(call);
 	for (link = &call->thread->calls; *link != call;)
 		link = &(*link)->next;
 	*link = call->next;
@@ -52,8 +41,7 @@ void join_handed_forget(struct join *join, struct exchange *exchange)
 	free(call);
 }
 
-/* Nobody waits for its answer any more: report it, if it is over. */
-static void let_go(struct engine *engine, struct handed_call *call)
+void join_handed_let_go(struct engine *engine, struct handed_call *call)
 {
 	struct connection *connection = call->connection;
 	struct exchange *exchange = call->exchange;
@@ -88,7 +76,8 @@ static void share_trace(const struct join_thread *thread, struct exchange_span *
 		span->trace = trace_ref(call->exchange->span.trace);
 }
 
-static void track(struct engine *engine, struct join_thread *thread, struct exchange *exchange)
+static void track(struct engine *engine, struct join_process *process, struct join_thread *thread,
+		  struct exchange *exchange)
 {
 	struct handed_call *call =
 		thread->call_count < HANDED_CALLS_OF_THREAD ? calloc(1, sizeof(*call)) : NULL;
@@ -105,10 +94,11 @@ static void track(struct engine *engine, struct join_thread *thread, struct exch
 	thread->calls = call;
 	thread->call_count++;
 	exchange->span.handed = call;
+	join_lone_take(engine, process, call);
 }
 
 /* Of a thread that was started for a request. */
-static void begin_started(struct engine *engine, const struct join_process *process,
+static void begin_started(struct engine *engine, struct join_process *process,
 			  struct join_thread *thread, struct exchange *exchange)
 {
 	struct trace *trace = NULL;
@@ -117,7 +107,19 @@ static void begin_started(struct engine *engine, const struct join_process *proc
 		trace = trace_of(engine, thread->starter);
 	if (trace && !exchange->span.trace)
 		exchange->span.trace = trace_ref(trace);
-	track(engine, thread, exchange);
+	track(engine, process, thread, exchange);
+}
+
+/* Nothing tells by its threads what it works on. */
+static void begin_unruly(struct engine *engine, struct join_process *process,
+			 struct join_thread *thread, struct exchange *exchange)
+{
+	if (exchange->span.cause || exchange->span.candidates)
+		return;
+	if (process->lone)
+		track(engine, process, thread, exchange);
+	else
+		join_lone_guess(engine->join, process, &exchange->span);
 }
 
 void join_handed_begin(struct engine *engine, struct connection *connection,
@@ -127,14 +129,19 @@ void join_handed_begin(struct engine *engine, struct connection *connection,
 	struct join_thread *thread = join_thread_find(engine->join, connection->tid);
 	bool is_started = thread && join_started_for(engine->join, thread);
 
-	if (!process || exchange->stream || (process->is_unruly && !is_started))
+	if (!process)
 		return;
-	thread = join_thread_of(engine->join, connection->tid, connection->tgid);
+	join_lone_begin(process, exchange->start_ns);
+	thread = exchange->stream ? NULL :
+				    join_thread_of(engine->join, connection->tid, connection->tgid);
 	if (!thread)
 		return;
-	process->is_unruly |= thread->is_reader;
-	if (thread->is_reader)
+	if (!process->is_unruly || is_started)
+		process->is_unruly |= thread->is_reader;
+	if (thread->is_reader || (process->is_unruly && !is_started)) {
+		begin_unruly(engine, process, thread, exchange);
 		return;
+	}
 	thread->is_worker = true;
 	if (!thread->made++)
 		thread->first_call_ns = exchange->start_ns;
@@ -142,7 +149,7 @@ void join_handed_begin(struct engine *engine, struct connection *connection,
 		begin_started(engine, process, thread, exchange);
 	} else if (process->waiting) {
 		share_trace(thread, &exchange->span);
-		track(engine, thread, exchange);
+		track(engine, process, thread, exchange);
 	}
 }
 
@@ -158,7 +165,7 @@ bool join_handed_hold(struct engine *engine, struct connection *connection,
 	}
 	if (join->handed_count == JOIN_HANDED_MAX) {
 		join->figures.handed_evicted++;
-		let_go(engine, join->handed_oldest);
+		join_handed_let_go(engine, join->handed_oldest);
 	}
 	call->connection = connection;
 	connection->held_calls++;
@@ -216,7 +223,7 @@ static void settle(struct engine *engine, const struct join_thread *thread,
 		join_make_cause(engine, exchange, handling);
 	if (is_its_own && is_after_answer(thread))
 		join_add_candidate(&exchange->span, handling);
-	let_go(engine, thread->calls);
+	join_handed_let_go(engine, thread->calls);
 }
 
 /* From its first call on all that the thread did was for this answer. */
@@ -254,7 +261,7 @@ void join_handed_answer(struct engine *engine, struct join_thread *thread,
 		if (is_handed)
 			settle(engine, thread, handling, was_sure);
 		else
-			let_go(engine, thread->calls);
+			join_handed_let_go(engine, thread->calls);
 	}
 	thread->made = 0;
 	thread->was_sure = was_sure;
@@ -271,7 +278,7 @@ void join_handed_end(struct engine *engine, struct join_thread *thread)
 			join_make_cause(engine, exchange, thread->starter);
 		if (thread->starter)
 			join_add_candidate(&exchange->span, thread->starter);
-		let_go(engine, thread->calls);
+		join_handed_let_go(engine, thread->calls);
 	}
 }
 
@@ -301,6 +308,7 @@ void join_handed_tick(struct engine *engine, uint64_t now_ns)
 			note_vain_start(process, call);
 		else
 			note_vain(process);
-		let_go(engine, call);
+		join_lone_give_up(call);
+		join_handed_let_go(engine, call);
 	}
 }

@@ -33,8 +33,23 @@ struct handling {
 	struct span_link late; /* the trace that a call named after a span of this one was told */
 	bool has_late;
 	bool is_answering;
-	bool had_risky_call;	      /* made while its process had other requests to answer */
-	struct loop_call *loop_calls; /* owned: guessed to be for it, newest first */
+	bool had_risky_call;		/* made while its process had other requests to answer */
+	struct loop_call *loop_calls;	/* owned: guessed to be for it, newest first */
+	struct handed_call *lone_calls; /* borrowed: made while its process had nothing else to do */
+};
+
+/* A call of a thread that has no request of its own. */
+struct handed_call {
+	struct handed_call *next; /* of the thread, newer */
+	struct handed_call *held_older;
+	struct handed_call *held_newer;
+	struct handed_call *lone_next; /* of the request */
+	struct handling *lone;	    /* borrowed: that its process had alone; NULL: none, or over */
+	struct join_thread *thread; /* borrowed */
+	struct exchange *exchange;  /* borrowed; owned when held */
+	struct connection *connection; /* borrowed, where it is held: it is over; NULL: not yet */
+	struct thread_use used;	       /* by the thread as it began … */
+	uint64_t waited_ns;	       /* … in calls */
 };
 
 /* What a thread did last, as far as it is seen here. */
@@ -122,6 +137,14 @@ struct join_process {
 	uint32_t started; /* threads that made calls, and ended in time; up to JOIN_STARTED_SHOWN */
 	uint32_t chains; /* of event loops' calls, since one was another request's; up to JOIN_LOOP_SHOWN */
 	uint32_t handed_in_vain; /* calls whose thread gave no answer in time */
+	uint32_t reader;	 /* the thread that read the newest request */
+	struct handling *lone; /* borrowed: the only request since it came; NULL: none, or several */
+	uint64_t lone_quiet_ns; /* so long before it nothing happened */
+	uint64_t called_ns;	/* when the newest call began */
+	uint32_t lone_made;	/* calls since the lone request came */
+	uint32_t lone_shown; /* such requests with calls, since a call was made for none; up to JOIN_LONE_SHOWN */
+	bool has_lone_calls; /* whose threads were not known to work on such a request */
+	bool was_lone_sure;  /* whose calls those were for the newest one */
 };
 
 struct candidates {
@@ -402,6 +425,28 @@ void join_handed_end(struct engine *engine, struct join_thread *thread);
 void join_thread_gone(struct engine *engine, struct join_thread *thread);
 /* The request that the thread was started for, as long as that has no answer; else NULL. */
 struct handling *join_started_for(struct join *join, struct join_thread *thread);
+
+/* The call waits no more: report it, if it is over. */
+void join_handed_let_go(struct engine *engine, struct handed_call *call);
+
+/* A request was read, of a process that has so many others to answer. */
+void join_lone_enter(struct join_process *process, struct handling *handling, uint32_t tid);
+/* A call begins in a process that reads requests. */
+void join_lone_begin(struct join_process *process, uint64_t now_ns);
+/* It waits for what becomes of the request that its process has alone, if of any, unless its thread was started for one. */
+void join_lone_take(struct engine *engine, struct join_process *process, struct handed_call *call);
+/* The answer to a request begins, by that thread; NULL: it is not known. */
+void join_lone_answer(struct engine *engine, const struct exchange *answered,
+		      const struct join_thread *thread, uint64_t now_ns);
+/* It is not alone any more, or over: its calls have links to it. */
+void join_lone_part(struct join_process *process);
+/* The call is not waited for: it has a link. */
+void join_lone_give_up(struct handed_call *call);
+/* The call is forgotten. */
+void join_lone_forget(struct handed_call *call);
+/* Who makes a call has read nothing: all that its process has to answer may be what it works on. */
+void join_lone_guess(struct join *join, const struct join_process *process,
+		     struct exchange_span *span);
 
 int join_habits_init(struct join *join);
 void join_habits_done(struct join *join);

@@ -232,6 +232,7 @@ void join_thread_enter(struct join *join, struct handling *handling,
 	handling->older = thread->newest;
 	thread->newest = thread->current = handling;
 	handling->process = process;
+	join_lone_enter(process, handling, tid);
 	process->waiting++;
 }
 
@@ -239,6 +240,8 @@ static void stop_waiting(struct handling *handling)
 {
 	if (!handling->process)
 		return;
+	if (handling->process->lone == handling)
+		join_lone_part(handling->process);
 	handling->process->waiting--;
 	handling->process = NULL;
 }

@@ -226,7 +226,9 @@ def kafka_compressed_records_name_their_traces(t):
     for codec in CODECS:
         sent[f"java-{codec}"] = produce_with_java(t, kafka, codec)
     consume(t, kafka, sent)
-    t.equal(kafka.compressions(sent), {topic: {topic.split("-")[1]} for topic in sent}, "how the broker keeps them")
+    # A client leaves a batch as it is that does not shrink, as one of a single record.
+    kept = {topic: codecs - {"none"} for topic, codecs in kafka.compressions(sent).items()}
+    t.equal(kept, {topic: {topic.split("-")[1]} for topic in sent}, "how the broker keeps them")
     wait_until(lambda: min(contexts(fetches(read_spans(file), reader, sent)) for reader in READERS) >= sum(map(len, sent.values())),
                20 * t.patience, every=0.3)
     spans = read_spans(file)
