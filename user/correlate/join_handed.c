@@ -46,6 +46,7 @@ void join_handed_let_go(struct engine *engine, struct handed_call *call)
 	struct connection *connection = call->connection;
 	struct exchange *exchange = call->exchange;
 
+	join_lone_give_up(call);
 	join_handed_forget(engine->join, exchange);
 	if (!connection)
 		return;
@@ -308,7 +309,6 @@ void join_handed_tick(struct engine *engine, uint64_t now_ns)
 			note_vain_start(process, call);
 		else
 			note_vain(process);
-		join_lone_give_up(call);
 		join_handed_let_go(engine, call);
 	}
 }

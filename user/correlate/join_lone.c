@@ -21,17 +21,10 @@ void join_lone_forget(struct handed_call *call)
 	call->lone = NULL;
 }
 
-static void link_to(struct handed_call *call, struct handling *handling)
-{
-	if (!call->exchange->span.candidates)
-		join_add_candidate(&call->exchange->span, handling);
-}
-
 void join_lone_give_up(struct handed_call *call)
 {
-	if (!call->lone)
-		return;
-	link_to(call, call->lone);
+	if (call->lone && !call->exchange->span.candidates)
+		join_add_candidate(&call->exchange->span, call->lone);
 	join_lone_forget(call);
 }
 
@@ -124,7 +117,6 @@ void join_lone_answer(struct engine *engine, const struct exchange *answered,
 
 		if (is_its)
 			join_make_cause(engine, call->exchange, handling);
-		link_to(call, handling);
 		join_handed_let_go(engine, call);
 	}
 	process->lone = NULL;

@@ -2,7 +2,6 @@
 """Whose child a call is that a pool's thread makes, which was handed its work by the thread that reads all requests."""
 
 import http.client
-import os
 import threading
 from collections import Counter
 
@@ -62,28 +61,39 @@ def number_of(span):
     return span["attributes"]["url.path"].rpartition("/")[2]
 
 
-def serve(t, mode, service=SERVICE):
-    """The spans of the service, by kind, after CLIENTS have asked EACH; the agent; and the witness's count of what was called."""
-    file = os.path.join(t.directory, "spans.ndjson")
-    agent = t.agent("--spans-ndjson", file, "--only", "service=handed-app", "--only", "service=handed-up")
+def watch(t, service, mode, env=None):
+    """The agent, who is called, and the port of the service: all are looked at."""
+    agent = t.agent("--spans-ndjson", t.path("spans.ndjson"), "--only", "service=handed-app", "--only", "service=handed-up")
     up = t.nginx(service="handed-up", locations="location /later/ { return 200 later; }")
-    app, port = t.serve("/usr/bin/python3", "-c", service, up.port, mode, service="handed-app")
+    app, port = t.serve("/usr/bin/python3", "-c", service, up.port, mode, service="handed-app", env=env)
     pids = {app.pid, up.pid, *up.workers()}
     if not wait_until(lambda: pids <= {process["pid"] for process in agent.dump("procs") if not process["ignored"]}, 10 * t.patience):
         raise AssertionError(f"not all are looked at: {agent.dump('procs')}")
+    return agent, up, port
+
+
+def collect(t, up, requests, calls):
+    """The spans of so many requests, and of so many calls on both ends."""
+    file = t.path("spans.ndjson")
+    wait_until(lambda: len(up.log()) >= calls, 20 * t.patience)
+    t.equal(len(up.log()), calls, "what was called, as the called one logged it")
+    wait_until(lambda: len(read_spans(file)) >= 2 * calls + requests, 20 * t.patience, every=0.2)
+    spans = read_spans(file)
+    t.equal(Counter((span["resource"]["service.name"], span["kind"]) for span in spans),
+            {("handed-app", SERVER): requests, ("handed-app", CLIENT): calls, ("handed-up", SERVER): calls}, "spans")
+    return spans
+
+
+def serve(t, mode, service=SERVICE):
+    """The agent, and the spans of the service, after CLIENTS have asked EACH."""
+    agent, up, port = watch(t, service, mode)
     threads = [threading.Thread(target=ask, args=(port, range(client * EACH, (client + 1) * EACH))) for client in range(CLIENTS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     calls = 2 * CLIENTS * EACH + (CLIENTS * EACH // 4 if mode == "later" else 0)
-    wait_until(lambda: len(up.log()) >= calls, 20 * t.patience)
-    t.equal(len(up.log()), calls, "what was called, as the called one logged it")
-    wait_until(lambda: len(read_spans(file)) >= 2 * calls + CLIENTS * EACH, 20 * t.patience, every=0.2)
-    spans = read_spans(file)
-    t.equal(Counter((span["resource"]["service.name"], span["kind"]) for span in spans),
-            {("handed-app", SERVER): CLIENTS * EACH, ("handed-app", CLIENT): calls, ("handed-up", SERVER): calls}, "spans")
-    return agent, spans
+    return agent, collect(t, up, CLIENTS * EACH, calls)
 
 
 def judge(spans):

@@ -3,15 +3,11 @@
 functions, as FastAPI has them. The witness is the number that the request and all that is called for it carry."""
 
 import http.client
-import os
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from cases.handed import judge
+from cases.handed import collect, judge, watch
 from sonde_test import pypi
-from sonde_test.otelcol import read_spans
-from sonde_test.process import wait_until
 from sonde_test.runner import test
 
 # MODE `later`: each request has one more call made when it was answered.
@@ -56,23 +52,10 @@ def ask(port, numbers, pause):
 
 def serve(t, mode, clients, each, pause):
     """What became of the calls (handed.judge), when so many clients at a time have asked so often."""
-    file = os.path.join(t.directory, "spans.ndjson")
-    agent = t.agent("--spans-ndjson", file, "--only", "service=handed-app", "--only", "service=handed-up")
-    up = t.nginx(service="handed-up", locations="location /later/ { return 200 later; }")
-    app, port = t.serve("/usr/bin/python3", "-c", SERVICE, up.port, mode, service="handed-app", env={"PYTHONPATH": pypi.FOLDER})
-    pids = {app.pid, up.pid, *up.workers()}
-    if not wait_until(lambda: pids <= {process["pid"] for process in agent.dump("procs") if not process["ignored"]}, 10 * t.patience):
-        raise AssertionError(f"not all are looked at: {agent.dump('procs')}")
+    agent, up, port = watch(t, SERVICE, mode, {"PYTHONPATH": pypi.FOLDER})
     with ThreadPoolExecutor(clients) as threads:
         list(threads.map(lambda client: ask(port, range(client * each, (client + 1) * each), pause), range(clients)))
-    calls = (3 if mode == "later" else 2) * clients * each
-    wait_until(lambda: len(up.log()) >= calls, 20 * t.patience)
-    t.equal(len(up.log()), calls, "what was called, as the called one logged it")
-    wait_until(lambda: len(read_spans(file)) >= 2 * calls + clients * each, 20 * t.patience, every=0.2)
-    spans = read_spans(file)
-    t.equal(Counter((span["resource"]["service.name"], span["kind"]) for span in spans),
-            {("handed-app", 2): clients * each, ("handed-app", 3): calls, ("handed-up", 2): calls}, "spans")
-    said = judge(spans)
+    said = judge(collect(t, up, clients * each, (3 if mode == "later" else 2) * clients * each))
     t.equal(said["wrong"], 0, f"wrong parents ({dict(said)})")
     t.equal(agent.scrape().total("sonde_table_entries", table="span_handed_calls"), 0, "calls kept of requests that are over")
     return said

@@ -34,12 +34,17 @@ static void call(uint32_t tid)
 	world_read(&world, out, tid, OK);
 }
 
-/* A request so long after the one before, with a call by the thread, which then works so long. */
-static void serve(unsigned pause_ms, uint32_t tid, unsigned work_ms)
+static void ask(unsigned pause_ms)
 {
 	forget_log();
 	world_pause(&world, pause_ms);
 	world_read(&world, a, LOOP, GET("/a"));
+}
+
+/* A request so long after the one before, with a call by the thread, which then works so long. */
+static void serve(unsigned pause_ms, uint32_t tid, unsigned work_ms)
+{
+	ask(pause_ms);
 	call(tid);
 	world_pause(&world, work_ms);
 	world_write(&world, a, LOOP, OK);
@@ -119,9 +124,7 @@ static void not_with_more_calls(void **state)
 {
 	(void)state;
 	show(SHOWN);
-	world_pause(&world, 200);
-	forget_log();
-	world_read(&world, a, LOOP, GET("/a"));
+	ask(200);
 	call(WORKER);
 	call(WORKER);
 	world_write(&world, a, LOOP, OK);
@@ -136,9 +139,7 @@ static void not_of_two(void **state)
 {
 	(void)state;
 	show(SHOWN);
-	forget_log();
-	world_pause(&world, 200);
-	world_read(&world, a, LOOP, GET("/a"));
+	ask(200);
 	call(WORKER);
 	world_read(&world, b, LOOP, GET("/b"));
 	world_write(&world, a, LOOP, OK);
@@ -152,9 +153,7 @@ static void not_of_one_that_came_second(void **state)
 {
 	(void)state;
 	show(SHOWN);
-	forget_log();
-	world_pause(&world, 200);
-	world_read(&world, a, LOOP, GET("/a"));
+	ask(200);
 	world_read(&world, b, LOOP, GET("/b"));
 	world_write(&world, a, LOOP, OK);
 	call(WORKER);
@@ -167,9 +166,7 @@ static void not_with_open_calls(void **state)
 {
 	(void)state;
 	show(SHOWN);
-	forget_log();
-	world_pause(&world, 200);
-	world_read(&world, a, LOOP, GET("/a"));
+	ask(200);
 	world_write(&world, out, WORKER, GET("/call"));
 	world_write(&world, a, LOOP, OK);
 	world_read(&world, out, WORKER, OK);
@@ -187,11 +184,23 @@ static void not_long_before_the_answer(void **state)
 	assert_int_equal(figures().ambiguous, SHOWN + 1);
 }
 
+/* Its thread has ended by then: nobody knows what it did besides. */
+static void links_of_threads_that_end(void **state)
+{
+	(void)state;
+	show(SHOWN);
+	ask(200);
+	call(WORKER);
+	world_thread(&world, LOOP, WORKER, 0);
+	world_write(&world, a, LOOP, OK);
+	assert_false(is_sure());
+	assert_int_equal(figures().ambiguous, SHOWN + 1);
+}
+
 static void not_without_an_answer(void **state)
 {
 	(void)state;
-	world_pause(&world, 200);
-	world_read(&world, a, LOOP, GET("/a"));
+	ask(200);
 	call(WORKER);
 	world_hang_up(&world, a);
 	world_pause(&world, 300);
@@ -204,8 +213,7 @@ static void not_without_an_answer(void **state)
 static void links_to_all(void **state)
 {
 	(void)state;
-	world_pause(&world, 200);
-	world_read(&world, a, LOOP, GET("/a"));
+	ask(200);
 	world_read(&world, b, LOOP, GET("/b"));
 	world_write(&world, out_too, LOOP, GET("/reader"));
 	world_read(&world, out_too, LOOP, OK);
@@ -243,6 +251,7 @@ int main(void)
 		TEST(not_of_one_that_came_second),
 		TEST(not_with_open_calls),
 		TEST(not_long_before_the_answer),
+		TEST(links_of_threads_that_end),
 		TEST(not_without_an_answer),
 		TEST(links_to_all),
 		TEST(allocations_fail),
