@@ -24,7 +24,8 @@ def compare(t, agent, service, *runs):
         want[outcome] = want.get(outcome, 0) + row["count"]
         seconds[outcome] = seconds.get(outcome, 0) + row["sum_ns"] / 1e9
     metrics = agent.settle(lambda m: m.by(CONNECTS, "outcome", service_name=service), want)
-    t.equal(metrics.by(CONNECTS, "outcome", service_name=service), want, f"{service}: connects by outcome")
+    if not t.equal(metrics.by(CONNECTS, "outcome", service_name=service), want, f"{service}: connects by outcome"):
+        t.fail(f"connects of all: {dict(metrics.by(CONNECTS, 'service_name', 'process_pid', 'outcome'))}")
     t.equal(metrics.by(LATENCY + "_count", "outcome", service_name=service), want, f"{service}: latencies counted")
     for outcome, witness in seconds.items():
         # The program's times hold the system calls around, and its wake-up.
