@@ -163,7 +163,13 @@ built-for-unit: $(unit_programs) ; @:
 built-for-layout: ; @:
 built-for-fuzz: $(fuzz_programs) ; @:
 built-for-golden: all ; @:
-built-for-bpf built-for-e2e built-for-kernels built-for-bench: all $(tool_programs) ; @:
+built-for-bpf: all $(tool_programs) ; @:
+built-for-e2e built-for-kernels built-for-bench: all $(tool_programs) $B/tests/goroutines ; @:
+
+# In Go. Where it cannot be built its tests are skipped, and say so.
+$B/tests/goroutines: $(addprefix tests/e2e/goroutines/,go.mod go.sum main.go)
+	$(say) GO $@
+	$(Q)tests/e2e/fetch-go.sh goroutines && cp "$${SONDE_CACHE:-.cache/vm}/goroutines/goroutines" $@ || true
 
 # -- BPF -------------------------------------------------------------------------------------------
 

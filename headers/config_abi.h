@@ -138,13 +138,14 @@ struct process_state {
 };
 _Static_assert(sizeof(struct process_state) == 176, "process_state is shared");
 
-/* How a thread finds its variable `otel_thread_ctx_v1`. */
+/* How a thread finds its variable `otel_thread_ctx_v1`, or Go's of the goroutine it runs. */
 enum thread_place_kind {
 	THREAD_PLACE_STATIC = 1, /* at the thread pointer plus `offset` */
 	THREAD_PLACE_GLIBC =
 		2, /* at `offset` in the block that the thread's vector has for `module`; elements of two words */
-	THREAD_PLACE_MUSL = 3, /* the same; elements of a word */
-	THREAD_PLACE_KIND_COUNT = 4,
+	THREAD_PLACE_MUSL = 3,	    /* the same; elements of a word */
+	THREAD_PLACE_GOROUTINE = 4, /* Go's: at the thread pointer plus `offset` */
+	THREAD_PLACE_KIND_COUNT = 5,
 };
 
 /* Value of thread_places (key: tgid). */

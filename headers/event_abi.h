@@ -31,13 +31,14 @@
 	X(12, UNIX_CLOSE, unix_close)         \
 	X(13, DATAGRAM, datagram)             \
 	X(14, THREAD_CONTEXT, thread_context) \
-	X(15, THREAD, thread)
+	X(15, THREAD, thread)                 \
+	X(16, GOROUTINE, goroutine)
 
 enum event_kind {
 #define X(number, KIND, name) EVENT_##KIND = number,
 	EVENT_KINDS(X)
 #undef X
-		EVENT_KIND_COUNT = 16, /* one more than the highest number */
+		EVENT_KIND_COUNT = 17, /* one more than the highest number */
 };
 
 struct event_header {
@@ -345,6 +346,19 @@ struct event_thread_context {
 	__u32 tid;
 };
 _Static_assert(sizeof(struct event_thread_context) == 56, "event_thread_context is ABI");
+
+/* Which goroutine of a Go program moves bytes: the TURN event of that call is the next one of this connection and thread. A goroutine
+ * has its number for as long as it lives, and no thread has it. */
+#define GOROUTINE_BIT (1u << 31)
+struct event_goroutine {
+	struct event_header header;
+	__u64 conn_id;
+	__u32 tid;
+	__u32 goroutine;
+	__u32 awaited_by; /* the one that waits for what it was started for, or was handed; 0: none, or nobody knows */
+	__u32 _pad;
+};
+_Static_assert(sizeof(struct event_goroutine) == 40, "event_goroutine is ABI");
 
 /* A thread of a process began, by another one of it, or has ended; not its first one, nor its last. */
 struct event_thread {

@@ -98,18 +98,27 @@ static __always_inline __u64 compat_thread_pointer(const struct task_struct *tas
 	return BPF_CORE_READ(task, thread.THREAD_POINTER_FIELD);
 }
 
+/* A register of the current task, as it entered the kernel. dd6e10fbd9fb ("bpf: Add bpf_task_pt_regs() helper"), 5.15 */
+#define COMPAT_REGISTER(task, field)                                                             \
+	(bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs) ?                   \
+		 ((const struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()))->field : \
+		 BPF_CORE_READ(compat_older_regs(task), field))
+
+static __always_inline const struct pt_regs *compat_older_regs(const struct task_struct *task)
+{
+	return BPF_CORE_READ(task, stack) + THREAD_SIZE - bpf_core_type_size(struct pt_regs);
+}
+
 /* The number of the system call that the current task is in. Negative: none; it is in a fault or an interrupt. */
 static __always_inline int compat_system_call(const struct task_struct *task)
 {
-	const struct pt_regs *regs;
+	return (int)COMPAT_REGISTER(task, REGS_SYSCALL_NR);
+}
 
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
-		/* dd6e10fbd9fb ("bpf: Add bpf_task_pt_regs() helper"), 5.15 */
-		regs = (const void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-		return (int)regs->REGS_SYSCALL_NR;
-	}
-	regs = BPF_CORE_READ(task, stack) + THREAD_SIZE - bpf_core_type_size(struct pt_regs);
-	return (int)BPF_CORE_READ(regs, REGS_SYSCALL_NR);
+/* Where the frame of the function is that made the system call, if its language has frame pointers. */
+static __always_inline __u64 compat_frame_pointer(const struct task_struct *task)
+{
+	return COMPAT_REGISTER(task, REGS_FRAME_POINTER);
 }
 
 /* Whether a task runs, or would if it had a CPU. */

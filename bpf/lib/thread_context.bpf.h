@@ -5,6 +5,7 @@
 #define SONDE_THREAD_CONTEXT_BPF_H
 
 #include "lib/compat.bpf.h"
+#include "lib/goroutine.bpf.h"
 #include "lib/thread_place.bpf.h"
 #include "lib/turn_event.bpf.h"
 
@@ -18,14 +19,6 @@
 #endif
 #define DTV_UNALLOCATED (~0ull) /* glibc: TLS_DTV_UNALLOCATED */
 
-static __always_inline bool thread_word(__u64 at, __u64 *ret_word)
-{
-	if (!bpf_probe_read_user(ret_word, sizeof(*ret_word), (const void *)at))
-		return true;
-	kernel_count(COUNTER_THREAD_CONTEXT_FAULT);
-	return false;
-}
-
 /* Where the variable is; 0: the thread has none yet. glibc says in front of the vector how many elements it has, musl in its first
  * word. Source: glibc elf/dl-tls.c, musl ldso/dynlink.c */
 static __always_inline __u64 thread_variable(const struct thread_place *place, __u64 thread_pointer)
@@ -33,7 +26,7 @@ static __always_inline __u64 thread_variable(const struct thread_place *place, _
 	bool is_glibc = place->kind == THREAD_PLACE_GLIBC;
 	__u64 vector, length, block;
 
-	if (place->kind == THREAD_PLACE_STATIC)
+	if (place->kind == THREAD_PLACE_STATIC || place->kind == THREAD_PLACE_GOROUTINE)
 		return thread_pointer + (__u64)place->offset;
 	if (!thread_word(thread_pointer + THREAD_VECTOR_AT, &vector) || !vector ||
 	    !thread_word(is_glibc ? vector - 16 : vector, &length) || place->module > length ||
@@ -49,9 +42,9 @@ static __always_inline bool thread_has_context(const struct event_thread_context
 	return event->valid == THREAD_RECORD_VALID && (words[0] || words[1]);
 }
 
-/* Send the current thread's context, if it has one. Of global linkage, see lib/call.bpf.h; the event is built where the payload
- * will be. */
-__noinline int thread_context_emit(__u32 tgid, __u32 ring, __u64 conn_id, __u64 now)
+/* Send the current thread's context, if it has one and writes, or the goroutine that it runs. Of global linkage, see
+ * lib/call.bpf.h; the event is built where the payload will be. dir_role: enum turn_dir, enum conn_role << 1 */
+__noinline int thread_context_emit(__u32 tgid, __u32 ring, __u64 conn_id, __u64 now, __u32 dir_role)
 {
 	const struct thread_place *place = bpf_map_lookup_elem(&thread_places, &tgid);
 	struct turn_scratch *scratch = turn_scratch_get();
@@ -61,7 +54,13 @@ __noinline int thread_context_emit(__u32 tgid, __u32 ring, __u64 conn_id, __u64 
 	if (!place || !scratch)
 		return 0;
 	variable = thread_variable(place, compat_thread_pointer(compat_task()));
-	if (!variable || !thread_word(variable, &record) || !record)
+	/* Who reads an answer says nothing of who works on what: net/http has a goroutine of its own for that, too. */
+	if (place->kind == THREAD_PLACE_GOROUTINE)
+		return dir_role == (DIR_READ | ROLE_CLIENT << 1) ?
+			       0 :
+			       goroutine_emit(variable, ring, conn_id, now,
+					      dir_role & 1 && dir_role >> 1 != ROLE_SERVER);
+	if (!(dir_role & 1) || !variable || !thread_word(variable, &record) || !record)
 		return 0;
 	event = (void *)scratch->call.bytes;
 	if (bpf_probe_read_user(event->trace_id, THREAD_RECORD_HEAD, (const void *)record)) {

@@ -51,4 +51,13 @@ static __always_inline int thread_place_set(__u32 tgid, __s64 offset, __u64 modu
 	return bpf_map_update_elem(&thread_places, &tgid, &place, BPF_EXIST) ? -1 : 0;
 }
 
+/* What is there is the process's own: a fault is counted. */
+static __always_inline bool thread_word(__u64 at, __u64 *ret_word)
+{
+	if (!bpf_probe_read_user(ret_word, sizeof(*ret_word), (const void *)at))
+		return true;
+	kernel_count(COUNTER_THREAD_CONTEXT_FAULT);
+	return false;
+}
+
 #endif

@@ -161,14 +161,18 @@ static __always_inline void turn_stream_call(struct turn_scratch *scratch,
 	*value_left = rest;
 }
 
-/* What the thread that writes has published comes before the event of the write. */
+/* What the thread has published that writes, and the goroutine that reads or writes, come before the event of that. It takes a while:
+ * before the turn is touched, as another thread's call on the connection waits for nobody. */
 static __always_inline void turn_tell_context(const struct turn_move *move)
 {
+	const struct conn_state *conn = move->conn;
 	__u32 tgid = (__u32)(move->id >> 32);
 
-	if (move->dir == DIR_WRITE && (move->want || move->flags != TURN_CONTINUED) &&
-	    thread_place_may_be(tgid))
-		thread_context_emit(tgid, move->conn->ring, move->conn->conn_id, move->now);
+	if (conn->mode == MODE_LENGTHS || !thread_place_may_be(tgid))
+		return;
+	if (conn->turn.dir != move->dir || !conn->turn_no || conn->captured < settings.prefix_bytes)
+		thread_context_emit(tgid, conn->ring, conn->conn_id, move->now,
+				    (move->dir & 1) | (__u32)conn->role << 1);
 }
 
 /* Read what the current thread, and the connection of its call, have come to. */
@@ -210,7 +214,6 @@ static __always_inline void turn_late(struct turn_move *move)
 	conn->late_bytes -= bytes < conn->late_bytes ? bytes : conn->late_bytes;
 	if (conn->mode == MODE_LENGTHS)
 		return;
-	turn_tell_context(move);
 	__builtin_memset(&scratch->event.prev, 0, sizeof(scratch->event.prev));
 	scratch->event.turn = (struct turn_summary){ .bytes = call->bytes,
 						     .start_ns = move->now,
@@ -733,6 +736,7 @@ static __always_inline void turn_move(struct turn_move *move, const struct task_
 
 	if (!turn_note_use(move, task, is_direct))
 		return;
+	turn_tell_context(move);
 	/* Of the direction's own: two threads may be at this at once, one reading, one writing. */
 	move->position = conn->position[move->dir & 1];
 	conn->position[move->dir & 1] += (__u32)move->call->bytes;
@@ -762,7 +766,6 @@ static __always_inline void turn_move(struct turn_move *move, const struct task_
 		return;
 	}
 	turn_take_untold(move);
-	turn_tell_context(move);
 	turn_tell(move);
 	turn_keep_untold(move);
 }

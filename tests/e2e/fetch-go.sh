@@ -7,6 +7,7 @@ set -euo pipefail
 . "$(dirname "$0")/go.sh"
 
 case ${1:-} in
+goroutines) go_program goroutines ;;     # a server that asks others for what it is asked for
 jaeger) go_program jaeger -help ;;       # OTLP in, the storage in memory, and queries
 otelcol) go_program otelcol --version ;; # the OpenTelemetry Collector, OTLP in and files of JSON out
 promparse) go_program promparse ;;       # a reader of protobuf with the parser of a Prometheus newer than Debian's

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Memory of a process through the search for its thread-local. Input: the address of the bytes (8 bytes), flags (bit 0: the
- * executable, bit 1: musl), seven bytes for nothing, then what is there. */
+/* Memory of a process through the search for its thread-local, and for Go's. Input: the address of the bytes (8 bytes), flags (bit 0:
+ * the executable, bit 1: musl), seven bytes for nothing, then what is there. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "published/goroutine_place.h"
 #include "published/thread_place.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -41,6 +42,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!thread_place_read(&memory, image.start, data[8] & 1, data[8] & 2, &place) &&
 	    (!place.kind || place.kind >= THREAD_PLACE_KIND_COUNT ||
 	     place.module > THREAD_MODULE_MAX))
+		abort();
+	if (!goroutine_place_read(&memory, image.start, &place) &&
+	    place.kind != THREAD_PLACE_GOROUTINE)
 		abort();
 	return 0;
 }

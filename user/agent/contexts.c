@@ -16,6 +16,8 @@
 
 #define PUBLISHERS_MAX 4096
 #define REVIEW_NS NS_PER_SECOND
+/* Of a process that is new all that it does until it is looked at is joined by less: not for long. */
+#define REVIEW_NEW_NS (50ull * NS_PER_MS)
 
 static int set_place(void *context, uint32_t tgid, const struct thread_place *place)
 {
@@ -99,13 +101,23 @@ static int add_speaker(void *context, struct process *process)
 	return speakers->count == speakers->limit;
 }
 
+static bool is_due(const struct agent *agent, uint64_t now_ns)
+{
+	uint64_t waited_ns = now_ns - agent->contexts_reviewed_ns;
+
+	return waited_ns >= REVIEW_NS ||
+	       (waited_ns >= REVIEW_NEW_NS &&
+		process_table_spoke(agent->processes) != agent->contexts_spoke);
+}
+
 void contexts_review(struct agent *agent, uint64_t now_ns)
 {
 	struct speakers speakers = { .count = 0 };
 
-	if (!agent->publishers || now_ns - agent->contexts_reviewed_ns < REVIEW_NS)
+	if (!agent->publishers || !is_due(agent, now_ns))
 		return;
 	agent->contexts_reviewed_ns = now_ns;
+	agent->contexts_spoke = process_table_spoke(agent->processes);
 	speakers.limit = process_table_count(agent->processes);
 	speakers.list = calloc(speakers.limit + 1, sizeof(*speakers.list));
 	if (!speakers.list)

@@ -297,6 +297,7 @@ static void write_joins(struct agent *agent, const struct join_figures *join)
 	set_total(agent, METRIC_SPAN_LINKS_DROPPED, NULL, NULL, join->links_dropped);
 	set_total(agent, METRIC_THREAD_CONTEXTS_SHARED, NULL, NULL, join->contexts_shared);
 	set_total(agent, METRIC_THREAD_CONTEXTS_EVICTED, NULL, NULL, join->contexts_evicted);
+	set_total(agent, METRIC_GOROUTINES_EVICTED, NULL, NULL, join->goroutines_evicted);
 	for (unsigned i = 0; i < TRACE_FORMAT_COUNT; i++)
 		set_total(agent, METRIC_TRACE_HEADERS_IGNORED, formats[i], NULL, join->ignored[i]);
 }

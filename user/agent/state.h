@@ -67,7 +67,8 @@ struct agent {
 	uint64_t started_realtime_ns;
 	uint64_t housekept_ns;
 	uint64_t contexts_reviewed_ns;
-	uint64_t lost_events; /* that the log has spoken of */
+	uint64_t contexts_spoke; /* process_table_spoke then */
+	uint64_t lost_events;	 /* that the log has spoken of */
 	uint64_t warned_ns;
 	uint64_t newest_event_ns; /* when a drain last brought something */
 };

@@ -199,6 +199,12 @@ static int take_thread_context(struct engine *engine, const struct event *event)
 	return 0;
 }
 
+static int take_goroutine(struct engine *engine, const struct event *event)
+{
+	join_take_goroutine(engine, event->goroutine);
+	return 0;
+}
+
 static int take_thread(struct engine *engine, const struct event *event)
 {
 	join_take_thread(engine, event->thread);
@@ -224,6 +230,7 @@ int engine_feed(struct engine *engine, const struct event *event)
 		[EVENT_DATAGRAM] = lookup_take_datagram,
 		[EVENT_THREAD_CONTEXT] = take_thread_context,
 		[EVENT_THREAD] = take_thread,
+		[EVENT_GOROUTINE] = take_goroutine,
 	};
 
 	return take[event->header->kind](engine, event);

@@ -84,8 +84,9 @@ struct join_figures {
 	uint64_t left_out;	/* requests of instrumented services, which are no spans */
 	uint64_t links_dropped; /* of spans, beyond SPAN_LINKS_MAX */
 	uint64_t contexts_shared; /* published ones of writes that hold more than one request, or answer */
-	uint64_t contexts_evicted; /* whose writes had not come yet */
-	size_t openings;	   /* of connections whose first request has not come */
+	uint64_t contexts_evicted;   /* whose writes had not come yet */
+	uint64_t goroutines_evicted; /* told, whose reads and writes had not come yet */
+	size_t openings;	     /* of connections whose first request has not come */
 	size_t openings_limit;
 	uint64_t openings_evicted;
 	size_t lookups; /* finished, kept until what they were made for is known */

@@ -192,10 +192,7 @@ static void find_peer(struct engine *engine, struct connection *connection,
 /* Once for a connection. */
 static void note_speaking(struct engine *engine, const struct connection *connection)
 {
-	struct process *process = process_lookup(engine->processes, connection->tgid);
-
-	if (process)
-		process->is_speaking = true;
+	process_mark_speaking(engine->processes, connection->tgid);
 }
 
 void join_begin(struct engine *engine, struct connection *connection, struct exchange *exchange)
@@ -206,7 +203,7 @@ void join_begin(struct engine *engine, struct connection *connection, struct exc
 	if (!engine->join || span->own || span->cause || span->loop)
 		return;
 	span->join = SPAN_JOIN_GENERATED;
-	thread = join_thread_find(engine->join, connection->tid);
+	thread = join_thread_find(engine->join, connection->tgid, connection->tid);
 	if (thread && connection->role != ROLE_CLIENT)
 		join_loop_reads(engine, thread);
 	if (!connection->is_peer_known)
@@ -345,7 +342,7 @@ void join_answer(struct engine *engine, struct connection *connection, struct ex
 		join_loop_answered(engine->join, exchange);
 		return;
 	}
-	thread = join_thread_find(engine->join, connection->tid);
+	thread = join_thread_find(engine->join, connection->tgid, connection->tid);
 	if (thread) {
 		join_loop_answer(engine, thread, exchange, connection->last_ns);
 		join_handed_answer(engine, thread, exchange);
@@ -368,11 +365,15 @@ void join_read(struct engine *engine, struct connection *connection)
 	const struct exchange *exchange = connection->oldest;
 	struct join_thread *thread;
 
-	if (!engine->join || connection->role != ROLE_CLIENT || !exchange)
+	if (!engine->join || !exchange)
 		return;
+	if (connection->role != ROLE_CLIENT) {
+		join_goroutine_read(engine->join, connection);
+		return;
+	}
 	if (exchange->span.handed)
 		join_handed_read(engine, connection, exchange);
-	thread = join_thread_find(engine->join, connection->tid);
+	thread = join_thread_find(engine->join, connection->tgid, connection->tid);
 	if (!thread)
 		return;
 	thread->acted_ns = connection->last_ns;

@@ -68,6 +68,10 @@ void join_end_calls(struct engine *engine);
 void join_tick(struct engine *engine, uint64_t now_ns);
 /* A thread has published a context, and writes. */
 void join_take_context(struct engine *engine, const struct event_thread_context *event);
+/* A goroutine of a Go program reads or writes. */
+void join_take_goroutine(struct engine *engine, const struct event_goroutine *event);
+/* Who reads or writes: the thread, or the goroutine that was told, whose number no thread has. */
+uint32_t join_runner(struct engine *engine, const struct event_turn *event);
 /* A thread began, or has ended. */
 void join_take_thread(struct engine *engine, const struct event_thread *event);
 /* The write of a thread that published one: before, and after its bytes are taken in. */

@@ -56,11 +56,11 @@ static struct failed_connect *next_place(struct engine *engine)
 
 static void find_cause(struct engine *engine, uint32_t tid, struct failed_connect *connect)
 {
-	const struct join_thread *thread = join_thread_find(engine->join, tid);
+	const struct join_thread *thread = join_thread_find(engine->join, connect->tgid, tid);
 	struct candidates candidates;
 	struct handling *cause;
 
-	if (!thread || thread->tgid != connect->tgid)
+	if (!thread)
 		return;
 	cause = join_thread_cause_since(engine->join, thread, connect->start_ns, &candidates);
 	join_take_cause(engine, &connect->span, cause, &candidates);

@@ -122,6 +122,7 @@ static void take_published(struct engine *engine, const struct connection *conne
 
 void join_written(struct engine *engine, const struct connection *connection)
 {
+	join_goroutine_has_read(connection);
 	if (engine->join->reading.thread)
 		join_loop_end_read(engine, connection);
 	if (engine->join->context)

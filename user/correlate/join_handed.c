@@ -127,14 +127,15 @@ void join_handed_begin(struct engine *engine, struct connection *connection,
 		       struct exchange *exchange)
 {
 	struct join_process *process = join_process_find(engine->join, connection->tgid);
-	struct join_thread *thread = join_thread_find(engine->join, connection->tid);
+	struct join_thread *thread =
+		join_thread_find(engine->join, connection->tgid, connection->tid);
 	bool is_started = thread && join_started_for(engine->join, thread);
 
 	if (!process)
 		return;
 	join_lone_begin(process, exchange->start_ns);
 	thread = exchange->stream ? NULL :
-				    join_thread_of(engine->join, connection->tid, connection->tgid);
+				    join_thread_of(engine->join, connection->tgid, connection->tid);
 	if (!thread)
 		return;
 	if (!process->is_unruly || is_started)
@@ -181,10 +182,11 @@ bool join_handed_hold(struct engine *engine, struct connection *connection,
 void join_handed_read(struct engine *engine, const struct connection *connection,
 		      const struct exchange *exchange)
 {
+	uint32_t asked = exchange->span.handed->thread->tid;
 	struct join_process *process;
 
-	if (exchange->span.handed->thread->tid == connection->tid)
-		return;
+	if (asked == connection->tid || (asked ^ connection->tid) & GOROUTINE_BIT)
+		return; /* of goroutines nobody says which one reads */
 	process = join_process_find(engine->join, connection->tgid);
 	if (process)
 		process->is_unruly = true;

@@ -125,7 +125,7 @@ void join_lone_answer(struct engine *engine, const struct exchange *answered,
 void join_lone_guess(struct join *join, const struct join_process *process,
 		     struct exchange_span *span)
 {
-	const struct join_thread *reader = join_thread_find(join, process->reader);
+	const struct join_thread *reader = join_thread_find(join, process->tgid, process->reader);
 	struct candidates candidates = { 0 };
 	struct handling *handling;
 

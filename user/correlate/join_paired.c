@@ -16,11 +16,12 @@ static void note_read(struct engine *engine, struct join_thread *thread, uint64_
 /* The thread that asked may be another one than reads the answer. */
 static void find_cause(struct engine *engine, uint32_t tgid, struct exchange *exchange)
 {
-	const struct join_thread *thread = join_thread_find(engine->join, exchange->facts.tid);
+	const struct join_thread *thread =
+		join_thread_find(engine->join, tgid, exchange->facts.tid);
 	struct candidates candidates;
 	struct handling *cause;
 
-	if (!thread || thread->tgid != tgid)
+	if (!thread)
 		return;
 	cause = join_thread_cause_since(engine->join, thread, exchange->start_ns, &candidates);
 	join_take_cause(engine, &exchange->span, cause, &candidates);
@@ -37,7 +38,7 @@ void join_paired(struct engine *engine, const struct connection *connection,
 	exchange->span.join = SPAN_JOIN_GENERATED;
 	if (!facts->is_untimed && !facts->is_processing)
 		find_cause(engine, connection->tgid, exchange);
-	thread = join_thread_find(engine->join, connection->tid);
-	if (thread && thread->tgid == connection->tgid)
+	thread = join_thread_find(engine->join, connection->tgid, connection->tid);
+	if (thread)
 		note_read(engine, thread, connection->ref.conn_id, facts);
 }

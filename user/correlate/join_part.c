@@ -150,7 +150,9 @@ void join_part_end(struct engine *engine, const struct connection *connection,
 {
 	struct exchange_span *span = &exchange->span;
 	struct join_thread *thread =
-		span->part_reader ? join_thread_find(engine->join, span->part_reader) : NULL;
+		span->part_reader ?
+			join_thread_find(engine->join, exchange->tgid, span->part_reader) :
+			NULL;
 	struct loop_window *window;
 
 	if (thread && thread->parts)

@@ -24,16 +24,16 @@ static struct handling *work_of(const struct join *join, const struct join_threa
 
 static void begin(struct join *join, const struct event_thread *event)
 {
-	struct join_thread *by = join_thread_find(join, event->by_tid), *thread;
+	struct join_thread *by = join_thread_find(join, event->header.tgid, event->by_tid), *thread;
 	struct handling *work;
 	bool is_sure;
 
-	if (!by || by->tgid != event->header.tgid)
+	if (!by)
 		return;
 	work = work_of(join, by, &is_sure);
 	if (!work || !work->process)
 		return;
-	thread = join_thread_of(join, event->tid, event->header.tgid);
+	thread = join_thread_of(join, event->header.tgid, event->tid);
 	if (!thread)
 		return;
 	thread->starter = handling_ref(work);
@@ -53,7 +53,8 @@ static void end(struct engine *engine, struct join_thread *thread)
 void join_take_thread(struct engine *engine, const struct event_thread *event)
 {
 	struct join_thread *thread =
-		engine->join ? join_thread_find(engine->join, event->tid) : NULL;
+		engine->join ? join_thread_find(engine->join, event->header.tgid, event->tid) :
+			       NULL;
 
 	if (thread)
 		end(engine, thread); /* or its end was lost */

@@ -131,6 +131,7 @@ struct join_process {
 	uint32_t proven;      /* answered by the thread that read them, after a risky call */
 	uint64_t answered_ns; /* when the newest answer began, or the newest request was given up */
 	bool is_mixed;	      /* one was answered by another thread */
+	bool has_goroutines;  /* and was seen to: they are its threads here */
 	bool is_unruly;	      /* its threads keep to no role: join_handed.c */
 	bool has_workers;     /* several threads answered what others had read */
 	uint32_t worker;      /* who did last; 0: nobody */
@@ -161,6 +162,16 @@ struct published {
 	struct trace_context context;
 };
 #define PUBLISHED_SLOTS 256 /* by conn_id; power of two */
+
+/* Which goroutine reads or writes; the event of that comes next on that connection. */
+struct told_goroutine {
+	uint64_t conn_id; /* 0: none */
+	uint64_t ktime_ns;
+	uint32_t tid;
+	uint32_t goroutine;
+	uint32_t awaited_by; /* 0: not known */
+};
+#define TOLD_GOROUTINES 256 /* by conn_id; power of two */
 
 /* How a connection was opened, until its first request comes. */
 struct opened {
@@ -242,6 +253,7 @@ struct join {
 	struct table unasked; /* owns its nodes */
 	struct unasked *due;  /* owned: the client's call is in hand */
 	struct published published[PUBLISHED_SLOTS];
+	struct told_goroutine goroutines[TOLD_GOROUTINES];
 	const struct trace_context *context; /* of the write in hand, borrowed; NULL: none */
 	struct exchange *asked;		     /* the newest request that it began; NULL: none */
 	unsigned asked_count;
@@ -257,12 +269,17 @@ void join_thread_leave(struct handling *handling);
 void join_thread_enter(struct join *join, struct handling *handling,
 		       const struct connection *connection);
 
+/* The goroutine that reads the end of a request's head works on it: before, and after what was read is taken in. Go's net/http waits
+ * for the end of a connection in another one, which may read the first byte of the next request, and is somebody else then. */
+void join_goroutine_read(struct join *join, const struct connection *connection);
+void join_goroutine_has_read(const struct connection *connection);
+
 /* The answer to it has begun, by a call of that thread; 0: it will have none. */
 void join_thread_answer(struct handling *handling, uint32_t tid);
 
-struct join_thread *join_thread_find(const struct join *join, uint32_t tid);
+struct join_thread *join_thread_find(const struct join *join, uint32_t tgid, uint32_t tid);
 /* Made, if need be. NULL: no room, or no memory. */
-struct join_thread *join_thread_of(struct join *join, uint32_t tid, uint32_t tgid);
+struct join_thread *join_thread_of(struct join *join, uint32_t tgid, uint32_t tid);
 /* NULL: it has read no request, as far as is known. */
 struct join_process *join_process_find(const struct join *join, uint32_t tgid);
 

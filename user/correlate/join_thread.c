@@ -12,9 +12,22 @@
  * are taken to be the request's. Work that moves between threads (goroutines, await) shows long before. */
 #define PROOFS_WANTED 32
 
+struct thread_key {
+	uint32_t tgid;
+	uint32_t tid;
+};
+
+static uint64_t hash_of(const struct thread_key *key)
+{
+	return hash_u64((uint64_t)key->tgid << 32 | key->tid);
+}
+
 static bool thread_matches(const struct table_node *node, const void *key)
 {
-	return table_entry(node, struct join_thread, node)->tid == *(const uint32_t *)key;
+	const struct join_thread *thread = table_entry(node, struct join_thread, node);
+	const struct thread_key *wanted = key;
+
+	return thread->tid == wanted->tid && thread->tgid == wanted->tgid;
 }
 
 static bool process_matches(const struct table_node *node, const void *key)
@@ -79,10 +92,11 @@ void join_threads_done(struct join *join)
 	table_done(&join->processes);
 }
 
-struct join_thread *join_thread_find(const struct join *join, uint32_t tid)
+struct join_thread *join_thread_find(const struct join *join, uint32_t tgid, uint32_t tid)
 {
+	struct thread_key key = { tgid, tid };
 	struct table_node *node =
-		table_peek_by(&join->threads, hash_u64(tid), &tid, thread_matches);
+		table_peek_by(&join->threads, hash_of(&key), &key, thread_matches);
 
 	return node ? table_entry(node, struct join_thread, node) : NULL;
 }
@@ -125,10 +139,11 @@ static int make_room(struct table *table, bool (*is_idle)(const struct table_nod
 	return 0;
 }
 
-static struct join_thread *thread_of(struct join *join, uint32_t tid)
+struct join_thread *join_thread_of(struct join *join, uint32_t tgid, uint32_t tid)
 {
+	struct thread_key key = { tgid, tid };
 	struct table_node *node =
-		table_find_by(&join->threads, hash_u64(tid), &tid, thread_matches);
+		table_find_by(&join->threads, hash_of(&key), &key, thread_matches);
 	struct join_thread *thread;
 
 	if (node)
@@ -140,27 +155,10 @@ static struct join_thread *thread_of(struct join *join, uint32_t tid)
 	thread = calloc(1, sizeof(*thread));
 	if (!thread)
 		return NULL;
+	thread->tgid = tgid;
 	thread->tid = tid;
 	thread->has_written = true;
-	(void)table_insert(&join->threads, &thread->node, hash_u64(tid)); /* room was made */
-	return thread;
-}
-
-struct join_thread *join_thread_of(struct join *join, uint32_t tid, uint32_t tgid)
-{
-	struct join_thread *thread = thread_of(join, tid);
-
-	if (!thread || thread->tgid == tgid)
-		return thread;
-	if (!thread->newest) { /* the number is another thread's now */
-		thread->is_loop = thread->is_reader = thread->is_worker = false;
-		thread->made = 0;
-		handling_unref(join, &thread->answered);
-		handling_unref(join, &thread->starter);
-		thread->step = STEP_READ_SEVERAL;
-		thread->has_written = true;
-	}
-	thread->tgid = tgid;
+	(void)table_insert(&join->threads, &thread->node, hash_of(&key)); /* room was made */
 	return thread;
 }
 
@@ -211,7 +209,7 @@ void join_thread_enter(struct join *join, struct handling *handling,
 {
 	uint32_t tid = connection->tid, tgid = connection->tgid;
 	struct join_process *process = process_of(join, tgid);
-	struct join_thread *thread = process ? join_thread_of(join, tid, tgid) : NULL;
+	struct join_thread *thread = process ? join_thread_of(join, tgid, tid) : NULL;
 
 	if (!thread) {
 		join->figures.threads_refused++;
@@ -246,6 +244,19 @@ static void stop_waiting(struct handling *handling)
 	handling->process = NULL;
 }
 
+/* Who answers, and who had read it. */
+static void compare_runners(const struct handling *handling, uint32_t tid)
+{
+	struct join_process *process = handling->process;
+
+	if ((handling->thread->tid & GOROUTINE_BIT) != (tid & GOROUTINE_BIT))
+		return; /* the goroutine was told once only */
+	if (handling->thread->tid != tid)
+		process->is_mixed = true;
+	else if (handling->had_risky_call && process->proven < PROOFS_WANTED)
+		process->proven++;
+}
+
 void join_thread_answer(struct handling *handling, uint32_t tid)
 {
 	struct join_process *process = handling->process;
@@ -253,11 +264,8 @@ void join_thread_answer(struct handling *handling, uint32_t tid)
 	handling->is_answering = true;
 	if (!process)
 		return;
-	if (tid && handling->thread && handling->thread->tid != tid)
-		process->is_mixed = true;
-	else if (tid && handling->thread && handling->had_risky_call &&
-		 process->proven < PROOFS_WANTED)
-		process->proven++;
+	if (tid && handling->thread)
+		compare_runners(handling, tid);
 	stop_waiting(handling);
 }
 

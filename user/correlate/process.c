@@ -31,6 +31,7 @@ struct process_table {
 	void *context;		   /* borrowed */
 	uint64_t evicted;
 	uint64_t identities; /* given out */
+	uint64_t spoke;	     /* were marked to speak that were not before */
 	bool is_catching_up; /* keeps catch_up from being entered twice */
 };
 
@@ -326,6 +327,21 @@ void process_mark_exited(struct process_table *table, uint32_t tgid, uint64_t kt
 
 	if (entry)
 		entry_exit(table, entry, ktime_ns);
+}
+
+void process_mark_speaking(struct process_table *table, uint32_t tgid)
+{
+	struct process *process = process_lookup(table, tgid);
+
+	if (!process || process->is_speaking)
+		return;
+	process->is_speaking = true;
+	table->spoke++;
+}
+
+uint64_t process_table_spoke(const struct process_table *table)
+{
+	return table->spoke;
 }
 
 void process_mark_instrumented(struct process_table *table, uint32_t tgid)

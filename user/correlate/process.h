@@ -63,6 +63,11 @@ bool process_is_alive(struct process_table *table, uint32_t tgid);
 /* An exit that no event told: whoever finds it out says so. Nothing happens when the table does not hold it. */
 void process_mark_exited(struct process_table *table, uint32_t tgid, uint64_t ktime_ns);
 
+/* It has a request, or an answer. */
+void process_mark_speaking(struct process_table *table, uint32_t tgid);
+/* How many were marked that were not before, ever. */
+uint64_t process_table_spoke(const struct process_table *table);
+
 /* It makes spans of its own, until it runs another program. */
 void process_mark_instrumented(struct process_table *table, uint32_t tgid);
 

@@ -454,7 +454,7 @@ int turn_take(struct engine *engine, const struct event *event)
 			return -ENOMEM;
 	}
 	take_ref(connection, &turn->conn, &turn->header);
-	connection->tid = turn->tid;
+	connection->tid = join_runner(engine, turn);
 	if (connection->sync == SYNC_DONE)
 		return 0;
 	usage_note(connection, event);

@@ -154,6 +154,13 @@ static bool check_thread(const void *record, size_t payload_bytes)
 	return payload_bytes == 0 && thread->tid;
 }
 
+static bool check_goroutine(const void *record, size_t payload_bytes)
+{
+	const struct event_goroutine *goroutine = record;
+
+	return payload_bytes == 0 && goroutine->goroutine;
+}
+
 struct kind {
 	const char *name;
 	size_t struct_bytes;

@@ -26,6 +26,7 @@ struct event {
 		const struct event_unix_close *unix_close;
 		const struct event_datagram *datagram;
 		const struct event_thread_context *thread_context;
+		const struct event_goroutine *goroutine;
 		const struct event_thread *thread;
 	};
 	/* NULL: it has none, or is of an older recording. */

@@ -50,11 +50,15 @@ static int check_header(const Elf64_Ehdr *header)
 		       0;
 }
 
-/* Which segments there are. Returns where the dynamic section is, 0: none; and its length. */
-static uint64_t take_segments(struct loaded_module *module, const Elf64_Phdr *segments,
-			      size_t count, uint64_t *ret_bytes)
+static bool is_data(const Elf64_Phdr *segment)
 {
-	uint64_t dynamic = 0, end = 0, first = UINT64_MAX;
+	return segment->p_flags & PF_W && !(segment->p_flags & PF_X);
+}
+
+/* Which segments there are. Returns 0; -ENOEXEC: none */
+static int take_segments(struct loaded_module *module, const Elf64_Phdr *segments, size_t count)
+{
+	uint64_t end = 0, first = UINT64_MAX;
 
 	for (size_t i = 0; i < count; i++) {
 		const Elf64_Phdr *segment = &segments[i];
@@ -64,9 +68,13 @@ static uint64_t take_segments(struct loaded_module *module, const Elf64_Phdr *se
 				first = segment->p_vaddr;
 			if (segment->p_vaddr + segment->p_memsz > end)
 				end = segment->p_vaddr + segment->p_memsz;
+			if (is_data(segment) && !module->data_bytes) {
+				module->data = segment->p_vaddr;
+				module->data_bytes = segment->p_filesz;
+			}
 		} else if (segment->p_type == PT_DYNAMIC) {
-			dynamic = segment->p_vaddr;
-			*ret_bytes = segment->p_memsz;
+			module->dynamic = segment->p_vaddr;
+			module->dynamic_bytes = segment->p_memsz;
 		} else if (segment->p_type == PT_TLS) {
 			module->tls_address = segment->p_vaddr;
 			module->tls_bytes = segment->p_memsz;
@@ -74,10 +82,12 @@ static uint64_t take_segments(struct loaded_module *module, const Elf64_Phdr *se
 		}
 	}
 	if (first == UINT64_MAX)
-		return 0;
+		return -ENOEXEC;
 	module->bias = module->start - (first & ~PAGE_MASK);
 	module->end = module->bias + end;
-	return dynamic ? module->bias + dynamic : 0;
+	module->data += module->data ? module->bias : 0;
+	module->dynamic += module->dynamic ? module->bias : 0;
+	return 0;
 }
 
 /* glibc replaces offsets in the dynamic section by addresses, where it can be written. */
@@ -123,15 +133,15 @@ static void take_entry(struct loaded_module *module, const Elf64_Dyn *entry)
 	}
 }
 
-static int take_dynamic(struct loaded_module *module, uint64_t at, uint64_t bytes)
+static int take_dynamic(struct loaded_module *module)
 {
 	Elf64_Dyn entries[DYNAMIC_MAX];
-	size_t count = bytes / sizeof(entries[0]);
+	size_t count = module->dynamic_bytes / sizeof(entries[0]);
 	int error;
 
 	if (!count || count > DYNAMIC_MAX)
 		return -ENOEXEC;
-	error = read_at(module, at, entries, count * sizeof(entries[0]));
+	error = read_at(module, module->dynamic, entries, count * sizeof(entries[0]));
 	if (error)
 		return error;
 	for (size_t i = 0; i < count && entries[i].d_tag != DT_NULL; i++)
@@ -140,12 +150,11 @@ static int take_dynamic(struct loaded_module *module, uint64_t at, uint64_t byte
 											-ENOEXEC;
 }
 
-int loaded_module_open(const struct memory *memory, uint64_t start,
-		       struct loaded_module *ret_module)
+int loaded_module_open_segments(const struct memory *memory, uint64_t start,
+				struct loaded_module *ret_module)
 {
 	struct loaded_module module = { .memory = memory, .start = start };
 	Elf64_Phdr segments[SEGMENTS_MAX];
-	uint64_t dynamic, bytes = 0;
 	Elf64_Ehdr header;
 	int error = read_at(&module, start, &header, sizeof(header));
 
@@ -154,12 +163,21 @@ int loaded_module_open(const struct memory *memory, uint64_t start,
 	if (!error)
 		error = read_at(&module, start + header.e_phoff, segments,
 				header.e_phnum * sizeof(segments[0]));
-	if (error)
-		return error;
-	dynamic = take_segments(&module, segments, header.e_phnum, &bytes);
-	if (!dynamic)
-		return -ENOEXEC;
-	error = take_dynamic(&module, dynamic, bytes);
+	if (!error)
+		error = take_segments(&module, segments, header.e_phnum);
+	if (!error)
+		*ret_module = module;
+	return error;
+}
+
+int loaded_module_open(const struct memory *memory, uint64_t start,
+		       struct loaded_module *ret_module)
+{
+	struct loaded_module module;
+	int error = loaded_module_open_segments(memory, start, &module);
+
+	if (!error)
+		error = module.dynamic ? take_dynamic(&module) : -ENOEXEC;
 	if (!error)
 		*ret_module = module;
 	return error;

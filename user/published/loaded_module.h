@@ -20,6 +20,10 @@ struct loaded_module {
 	uint64_t bias;		     /* add to what the file says */
 	uint64_t start;		     /* where it is */
 	uint64_t end;
+	uint64_t data;	     /* of the first segment that can be written; 0: none */
+	uint64_t data_bytes; /* what the file has of it */
+	uint64_t dynamic;    /* 0: none */
+	uint64_t dynamic_bytes;
 	uint64_t tls_address; /* of the initial image, without the bias */
 	uint64_t tls_bytes;
 	uint64_t tls_align; /* 0: no thread-local storage */
@@ -36,6 +40,10 @@ struct loaded_module {
  * negative errno */
 int loaded_module_open(const struct memory *memory, uint64_t start,
 		       struct loaded_module *ret_module);
+
+/* The same, but no more than its segments: it may be linked statically. Fills what comes before `symbols`. */
+int loaded_module_open_segments(const struct memory *memory, uint64_t start,
+				struct loaded_module *ret_module);
 
 struct thread_symbol {
 	uint32_t index;

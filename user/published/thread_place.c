@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "published/goroutine_place.h"
 #include "published/process_memory.h"
 
 /* No address is below (vm.mmap_min_addr), no thread's storage is so long. */
@@ -156,6 +157,8 @@ static int look_into(void *context, const struct mapped_file *file)
 	int result = thread_place_read(&search->memory, file->start, file->is_executable,
 				       search->is_musl, &search->place);
 
+	if (file->is_executable && (result == -ENOENT || result == -ENOEXEC))
+		result = goroutine_place_read(&search->memory, file->start, &search->place);
 	if (!result || result == -EAGAIN || (result == -ENOTSUP && search->result != -EAGAIN))
 		search->result = result;
 	return !result;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How the threads of a process find the context that they publish. Source: OpenTelemetry enhancement proposal 4947 */
+/* How the threads of a process find the context that they publish, or, in Go programs, the goroutine that they run.
+ * Source: OpenTelemetry enhancement proposal 4947 */
 #ifndef SONDE_PUBLISHED_THREAD_PLACE_H
 #define SONDE_PUBLISHED_THREAD_PLACE_H
 
@@ -8,7 +9,7 @@
 
 #define THREAD_CONTEXT_SYMBOL "otel_thread_ctx_v1"
 
-/* Look into one module.
+/* Look into one module for the context.
  *
  * is_executable  of the process
  * is_musl        its C library

@@ -37,6 +37,7 @@ struct pt_regs {
 #define REGS_ARG2 regs[2]
 #define REGS_ARG3 regs[3]
 #define REGS_ARG4 regs[4]
+#define REGS_FRAME_POINTER regs[29]
 #define SYSCALL_X32_MARK 0 /* no such thing */
 
 #include "../kernel_types.h"

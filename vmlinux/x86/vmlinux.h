@@ -16,7 +16,7 @@ struct thread_struct {
 };
 
 struct pt_regs {
-	unsigned long r10, r9, r8, ax, dx, si, di, orig_ax;
+	unsigned long bp, r10, r9, r8, ax, dx, si, di, orig_ax;
 };
 
 #pragma clang attribute pop
@@ -33,6 +33,7 @@ struct pt_regs {
 #define REGS_ARG2 dx
 #define REGS_ARG3 r10
 #define REGS_ARG4 r8
+#define REGS_FRAME_POINTER bp
 #define SYSCALL_X32_MARK 0x40000000 /* in the number of a call by an x32 program */
 
 #include "../kernel_types.h"

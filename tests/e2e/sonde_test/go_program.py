@@ -9,6 +9,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 FETCH = os.path.join(HERE, "..", "fetch-go.sh")
 CACHE = os.environ.get("SONDE_CACHE") or os.path.join(HERE, "..", "..", "..", ".cache", "vm")
 
+BUILT_GO = os.path.join(HERE, "..", "..", "..", "build", "tests", "goroutines")  # by make, for guests too
+
 
 @functools.cache
 def go_program(name):

@@ -293,6 +293,23 @@ void world_publish(struct world *world, const struct wire *wire, uint32_t tid, u
 	feed(world, &event, sizeof(event));
 }
 
+void world_go(struct world *world, const struct wire *wire, uint32_t tid, uint32_t goroutine,
+	      uint32_t awaited_by)
+{
+	struct event_goroutine event = {
+		.header = { .ktime_ns = world->now_ns + CALL_NS,
+			    .tgid = wire->tgid,
+			    .kind = EVENT_GOROUTINE,
+			    .size = sizeof(event) },
+		.conn_id = wire->conn.conn_id,
+		.tid = tid,
+		.goroutine = goroutine,
+		.awaited_by = awaited_by,
+	};
+
+	feed(world, &event, sizeof(event));
+}
+
 void world_opened(struct world *world, const struct wire *wire, unsigned milliseconds)
 {
 	uint64_t start_ns = world->now_ns - milliseconds * 1000000ull;

@@ -50,6 +50,9 @@ void world_read_unseen(struct world *world, struct wire *wire, const char *bytes
 /* What the thread has published as it writes to the wire next. */
 void world_publish(struct world *world, const struct wire *wire, uint32_t tid, uint8_t trace,
 		   uint8_t span);
+/* Which goroutine reads from the wire, or writes to it, next, and who waits for what it was handed; 0: nobody */
+void world_go(struct world *world, const struct wire *wire, uint32_t tid, uint32_t goroutine,
+	      uint32_t awaited_by);
 /* The connection was established, or accepted, just now, and that took so long. */
 void world_opened(struct world *world, const struct wire *wire, unsigned milliseconds);
 /* The thread's connect, begun so long ago, has just failed; error 0: the process gave it up. */

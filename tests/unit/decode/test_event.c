@@ -26,6 +26,7 @@ union sample {
 	struct event_tcp_sample tcp_sample;
 	struct event_datagram datagram;
 	struct event_thread_context thread_context;
+	struct event_goroutine goroutine;
 	struct event_thread thread;
 	uint8_t bytes[sizeof(struct event_turn) + PREFIX_MAX + 8];
 };
@@ -60,6 +61,8 @@ static size_t make_sample(unsigned kind, union sample *sample)
 		size += 7;
 	} else if (kind == EVENT_THREAD_CONTEXT) {
 		sample->thread_context.valid = 1;
+	} else if (kind == EVENT_GOROUTINE) {
+		sample->goroutine.goroutine = 1;
 	} else if (kind == EVENT_THREAD) {
 		sample->thread.tid = 1;
 	} else if (kind == EVENT_DATAGRAM) {
@@ -211,6 +214,7 @@ static void refuses_fields_out_of_range(void **state)
 		{ EVENT_DATAGRAM, offsetof(struct event_datagram, captured), 2, 8 },
 		{ EVENT_DATAGRAM, offsetof(struct event_datagram, bytes), 4, 6 },
 		{ EVENT_DATAGRAM, offsetof(struct event_datagram, dir), 1, DIR_COUNT },
+		{ EVENT_GOROUTINE, offsetof(struct event_goroutine, goroutine), 1, 0 },
 		{ EVENT_THREAD_CONTEXT, offsetof(struct event_thread_context, valid), 1, 0 },
 		{ EVENT_THREAD_CONTEXT, offsetof(struct event_thread_context, valid), 1, 2 },
 		{ EVENT_THREAD, offsetof(struct event_thread, tid), 4, 0 },
