@@ -106,9 +106,9 @@ def cache():
 
 
 def install():
-    """SDKs and drivers, pinned, and the program in Go; once."""
+    """SDKs and drivers, pinned; once."""
     done = os.path.join(cache(), "installed")
-    wanted = "".join(open(os.path.join(SOURCES, name)).read() for name in ("package.json", "requirements.txt", "goroutines/main.go"))
+    wanted = "".join(open(os.path.join(SOURCES, name)).read() for name in ("package.json", "requirements.txt"))
     if os.path.exists(done) and open(done).read() == wanted:
         return
     shutil.rmtree(cache(), ignore_errors=True)
@@ -118,13 +118,12 @@ def install():
     subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=cache(), **quiet)
     subprocess.run(["/usr/bin/python3", "-m", "pip", "install", "--quiet", "--target", os.path.join(cache(), "python"), "-r",
                     os.path.join(SOURCES, "requirements.txt")], **quiet)
-    subprocess.run(["go", "build", "-o", os.path.join(cache(), "goroutines"), "."], cwd=os.path.join(SOURCES, "goroutines"), **quiet)
     with open(done, "w") as file:
         file.write(wanted)
 
 
-def command(words):
-    programs = {"python": "/usr/bin/python3", "node": shutil.which("node"), "goroutines": os.path.join(cache(), "goroutines")}
+def command(settings, words):
+    programs = {"python": "/usr/bin/python3", "node": shutil.which("node"), "goroutines": os.path.join(settings.programs, "goroutines")}
     return [programs[words[0]], *(os.path.join(SOURCES, word) if "." in word else word for word in words[1:])]
 
 
@@ -241,7 +240,7 @@ def line(count):
 def of_runtime(settings, words):
     watched = Watched(settings, ("app", "up"))
     with watched.agent, nginx("up") as up:
-        with Service("app", *command(words), up.port) if words else nginx("app", up.port) as app:
+        with Service("app", *command(settings, words), up.port) if words else nginx("app", up.port) as app:
             load(app.port, settings.chain_requests)
         return judge(watched.end(3 * settings.chain_requests), {"up": "app"})
 
@@ -251,9 +250,9 @@ def of_chain(settings):
     spans = {name: os.path.join(settings.scratch, name) for name in ("python", "node")}
     watched = Watched(settings, services)
     with watched.agent, postgresql("postgresql") as database, redis("redis") as store:
-        with Service("node", *command(["node", "sdk.js"]), database.port, store.port, spans["node"]) as node, \
-                Service("go", *command(["goroutines"]), node.port) as go, \
-                Service("python", *command(["python", "sdk.py"]), go.port, spans["python"]) as python, \
+        with Service("node", *command(settings, ["node", "sdk.js"]), database.port, store.port, spans["node"]) as node, \
+                Service("go", *command(settings, ["goroutines"]), node.port) as go, \
+                Service("python", *command(settings, ["python", "sdk.py"]), go.port, spans["python"]) as python, \
                 nginx("front", python.port) as front:
             load(front.port, settings.chain_requests)
         fragments = watched.end(11 * settings.chain_requests)
