@@ -35,7 +35,7 @@ def both_sides(t, agent, protocol, server, client, want):
     memory_is_bounded(t, agent)
 
 
-@test()
+@test(attempts=3)
 def crowd_of_every_protocol(t):
     """Each says something on each of a thousand connections before the next thing is said on any."""
     agent = t.agent(*talks.ONLY)
@@ -44,7 +44,7 @@ def crowd_of_every_protocol(t):
     memory_is_bounded(t, agent)
 
 
-@test(needs=("nginx", "wrk"))
+@test(needs=("nginx", "wrk"), attempts=3)
 def crowd_of_wrk(t):
     agent = t.agent()
     nginx = t.nginx(service="crowd-nginx")
@@ -65,7 +65,7 @@ def crowd_of_wrk(t):
     memory_is_bounded(t, agent)
 
 
-@test(needs=("redis-benchmark",))
+@test(needs=("redis-benchmark",), attempts=3)
 def crowd_of_redis_pipelines(t):
     agent = t.agent()
     redis = t.redis(service="crowd-redis")
@@ -96,7 +96,7 @@ for _ in range(rounds):
 """
 
 
-@test(needs=("memcached",))
+@test(needs=("memcached",), attempts=3)
 def crowd_of_memcached_clients(t):
     agent = t.agent()
     memcached = t.memcached(service="crowd-memcached", options=("-c", "2000"))
@@ -110,7 +110,7 @@ def crowd_of_memcached_clients(t):
     both_sides(t, agent, "memcached", "crowd-memcached", "crowd-clients", want)
 
 
-@test(needs=("sysbench", "mariadbd"))
+@test(needs=("sysbench", "mariadbd"), attempts=3)
 def crowd_of_mysql_threads(t):
     agent = t.agent()
     mariadb = t.mariadb(service="crowd-mariadb", options=("--max-connections=400",))
