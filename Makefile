@@ -104,7 +104,7 @@ test_packages := libcmocka-dev libclang-rt-14-dev python3 nginx redis-server pos
 	python3-psycopg python3-psycopg2 memcached libmemcached-tools python3-pymemcache mariadb-server python3-pymysql python3-pip php-fpm \
 	nghttp2-server nghttp2-client nghttp2-proxy python3-grpcio rabbitmq-server python3-pika python3-pymongo \
 	openjdk-17-jdk-headless maven kcat python3-confluent-kafka python3-kafka \
-	python3-websockets python3-jsonrpclib-pelix sysbench curl wrk openssl prometheus nodejs strace \
+	python3-websockets python3-jsonrpclib-pelix sysbench curl wrk apache2-utils openssl prometheus nodejs strace \
 	libbpf-tools iproute2 iputils-ping nftables procps util-linux kmod cpio xz-utils \
 	qemu-system-x86 busybox-static debian-archive-keyring clang-format clang-tidy shellcheck \
 	$(if $(shell command -v npm),,npm) # Node's own packages bring it, Debian's does not

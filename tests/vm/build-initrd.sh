@@ -12,7 +12,7 @@ set -euo pipefail
 
 # Real tools win over busybox's applets of the same name. Debian's busybox prefers its own applets (a poor ip, a poor tc)
 # to what is in PATH, so the shell and whatever else starts programs must not be busybox.
-base_tools="bash curl dash dnsmasq ip kmod nft nginx python3 ss strace tc wrk redis-benchmark redis-cli redis-server
+base_tools="bash curl dash dnsmasq ip kmod memcached memcslap nft nghttp nginx python3 ss strace tc wrk redis-benchmark redis-cli redis-server
 	chroot env find flock nice nohup nsenter setpriv setsid taskset timeout unshare xargs"
 python_excluded="test idlelib lib2to3 tkinter turtledemo ensurepip pydoc_data config-3*"
 
